@@ -1,0 +1,7 @@
+# Licensed under a 3-clause BSD style license - see licenses/LICENSE.rst
+"""
+Simulated maps, injected sources, real maps and training sets.
+"""
+
+from compact_removal.datasets.backgrounds import *  # noqa: F401, F403
+from compact_removal.datasets.maps import *  # noqa: F401, F403

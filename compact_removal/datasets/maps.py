@@ -1,0 +1,217 @@
+# Licensed under a 3-clause BSD style license - see licenses/LICENSE.rst
+"""
+Real maps as backgrounds for training: arrays and positions to avoid.
+"""
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from astropy.io import fits
+from scipy.ndimage import gaussian_filter, maximum_filter
+
+__all__ = ['BackgroundMap', 'find_compact_sources', 'load_background_maps']
+
+_SIGMA_PER_FWHM = 1 / np.sqrt(8 * np.log(2))
+
+# Beam (arcsec) of surveys, by a fragment of the file name. What is not
+# listed is taken as a beam smaller than a pixel.
+_BEAMS = {'Bolocam': 33.0, 'MSX': 18.3, 'SPIRE250': 18.0,
+          'SCUBA2': 14.0, 'Planck': 300.0, 'SFD': 366.0, '2MASS': 300.0}
+
+
+@dataclass(frozen=True)
+class BackgroundMap:
+    """
+    A map into which sources can be injected.
+
+    Parameters
+    ----------
+    data : `~numpy.ndarray`
+        Values, shape ``(ny, nx)``; NaN where a pixel is not valid.
+    positions : `~numpy.ndarray`, optional
+        ``(x, y)`` in pixels of real compact sources to keep away from,
+        shape ``(n, 2)``.
+    name : str, optional
+        Where it comes from.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from compact_removal.datasets import BackgroundMap
+    >>> BackgroundMap(np.zeros((64, 64)), name='empty').positions.shape
+    (0, 2)
+    """
+
+    data: np.ndarray
+    positions: np.ndarray = field(default_factory=lambda: np.zeros((0, 2)))
+    name: str = ''
+
+    def __post_init__(self):
+        if np.ndim(self.data) != 2:
+            msg = f'data must be 2-D, got {np.ndim(self.data)} dimension(s)'
+            raise ValueError(msg)
+        positions = np.asarray(self.positions, dtype=float)
+        if positions.ndim != 2 or positions.shape[1] != 2:
+            msg = f'positions must have shape (n, 2), got {positions.shape}'
+            raise ValueError(msg)
+        object.__setattr__(self, 'positions', positions)
+
+
+def _smooth(data, valid, fwhm):
+    """
+    Gaussian smoothing that leaves out invalid pixels.
+    """
+    sigma = fwhm * _SIGMA_PER_FWHM
+    weight = gaussian_filter(valid.astype(float), sigma, mode='constant')
+    total = gaussian_filter(np.where(valid, data, 0), sigma, mode='constant')
+    return np.where(valid, total / np.maximum(weight, 1e-9), np.nan)
+
+
+def find_compact_sources(data, *, fwhm=3.5, threshold=5.0):
+    """
+    Find peaks of the width of the beam in a structured map.
+
+    The map is filtered with a difference of two Gaussians (the beam and
+    twice its width); peaks above ``threshold`` times the local root
+    mean square of the filtered map are sources. The local value comes
+    from the surroundings of about 12 beams, with strong peaks clipped.
+
+    Parameters
+    ----------
+    data : array_like
+        The map, shape ``(ny, nx)``; NaN where not valid.
+    fwhm : float, optional
+        Full width at half maximum of the beam (pixels).
+    threshold : float, optional
+        Least height of a peak in local root mean squares.
+
+    Returns
+    -------
+    positions : `~numpy.ndarray`
+        ``(x, y)`` of the peak pixels, shape ``(n, 2)``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from compact_removal.datasets import find_compact_sources
+    >>> data = np.random.default_rng(1).normal(size=(60, 60))
+    >>> y, x = np.mgrid[:60, :60]
+    >>> data += 40 * np.exp(-((x - 20) ** 2 + (y - 35) ** 2) / 4.5)
+    >>> print(find_compact_sources(data))
+    [[20. 35.]]
+    """
+    data = np.asarray(data, dtype=float)
+    valid = np.isfinite(data)
+    difference = (_smooth(data, valid, 0.7 * fwhm)
+                  - _smooth(data, valid, 2 * fwhm))
+    difference = np.where(valid, difference, 0)
+    window = 12 * fwhm * _SIGMA_PER_FWHM * 2
+    count = np.maximum(gaussian_filter(valid.astype(float), window,
+                                       mode='constant'), 1e-6)
+    limit = np.full(data.shape, np.inf)
+    for _ in range(3):
+        clipped = np.clip(difference, -limit, limit)
+        rms = np.sqrt(gaussian_filter(clipped ** 2, window, mode='constant')
+                      / count)
+        limit = 3 * rms
+    peak = ((difference == maximum_filter(difference, 2 * int(fwhm) + 1))
+            & (difference > threshold * rms) & valid & (rms > 0))
+    y, x = np.nonzero(peak)
+    return np.stack([x, y], axis=1).astype(float)
+
+
+def load_background_maps(path, *, fwhm=3.0, min_size=96, threshold=5.0):
+    """
+    Load real maps for their morphology.
+
+    The pixel grid is taken as dimensionless. Each map is smoothed to a
+    beam of ``fwhm`` pixels (unless its own is larger), shifted and
+    scaled to median 0 and a robust standard deviation of 1, and
+    searched for compact sources.
+
+    Parameters
+    ----------
+    path : str or path-like
+        A folder with FITS files (subfolders are not searched), or one
+        FITS file. The first 2-D image of each file is used. A name that
+        ends in ``_<number>as`` tells the pixel scale in arcsec, from
+        which the beam of well-known surveys follows.
+    fwhm : float, optional
+        Least beam (pixels).
+    min_size : int, optional
+        Maps with a side shorter than this are left out.
+    threshold : float, optional
+        See `find_compact_sources`.
+
+    Returns
+    -------
+    maps : list of `BackgroundMap`
+        Float32, sorted by file name. Pixels that are not finite are
+        NaN.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such folder or file.
+    ValueError
+        If no map of sufficient size is found.
+
+    Examples
+    --------
+    >>> from compact_removal.datasets import load_background_maps
+    >>> maps = load_background_maps('my_maps')  # doctest: +SKIP
+    """
+    path = Path(path)
+    if not path.exists():
+        msg = f'path does not exist: {path}'
+        raise FileNotFoundError(msg)
+    files = [path]
+    if path.is_dir():
+        files = sorted([*path.glob('*.fits'), *path.glob('*.fits.gz')])
+    maps = []
+    for file in files:
+        data = _first_image(file)
+        if data is None or min(data.shape) < min_size:
+            continue
+        native = _native_beam(file.name)
+        valid = np.isfinite(data)
+        if native < fwhm:
+            data = _smooth(data, valid, np.sqrt(fwhm ** 2 - native ** 2))
+        low, middle, high = np.percentile(data[valid], [16, 50, 84])
+        data = (data - middle) / max((high - low) / 2,
+                                     np.finfo(np.float32).tiny)
+        positions = find_compact_sources(data, fwhm=max(fwhm, native),
+                                         threshold=threshold)
+        maps.append(BackgroundMap(data.astype(np.float32), positions,
+                                  file.name))
+    if not maps:
+        msg = (f'path holds no 2-D FITS image of at least {min_size} pixels '
+               f'a side: {path}')
+        raise ValueError(msg)
+    return maps
+
+
+def _first_image(file):
+    """
+    The first 2-D image of a FITS file, or None.
+    """
+    with fits.open(file, memmap=False) as hdus:
+        for hdu in hdus:
+            if hdu.is_image and hdu.data is not None:
+                data = np.squeeze(hdu.data)
+                if data.ndim == 2 and np.isfinite(data).any():
+                    return data.astype(float)
+    return None
+
+
+def _native_beam(name):
+    """
+    Beam (pixels) that a file name tells; 0 if it does not.
+    """
+    scale = re.search(r'_([0-9.]+)as[._]', name)
+    beam = [value for key, value in _BEAMS.items() if key in name]
+    if scale is None or not beam:
+        return 0.0
+    return min(beam[0] / float(scale.group(1)), 8.0)

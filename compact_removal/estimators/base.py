@@ -1,0 +1,83 @@
+# Licensed under a 3-clause BSD style license - see licenses/LICENSE.rst
+"""
+What all estimators share: parameters, and the check for being fitted.
+"""
+
+import inspect
+
+__all__ = ['BaseEstimator']
+
+
+class BaseEstimator:
+    """
+    Base class with scikit-learn's handling of parameters.
+
+    Subclasses store the arguments of ``__init__`` unchanged under the
+    same names. ``sklearn.base.clone`` works on them; scikit-learn
+    itself is not needed.
+    """
+
+    @classmethod
+    def _parameters(cls):
+        """
+        Parameters of ``__init__`` with their defaults.
+        """
+        found = dict(inspect.signature(cls.__init__).parameters)
+        found.pop('self')
+        return found
+
+    def get_params(self, deep=True):
+        """
+        Get the parameters given to ``__init__``.
+
+        Parameters
+        ----------
+        deep : bool, optional
+            Without effect; scikit-learn hands it over.
+
+        Returns
+        -------
+        params : dict
+            Values by name.
+        """
+        del deep
+        return {name: getattr(self, name) for name in self._parameters()}
+
+    def set_params(self, **params):
+        """
+        Change parameters.
+
+        Parameters
+        ----------
+        **params
+            New values by name.
+
+        Returns
+        -------
+        self : estimator
+            The same object.
+
+        Raises
+        ------
+        ValueError
+            If there is no such parameter.
+        """
+        allowed = self._parameters()
+        for name in params:
+            if name not in allowed:
+                msg = (f'{name} is no parameter of {type(self).__name__}; '
+                       f'allowed are {", ".join(allowed)}')
+                raise ValueError(msg)
+        for name, value in params.items():
+            setattr(self, name, value)
+        return self
+
+    def __repr__(self):
+        shown = []
+        for name, parameter in self._parameters().items():
+            value = getattr(self, name)
+            required = parameter.default is parameter.empty
+            if required or value is not parameter.default:
+                text = repr(value)
+                shown.append(text if required else f'{name}={text}')
+        return f'{type(self).__name__}({", ".join(shown)})'

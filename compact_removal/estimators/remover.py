@@ -1,0 +1,409 @@
+# Licensed under a 3-clause BSD style license - see licenses/LICENSE.rst
+"""
+The estimator that removes compact sources.
+"""
+
+import json
+from collections import namedtuple
+from pathlib import Path
+
+import astropy.units as u
+import numpy as np
+from astropy.nddata import CCDData, StdDevUncertainty
+from astropy.table import QTable
+
+from compact_removal import nn
+from compact_removal.estimators import _engine
+from compact_removal.estimators._inputs import read_image, read_positions
+from compact_removal.estimators.base import BaseEstimator
+from compact_removal.instruments import Band, get_band, get_mode
+
+__all__ = ['CompactSourceRemover', 'RemovalResult']
+
+
+class RemovalResult(namedtuple('RemovalResult', ['background', 'sources'])):
+    """
+    What `CompactSourceRemover.remove` returns; it unpacks.
+
+    Attributes
+    ----------
+    background : `~astropy.nddata.CCDData`
+        The map without the sources.
+    sources : `~astropy.table.QTable`
+        One row per position, in the input's order.
+    """
+
+    __slots__ = ()
+
+
+class CompactSourceRemover(BaseEstimator):
+    """
+    Remove compact sources from maps, and measure them.
+
+    Each source is covered by a round hole whose radius grows with its
+    signal-to-noise ratio (paper, Table 3). A partial-convolution U-Net
+    fills the hole from the pixels around it; the flux of the source is
+    what was removed, corrected for the aperture. "Paper" is Madarasz et
+    al., "A Deep Neural Network Approach to Compact Source Removal".
+
+    Parameters
+    ----------
+    mode : {'scanmap', 'parallel'} or `~compact_removal.instruments.ObservingMode`
+        The observing mode.
+    band : {'blue', 'green', 'red'}, Quantity or `~compact_removal.instruments.Band`
+        The band, its wavelength (70, 100 or 160 um), or a band object
+        of another instrument.
+    network : {'inpainting'}, optional
+        ``'inpainting'``: the network of the paper, which sees only the
+        pixels outside the holes.
+    weights : str or path-like, optional
+        ``'default'``: the weights that ship for ``network`` and
+        ``mode``; or the name of shipped weights, or a safetensors file.
+        `None`: random weights, to be trained with `fit`.
+    apertures : `~astropy.units.Quantity`, optional
+        Aperture radii (angle), scalar or ``(m,)``; the first gives
+        ``flux``, further ones ``flux_1``, ... Default: one, the
+        band's.
+    cutout_size : int, optional
+        Side of the cutouts in pixels.
+    batch_size : int, optional
+        Cutouts in one pass through the network.
+    device : str, optional
+        ``'auto'`` (a GPU if there is one), ``'cpu'``, ``'cuda'``, ...
+    recenter : bool, optional
+        Whether to move positions to the centroid of the source first.
+    seed : int, optional
+        Seed of everything random in `fit`.
+    progress_bar : bool, optional
+        Whether to show progress.
+
+    Attributes
+    ----------
+    history_ : dict
+        After `fit`: losses and learning rate, one value per epoch.
+    n_epochs_ : int
+        After `fit`: number of epochs.
+
+    Examples
+    --------
+    >>> from compact_removal import CompactSourceRemover
+    >>> from compact_removal.datasets import make_example_field
+    >>> image, catalog = make_example_field(shape=(128, 128), n_sources=3)
+    >>> remover = CompactSourceRemover('scanmap', 'blue')
+    >>> background, sources = remover.remove(image, catalog['sky_center'])
+    >>> len(sources), background.unit
+    (3, Unit("Jy / pix"))
+    """
+
+    def __init__(self, mode, band, *, network='inpainting',
+                 weights='default', apertures=None, cutout_size=96,
+                 batch_size=64, device='auto', recenter=False, seed=None,
+                 progress_bar=False):
+        self.mode = mode
+        self.band = band
+        self.network = network
+        self.weights = weights
+        self.apertures = apertures
+        self.cutout_size = cutout_size
+        self.batch_size = batch_size
+        self.device = device
+        self.recenter = recenter
+        self.seed = seed
+        self.progress_bar = progress_bar
+
+    def remove(self, image, positions):
+        """
+        Remove sources from a map.
+
+        Parameters
+        ----------
+        image : `~astropy.nddata.CCDData` or `~astropy.nddata.NDData`
+            The map, shape ``(ny, nx)``, with a celestial WCS and a unit
+            of flux per pixel, solid angle or beam. Mask and uncertainty
+            are honoured. It is never modified.
+        positions : SkyCoord, Table or regions
+            The sources: sky coordinates, a table with a SkyCoord column
+            or columns ``ra`` and ``dec``, or sky regions.
+
+        Returns
+        -------
+        result : `RemovalResult`
+            ``background``, a `~astropy.nddata.CCDData` of the same
+            shape, unit and WCS: pixels outside the footprints of the
+            sources are those of the input, bit by bit; ``flags`` marks
+            changed pixels (``PIXEL_FLAGS``), ``uncertainty`` is the
+            error of the estimate, ``meta`` the provenance. Masked and
+            non-finite pixels keep their values.
+            ``sources``, a `~astropy.table.QTable` with the columns
+            ``id``, ``sky_center``, ``x_center``, ``y_center``, ``snr``
+            (eq. 1), ``mask_radius`` (pixels of the map), ``flux``,
+            ``flux_err``, ``aperture_radius``, ``aperture_correction``,
+            ``flux_<i>``, ``flux_err_<i>``, ``annulus_flux``,
+            ``annulus_flux_err`` and ``flags`` (see `decode_flags`).
+
+        Raises
+        ------
+        TypeError, ValueError
+            If an argument or a parameter of the estimator is not
+            allowed; the message starts with its name.
+        """
+        band = self._check()
+        input_map = read_image(image)
+        coordinates = read_positions(positions)
+        apertures = self._apertures(band)
+        model, info = self._model(band)
+        validation = info.get('validation', {})
+        sources = _engine.locate(input_map, coordinates, band,
+                                 recenter=self.recenter)
+
+        def predict(images, validity):
+            return nn.predict(model, images, validity,
+                              batch_size=self.batch_size, device=self.device,
+                              progress_bar=self.progress_bar)
+
+        background, pixel_flags = _engine.estimate_background(
+            input_map, sources, predict, band=band,
+            cutout_size=self.cutout_size)
+        error = _engine.estimate_error(
+            input_map, sources, pixel_flags,
+            error_scale=validation.get('hole_error', 1.0))
+        columns = _engine.measure(
+            input_map, background, sources, band=band, apertures=apertures,
+            error_scale=validation.get('flux_error', 1.0))
+        table = _source_table(input_map, coordinates, sources, columns)
+        provenance = self._provenance(band, info)
+        table.meta.update(provenance)
+        return RemovalResult(
+            _as_ccd(image, background, pixel_flags, error, provenance),
+            table)
+
+    def fit(self, backgrounds, *, catalogs=None, validation=None,
+            training=None):
+        """
+        Train the network on maps.
+
+        Sources of the band's PSF are injected into the maps on the fly
+        (paper, Sect. 2.3.1). Training starts from ``weights``, or from
+        random ones if ``weights`` is `None`.
+
+        Parameters
+        ----------
+        backgrounds : list of `~astropy.nddata.CCDData` or None
+            Maps to learn from; `None`: simulated ones.
+        catalogs : list, optional
+            Positions of real sources in each map, to stay away from.
+        validation : list of `~astropy.nddata.CCDData`, optional
+            Maps that decide which epoch's weights are kept; default:
+            other cutouts of ``backgrounds``.
+        training : dict, optional
+            Settings of the training, see
+            `compact_removal.nn.TRAINING_DEFAULTS`.
+
+        Returns
+        -------
+        self : `CompactSourceRemover`
+            The fitted estimator.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If an argument is not allowed.
+        """
+        from compact_removal.estimators._fitting import fit_remover
+
+        band = self._check()
+        self.model_, self.info_, self.history_ = fit_remover(
+            self, band, backgrounds, catalogs, validation, training)
+        self.n_epochs_ = len(self.history_['train_loss'])
+        return self
+
+    def save(self, path, *, overwrite=False):
+        """
+        Write the network's weights and the parameters to a file.
+
+        Parameters
+        ----------
+        path : str or path-like
+            A safetensors file; parameters go into its header as JSON.
+        overwrite : bool, optional
+            Whether an existing file may be replaced.
+
+        Raises
+        ------
+        OSError
+            If the file exists and ``overwrite`` is False.
+        """
+        path = Path(path)
+        if path.exists() and not overwrite:
+            msg = f'path: {path} exists; use overwrite=True to replace it'
+            raise OSError(msg)
+        band = self._check()
+        model, info = self._model(band)
+        nn.save_weights(model, path,
+                        {**info, 'estimator': self._plain_params(band)})
+
+    @classmethod
+    def load(cls, path):
+        """
+        Read what `save` has written.
+
+        Parameters
+        ----------
+        path : str or path-like
+            The file.
+
+        Returns
+        -------
+        remover : `CompactSourceRemover`
+            An estimator that is ready to use.
+
+        Raises
+        ------
+        ValueError
+            If it is no such file.
+        """
+        model, info = nn.load_weights(path)
+        stored = info.get('estimator')
+        if stored is None:
+            msg = f'path: {path} was not written by {cls.__name__}.save'
+            raise ValueError(msg)
+        params = dict(stored)
+        if params['apertures'] is not None:
+            params['apertures'] = params['apertures'] * u.arcsec
+        remover = cls(**params)
+        remover.model_, remover.info_ = model, info
+        return remover
+
+    def _check(self):
+        """
+        Validate the parameters and return the band.
+        """
+        band = get_band(self.mode, self.band)
+        if self.network not in nn.NETWORKS:
+            allowed = ', '.join(repr(name) for name in nn.NETWORKS)
+            msg = f'network must be one of {allowed}, got {self.network!r}'
+            raise ValueError(msg)
+        for name in ('cutout_size', 'batch_size'):
+            value = getattr(self, name)
+            if (not isinstance(value, (int, np.integer))
+                    or isinstance(value, bool) or value < 1):
+                msg = f'{name} must be a positive integer, got {value!r}'
+                raise ValueError(msg)
+        return band
+
+    def _apertures(self, band):
+        """
+        Aperture radii as a Quantity of shape (m,).
+        """
+        if self.apertures is None:
+            return np.atleast_1d(band.default_aperture)
+        apertures = self.apertures
+        if (not isinstance(apertures, u.Quantity)
+                or not apertures.unit.is_equivalent(u.arcsec)
+                or apertures.ndim > 1 or apertures.size == 0
+                or not np.all(apertures > 0)):
+            msg = ('apertures must be positive radii with a unit of angle, '
+                   f'scalar or one-dimensional, got {apertures!r}')
+            raise ValueError(msg)
+        return np.atleast_1d(apertures).to(u.arcsec)
+
+    def _model(self, band):
+        """
+        The network and its description: the fitted one, or that of
+        ``weights``.
+        """
+        if hasattr(self, 'model_'):
+            return self.model_, self.info_
+        if self.weights is None:
+            msg = ('weights is None, so the network is not trained: call '
+                   'fit() first, or choose weights')
+            raise ValueError(msg)
+        choice = self.weights
+        if choice == 'default':
+            choice = nn.find_weights(self.network, get_mode(self.mode).name)
+        return nn.load_weights(choice, network=self.network)
+
+    def _plain_params(self, band):
+        """
+        Parameters as JSON can hold them.
+        """
+        if isinstance(self.band, Band) or not isinstance(self.mode, str):
+            msg = ('band must be a name in the tables for saving; save the '
+                   'weights of an own Band with its parameters in a script')
+            raise ValueError(msg)
+        params = self.get_params()
+        params['band'] = band.name
+        params['weights'] = str(self.weights)
+        if self.apertures is not None:
+            params['apertures'] = self._apertures(band).value.tolist()
+        json.dumps(params)
+        return params
+
+    def _provenance(self, band, info):
+        """
+        What a result must tell of its making, as FITS keywords.
+        """
+        from compact_removal import __version__
+
+        return {
+            'CRVERS': __version__,
+            'CRMODE': band.mode,
+            'CRBAND': band.name,
+            'CRNET': self.network,
+            'CRWEIGHT': info.get('name', 'fitted'),
+            'CRSHA256': info.get('sha256', ''),
+            'CRCUTOUT': int(self.cutout_size),
+            'CRRECENT': bool(self.recenter),
+        }
+
+
+def _as_ccd(image, background, pixel_flags, error, provenance):
+    """
+    The background as CCDData of the input's kind.
+    """
+    kind = np.asarray(image.data).dtype
+    if kind.kind == 'f':
+        data = np.asarray(image.data).astype(kind.newbyteorder('='))
+        changed = pixel_flags > 0
+        data[changed] = background[changed]
+    else:
+        data = background
+    mask = image.mask
+    result = CCDData(
+        data, unit=image.unit, wcs=image.wcs,
+        mask=None if mask is None else np.array(mask),
+        uncertainty=StdDevUncertainty(error),
+        meta=image.meta.copy())
+    result.flags = pixel_flags
+    result.meta.update(provenance)
+    return result
+
+
+def _source_table(input_map, coordinates, sources, columns):
+    """
+    The table of sources, one row per input position.
+    """
+    flux_unit = input_map.flux_unit
+    table = QTable()
+    table['id'] = np.arange(1, len(coordinates) + 1)
+    table['sky_center'] = coordinates
+    table['x_center'] = sources.x
+    table['y_center'] = sources.y
+    first = sources.first
+    table['snr'] = sources.snr[first]
+    table['mask_radius'] = sources.radius[first]
+    names = ['flux', 'flux_err', 'aperture_radius', 'aperture_correction']
+    names += [name for name in columns if name.startswith(('flux_',))
+              and name != 'flux_err']
+    names += ['annulus_flux', 'annulus_flux_err']
+    for name in names:
+        values = columns[name][first]
+        if name == 'aperture_radius':
+            values = values * u.arcsec
+        elif name != 'aperture_correction':
+            values = values * flux_unit
+        table[name] = values
+    own = sources.flags & (_engine.FLAG['duplicate']
+                           | _engine.FLAG['not_recentered'])
+    table['flags'] = own | sources.flags[first]
+    return table

@@ -1,0 +1,232 @@
+# Licensed under a 3-clause BSD style license - see licenses/LICENSE.rst
+"""
+Frozen records of an observing mode, a band and a point spread function.
+"""
+
+from dataclasses import dataclass
+
+import astropy.units as u
+import numpy as np
+from scipy.interpolate import PchipInterpolator
+
+__all__ = ['Band', 'ObservingMode', 'PSFParameters']
+
+
+@dataclass(frozen=True)
+class ObservingMode:
+    """
+    A way in which an instrument scans the sky.
+
+    Parameters
+    ----------
+    name : str
+        The name, for example ``'scanmap'``.
+    description : str, optional
+        One line of text.
+    reference : str, optional
+        Where the facts come from.
+    """
+
+    name: str
+    description: str = ''
+    reference: str = ''
+
+
+@dataclass(frozen=True)
+class PSFParameters:
+    """
+    Parameters of the analytic point spread function.
+
+    The model is a sum of four components, each with a share of the
+    flux: an elliptical Gaussian core, a round Gaussian halo, a ring
+    (Gaussian in radius) whose brightness varies threefold around the
+    centre, and Moffat wings that hold the rest of the flux. See
+    `compact_removal.psf`.
+
+    Parameters
+    ----------
+    fwhm : float
+        Geometric mean of the two full widths at half maximum of the
+        core (arcsec).
+    elongation : float
+        Ratio of the larger to the smaller width of the core, >= 1.
+    core_fraction, halo_fraction, ring_fraction : float
+        Share of the flux in each component. The wings hold
+        ``1 - core_fraction - halo_fraction - ring_fraction``.
+    halo_scale : float
+        Width of the halo in units of ``fwhm``.
+    ring_radius, ring_width : float
+        Radius and Gaussian width (sigma) of the ring (arcsec).
+    lobes : float
+        Relative amplitude of the three lobes in the ring, 0 to 1.
+    wing_scale : float
+        Core radius of the Moffat wings (arcsec).
+    wing_slope : float
+        Exponent of the Moffat wings, > 1; the surface brightness falls
+        as ``radius ** (-2 * wing_slope)``.
+    reference : str, optional
+        Where the parameters come from.
+    """
+
+    fwhm: float
+    elongation: float
+    core_fraction: float
+    halo_fraction: float
+    halo_scale: float
+    ring_fraction: float
+    ring_radius: float
+    ring_width: float
+    lobes: float
+    wing_scale: float
+    wing_slope: float
+    reference: str = ''
+
+    @property
+    def wing_fraction(self):
+        """
+        The share of the flux in the wings.
+        """
+        return (1.0 - self.core_fraction - self.halo_fraction
+                - self.ring_fraction)
+
+
+@dataclass(frozen=True)
+class Band:
+    """
+    Everything the package has to know of one band in one mode.
+
+    Radii of masks are in pixels of the nominal ``pixel_scale``; radii
+    of photometry are in arcsec.
+
+    Parameters
+    ----------
+    name : str
+        The name, for example ``'blue'``.
+    mode : str
+        Name of the observing mode.
+    wavelength : `~astropy.units.Quantity`
+        Nominal wavelength.
+    pixel_scale : `~astropy.units.Quantity`
+        Nominal size of a map pixel (angle).
+    psf : `PSFParameters` or PSF object
+        Parameters of the analytic model, or any PSF object of
+        `compact_removal.psf`.
+    source_radius : float
+        Radius of the circle in which the peak is sought (nominal
+        pixels; paper, Sect. 2.4.4).
+    annulus_radii : tuple of float
+        Inner and outer radius of the annulus of the signal-to-noise
+        ratio (nominal pixels; paper, Sect. 2.4.4).
+    snr_thresholds : tuple of float
+        Falling thresholds in the signal-to-noise ratio (paper,
+        Table 3).
+    mask_radii : tuple of float
+        Mask radii (nominal pixels), falling, one more than
+        ``snr_thresholds`` (paper, Table 3).
+    photometry_annulus : `~astropy.units.Quantity`
+        Inner and outer radius of the background annulus of standard
+        photometry (angle).
+    default_aperture : `~astropy.units.Quantity`
+        Radius of the aperture used when none is asked for (angle).
+    eef_radii, eef_values : tuple of float, optional
+        Encircled energy fractions (arcsec, fraction). Without them,
+        the encircled energy of ``psf`` is used.
+
+    Raises
+    ------
+    ValueError
+        If thresholds or radii are not in order, or numbers of them do
+        not match.
+
+    Examples
+    --------
+    >>> from dataclasses import replace
+    >>> import astropy.units as u
+    >>> from compact_removal.instruments import get_band
+    >>> band = get_band('scanmap', 'blue')
+    >>> band.mask_radii
+    (12.0, 11.0, 9.0, 7.0, 6.0, 5.0)
+    >>> finer = replace(band, name='fine', pixel_scale=1.2 * u.arcsec)
+    """
+
+    name: str
+    mode: str
+    wavelength: u.Quantity
+    pixel_scale: u.Quantity
+    psf: object
+    source_radius: float
+    annulus_radii: tuple
+    snr_thresholds: tuple
+    mask_radii: tuple
+    photometry_annulus: u.Quantity
+    default_aperture: u.Quantity
+    eef_radii: tuple = ()
+    eef_values: tuple = ()
+
+    def __post_init__(self):
+        thresholds = self.snr_thresholds
+        if len(self.mask_radii) != len(thresholds) + 1:
+            msg = ('mask_radii must have one entry more than '
+                   f'snr_thresholds ({len(thresholds) + 1}), got '
+                   f'{len(self.mask_radii)}')
+            raise ValueError(msg)
+        for name in ('snr_thresholds', 'mask_radii'):
+            if np.any(np.diff(getattr(self, name)) >= 0):
+                msg = f'{name} must fall strictly from first to last'
+                raise ValueError(msg)
+        for name in ('wavelength', 'pixel_scale', 'photometry_annulus',
+                     'default_aperture'):
+            if not isinstance(getattr(self, name), u.Quantity):
+                msg = f'{name} must be an astropy Quantity'
+                raise ValueError(msg)
+        if len(self.eef_radii) != len(self.eef_values):
+            msg = 'eef_values must have the length of eef_radii'
+            raise ValueError(msg)
+        values = (0.0, *self.eef_values)
+        if np.any(np.diff(values) <= 0) or values[-1] > 1:
+            msg = 'eef_values must rise with radius and stay in (0, 1]'
+            raise ValueError(msg)
+
+    def encircled_energy(self, radius):
+        """
+        Encircled energy fraction within a radius, from the table.
+
+        Monotone cubic (PCHIP) interpolation between the tabulated
+        radii, and down to 0 at radius 0.
+
+        Parameters
+        ----------
+        radius : `~astropy.units.Quantity`
+            Aperture radius (angle).
+
+        Returns
+        -------
+        fraction : float or `~numpy.ndarray`
+            Values in [0, 1].
+
+        Raises
+        ------
+        ValueError
+            If the band has no table, or ``radius`` is not positive or
+            is larger than the largest tabulated one.
+
+        Examples
+        --------
+        >>> import astropy.units as u
+        >>> from compact_removal.instruments import get_band
+        >>> band = get_band('scanmap', 'blue')
+        >>> round(float(band.encircled_energy(6 * u.arcsec)), 4)
+        0.6425
+        """
+        if not self.eef_radii:
+            msg = f'eef_radii: band {self.name!r} has no such table'
+            raise ValueError(msg)
+        value = u.Quantity(radius).to_value(u.arcsec)
+        largest = self.eef_radii[-1]
+        if not np.all((value > 0) & (value <= largest * (1 + 1e-9))):
+            msg = (f'radius must lie in (0, {largest:g}] arcsec for band '
+                   f'{self.name!r} of mode {self.mode!r}, got {radius}')
+            raise ValueError(msg)
+        interpolate = PchipInterpolator((0.0, *self.eef_radii),
+                                        (0.0, *self.eef_values))
+        return interpolate(value)

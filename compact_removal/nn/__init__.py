@@ -1,0 +1,265 @@
+# Licensed under a 3-clause BSD style license - see licenses/LICENSE.rst
+"""
+The bridge to the neural networks.
+
+These functions take and return NumPy arrays; PyTorch is loaded when one
+of them is first called. A model is an opaque object.
+"""
+
+__all__ = ['build_model', 'find_weights', 'list_weights', 'load_weights',
+           'make_loss', 'predict', 'save_weights', 'train', 'weights_path']
+
+
+def build_model(network, *, width=None, seed=None):
+    """
+    Make a model with new weights.
+
+    Parameters
+    ----------
+    network : str
+        Name of the network, for example ``'inpainting'``.
+    width : int, optional
+        Width of the network; by default that of the paper (32).
+    seed : int, optional
+        Seed of the weights.
+
+    Returns
+    -------
+    model : object
+        For the other functions of this module.
+
+    Raises
+    ------
+    ValueError
+        If there is no such network or the width is not positive.
+
+    Examples
+    --------
+    >>> from compact_removal.nn import build_model
+    >>> build_model('inpainting', width=1, seed=1).network_name
+    'inpainting'
+    """
+    from compact_removal.nn.models import make_model
+
+    return make_model(network, width=width, seed=seed)
+
+
+def predict(model, image, validity, *, batch_size=64, device='auto',
+            progress_bar=False):
+    """
+    Estimate the background of cutouts.
+
+    Parameters
+    ----------
+    model : object
+        From `build_model` or `load_weights`.
+    image : ndarray, (n, ny, nx)
+        The cutouts, in any unit. Values at invalid pixels have no
+        influence and may be NaN.
+    validity : ndarray of bool, (n, ny, nx)
+        True at background pixels that may be used. Non-finite pixels
+        are never used.
+    batch_size : int, optional
+        Number of cutouts per batch. The results do not depend on it
+        but for rounding.
+    device : str, optional
+        ``'auto'``, ``'cpu'``, ``'cuda'``...
+    progress_bar : bool, optional
+        Whether to show progress.
+
+    Returns
+    -------
+    background : ndarray, (n, ny, nx)
+        The estimate in the unit of the image, in all pixels; 0 where a
+        cutout has no valid pixel at all. Float32, or float64 if
+        the image is float64.
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not fit each other or the network, or the batch
+        size is not positive.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from compact_removal.nn import build_model, predict
+    >>> model = build_model('inpainting', width=1, seed=1)
+    >>> image = np.ones((2, 96, 96), dtype=np.float32)
+    >>> predict(model, image, image > 0).shape
+    (2, 96, 96)
+    """
+    from compact_removal.nn.prediction import predict_background
+
+    return predict_background(model, image, validity, batch_size=batch_size,
+                              device=device, progress_bar=progress_bar)
+
+
+def make_loss(network, **kwargs):
+    """
+    Make the loss function of a network.
+
+    Parameters
+    ----------
+    network : str
+        Name of the network.
+    **kwargs
+        Weights of the terms, see
+        `compact_removal.nn.losses.InpaintingLoss`.
+
+    Returns
+    -------
+    loss : callable
+        For `train`.
+
+    Examples
+    --------
+    >>> from compact_removal.nn import make_loss
+    >>> make_loss('inpainting', flux=1.0).weights['flux']
+    1.0
+    """
+    from compact_removal.nn import losses
+    from compact_removal.nn.networks import get_network_class
+
+    return getattr(losses, get_network_class(network).loss_class)(**kwargs)
+
+
+def train(model, batches, validation_batches, **kwargs):
+    """
+    Train a model.
+
+    Parameters
+    ----------
+    model : object
+        From `build_model` or `load_weights`. It is changed.
+    batches, validation_batches : object
+        ``batches.epoch(i)`` gives dicts of float32 arrays ``image``,
+        ``validity``, ``target`` and optionally ``aperture``, each
+        (n, ny, nx).
+    **kwargs
+        See `compact_removal.nn.training.train`.
+
+    Returns
+    -------
+    history : dict of list
+        Losses and learning rates per epoch.
+    """
+    from compact_removal.nn import training
+
+    return training.train(model, batches, validation_batches, **kwargs)
+
+
+def save_weights(model, path, metadata=None):
+    """
+    Write the weights of a model to a safetensors file.
+
+    Parameters
+    ----------
+    model : object
+        The model.
+    path : str or path-like
+        The file.
+    metadata : dict, optional
+        What to keep with the weights; must fit into JSON.
+    """
+    from compact_removal.nn import weights
+
+    weights.save_weights(model, path, metadata)
+
+
+def load_weights(path):
+    """
+    Read a model.
+
+    Parameters
+    ----------
+    path : str or path-like
+        Name of shipped weights or a safetensors file.
+
+    Returns
+    -------
+    model : object
+        The model.
+    metadata : dict
+        What is known about it.
+
+    Raises
+    ------
+    ValueError
+        If the file is not what it should be.
+    FileNotFoundError
+        If there is no such file.
+    """
+    from compact_removal.nn import weights
+
+    return weights.load_weights(path)
+
+
+def list_weights():
+    """
+    List the shipped weights.
+
+    Returns
+    -------
+    rows : list of dict
+        Name, network, mode, SHA-256 hash, provenance...
+
+    Examples
+    --------
+    >>> from compact_removal.nn import list_weights
+    >>> isinstance(list_weights(), list)
+    True
+    """
+    from compact_removal.nn import weights
+
+    return weights.list_weights()
+
+
+def weights_path(name):
+    """
+    Return the file of shipped weights.
+
+    Parameters
+    ----------
+    name : str
+        A name from `list_weights`.
+
+    Returns
+    -------
+    path : `pathlib.Path`
+        The file.
+
+    Raises
+    ------
+    ValueError
+        If there are no such weights.
+    """
+    from compact_removal.nn import weights
+
+    return weights.weights_path(name)
+
+
+def find_weights(network, mode):
+    """
+    Find the shipped weights of a network for an observing mode.
+
+    Parameters
+    ----------
+    network : str
+        Name of the network.
+    mode : str
+        Name of the observing mode.
+
+    Returns
+    -------
+    name : str
+        The name of the weights.
+
+    Raises
+    ------
+    ValueError
+        If there are none.
+    """
+    from compact_removal.nn import weights
+
+    return weights.find_weights(network, mode)

@@ -1,0 +1,205 @@
+# Licensed under a 3-clause BSD style license - see licenses/LICENSE.rst
+"""
+Feature maps for the style loss.
+"""
+
+import numpy as np
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import nn
+from torch.nn import functional
+
+__all__ = ['FilterBankFeatures', 'VGG16Features']
+
+_VGG16_URL = 'https://download.pytorch.org/models/vgg16-397923af.pth'
+# (torchvision's index, in channels, out channels), one tuple per pool.
+_VGG16_STAGES = (((0, 3, 64), (2, 64, 64)),
+                 ((5, 64, 128), (7, 128, 128)),
+                 ((10, 128, 256), (12, 256, 256), (14, 256, 256)))
+
+
+def _oriented_filters(n_orientations, sigma=1.0, radius=4):
+    """
+    Make first and second Gaussian derivatives in several directions.
+
+    Parameters
+    ----------
+    n_orientations : int
+        Number of directions in 180 degrees.
+    sigma : float, optional
+        Width of the Gaussian (pixels).
+    radius : int, optional
+        Half size of the filters (pixels).
+
+    Returns
+    -------
+    filters : ndarray, (2 * n_orientations, 1, size, size)
+        Of zero mean and unit norm.
+    """
+    y, x = np.mgrid[-radius:radius + 1, -radius:radius + 1]
+    gauss = np.exp(-0.5 * (x**2 + y**2) / sigma**2)
+    filters = []
+    for angle in np.pi * np.arange(n_orientations) / n_orientations:
+        along = (x * np.cos(angle) + y * np.sin(angle)) / sigma
+        filters += [along * gauss, (along**2 - 1) * gauss]
+    filters = np.array(filters)
+    filters -= filters.mean(axis=(1, 2), keepdims=True)
+    filters /= np.sqrt((filters**2).sum(axis=(1, 2), keepdims=True))
+    return filters[:, None]
+
+
+class FilterBankFeatures(nn.Module):
+    """
+    Fixed oriented filters on several scales.
+
+    First and second derivatives of a Gaussian in four directions; each
+    further scale works on the image halved by averaging. It takes the
+    place of a trained VGG-16: nothing to download, and its Gram matrices
+    hold the power and the anisotropy of the background on three scales.
+
+    Parameters
+    ----------
+    n_scales : int, optional
+        Number of scales, one feature map each.
+    n_orientations : int, optional
+        Number of directions.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from compact_removal.nn.features import FilterBankFeatures
+    >>> maps = FilterBankFeatures()(torch.zeros(1, 1, 96, 96))
+    >>> [tuple(one.shape) for one in maps]
+    [(1, 8, 96, 96), (1, 8, 48, 48), (1, 8, 24, 24)]
+    """
+
+    def __init__(self, n_scales=3, n_orientations=4):
+        super().__init__()
+        self.n_scales = n_scales
+        filters = torch.as_tensor(_oriented_filters(n_orientations),
+                                  dtype=torch.get_default_dtype())
+        self.register_buffer('_filters', filters, persistent=False)
+
+    def forward(self, image):
+        """
+        Return one feature map per scale.
+
+        Parameters
+        ----------
+        image : `torch.Tensor`, (n, 1, ny, nx)
+            The images.
+
+        Returns
+        -------
+        features : list of `torch.Tensor`
+            Finest scale first.
+        """
+        radius = self._filters.shape[-1] // 2
+        features = []
+        for i in range(self.n_scales):
+            if i > 0:
+                image = functional.avg_pool2d(image, 2)
+            padded = functional.pad(image, (radius,) * 4, mode='replicate')
+            features.append(functional.conv2d(padded, self._filters))
+        return features
+
+
+class VGG16Features(nn.Module):
+    """
+    The first three pooling layers of VGG-16 (the paper's choice).
+
+    Gray images are repeated to three channels. The weights are not part
+    of this package and stay fixed.
+
+    Parameters
+    ----------
+    path : str or path-like, optional
+        A file with torchvision's VGG-16 weights (keys
+        ``features.0.weight``...): safetensors, or a ``.pth`` file, which
+        is read without unpickling anything but tensors.
+    source : {'file', 'hub'}, optional
+        With ``'hub'``, the weights are downloaded from pytorch.org and
+        kept in the cache of `torch.hub`.
+
+    Raises
+    ------
+    ValueError
+        If the file does not hold the weights, or no file is given.
+    """
+
+    def __init__(self, path=None, *, source='file'):
+        super().__init__()
+        if source == 'hub':
+            state = torch.hub.load_state_dict_from_url(_VGG16_URL,
+                                                       check_hash=True)
+        elif source != 'file':
+            msg = f"source must be 'file' or 'hub', got {source!r}"
+            raise ValueError(msg)
+        elif path is None:
+            msg = ("path must name a file with VGG-16 weights, or choose "
+                   "source='hub' to download them")
+            raise ValueError(msg)
+        else:
+            state = _read_state(path)
+        stages = []
+        for stage in _VGG16_STAGES:
+            layers = []
+            for index, n_in, n_out in stage:
+                conv = nn.Conv2d(n_in, n_out, 3, padding=1)
+                with torch.no_grad():
+                    for name, values in conv.named_parameters():
+                        key = f'features.{index}.{name}'
+                        values.copy_(_get_tensor(state, key, values.shape))
+                layers += [conv, nn.ReLU(inplace=True)]
+            stages.append(nn.Sequential(*layers, nn.MaxPool2d(2)))
+        self.stages = nn.ModuleList(stages).requires_grad_(False)
+
+    def forward(self, image):
+        """
+        Return the maps behind the first three pooling layers.
+
+        Parameters
+        ----------
+        image : `torch.Tensor`, (n, 1, ny, nx)
+            The images.
+
+        Returns
+        -------
+        features : list of `torch.Tensor`
+            With 64, 128 and 256 channels.
+        """
+        features = image.expand(-1, 3, -1, -1)
+        maps = []
+        for stage in self.stages:
+            features = stage(features)
+            maps.append(features)
+        return maps
+
+
+def _read_state(path):
+    """
+    Read a file of tensors, safetensors or PyTorch's.
+    """
+    try:
+        return load_file(path)
+    except SafetensorError:
+        pass
+    try:
+        return torch.load(path, map_location='cpu', weights_only=True)
+    except Exception as error:
+        msg = f'path is neither safetensors nor a plain .pth file: {path}'
+        raise ValueError(msg) from error
+
+
+def _get_tensor(state, key, shape):
+    """
+    Return one tensor of a state, of known shape.
+    """
+    found = state.get(key)
+    if found is None or tuple(found.shape) != tuple(shape):
+        got = 'nothing' if found is None else f'shape {tuple(found.shape)}'
+        msg = (f'path must hold {key} of shape {tuple(shape)} as in '
+               f"torchvision's VGG-16, got {got}")
+        raise ValueError(msg)
+    return found

@@ -1,0 +1,372 @@
+# Licensed under a 3-clause BSD style license - see licenses/LICENSE.rst
+"""
+Training with validation, checkpoints and exact resumption.
+"""
+
+import copy
+import json
+import math
+import os
+
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from tqdm import tqdm
+
+from compact_removal.nn.losses import InpaintingLoss
+from compact_removal.nn.weights import check_state, to_saveable
+
+__all__ = ['TrainingDivergedError', 'resolve_device', 'train']
+
+_CHECKPOINT_FORMAT = 'compact_removal training checkpoint 1'
+_KEYS = ('image', 'validity', 'target', 'aperture')
+
+
+class TrainingDivergedError(RuntimeError):
+    """
+    The loss, one of its terms or its gradient is not finite.
+    """
+
+
+def resolve_device(device):
+    """
+    Find the device to compute on.
+
+    Parameters
+    ----------
+    device : str
+        ``'auto'`` (CUDA if there is one, otherwise the CPU) or a name
+        that `torch.device` knows.
+
+    Returns
+    -------
+    device : `torch.device`
+        The device.
+
+    Raises
+    ------
+    ValueError
+        If there is no such device.
+
+    Examples
+    --------
+    >>> from compact_removal.nn.training import resolve_device
+    >>> resolve_device('cpu')
+    device(type='cpu')
+    """
+    if device == 'auto':
+        return torch.device('cuda' if torch.cuda.is_available() else 'cpu')
+    try:
+        found = torch.device(device)
+        torch.empty(0, device=found)
+    except (AssertionError, NotImplementedError, RuntimeError,
+            TypeError) as error:
+        msg = (f"device must be 'auto' or a device that PyTorch can use "
+               f"here, such as 'cpu' or 'cuda', got {device!r}")
+        raise ValueError(msg) from error
+    return found
+
+
+def train(model, batches, validation_batches, *, loss=None, n_epochs=100,
+          learning_rate=0.005, scheduler='plateau', patience=5, factor=0.5,
+          max_norm=1.0, augment=None, checkpoint=None, progress_bar=False,
+          seed=0, device='auto'):
+    """
+    Train a model; keep the weights that are best on validation data.
+
+    Adam with a learning rate that falls (Section 3.5 of the paper). An
+    epoch depends on the state at its start, ``seed`` and its number
+    only. So a run that was killed and is called again with the same
+    arguments continues from its checkpoint and gives the same history
+    as one that was not.
+
+    Parameters
+    ----------
+    model : `torch.nn.Module`
+        From `~compact_removal.nn.models.make_model`. Changed in place:
+        ends with the best weights, in evaluation mode, on ``device``.
+    batches : object
+        ``batches.epoch(i)`` gives the batches of epoch i (from 0): dicts
+        of float32 arrays ``image``, ``validity``, ``target`` and
+        optionally ``aperture``, each (n, ny, nx) with n >= 2. The target
+        is NaN where the background is not known.
+    validation_batches : object
+        The same; ``epoch(0)`` is used every time.
+    loss : callable, optional
+        By default `~compact_removal.nn.losses.InpaintingLoss` with the
+        weights of the paper.
+    n_epochs : int, optional
+        Number of epochs in all, those before a resumption included.
+    learning_rate : float, optional
+        The first learning rate.
+    scheduler : {'plateau', 'cosine'}, optional
+        ``'plateau'`` multiplies the learning rate by ``factor`` when
+        the validation loss has not fallen for more than ``patience``
+        epochs; ``'cosine'`` lets it fall to zero over ``n_epochs``.
+    patience : int, optional
+        For ``'plateau'``.
+    factor : float, optional
+        For ``'plateau'``.
+    max_norm : float, optional
+        Gradients with a larger norm are scaled down to it.
+    augment : callable, optional
+        ``augment(batch, rng)`` returns a changed batch of tensors; see
+        `compact_removal.nn.augment`.
+    checkpoint : str or path-like, optional
+        A safetensors file, replaced after every epoch. If it exists,
+        training continues from it.
+    progress_bar : bool, optional
+        Whether to show progress.
+    seed : int, optional
+        Seed of the augmentation.
+    device : str, optional
+        See `resolve_device`.
+
+    Returns
+    -------
+    history : dict of list
+        One entry per epoch: ``epoch``, ``learning_rate``, ``loss``,
+        ``validation_loss`` and the terms, ``<term>`` and
+        ``validation_<term>``.
+
+    Raises
+    ------
+    TrainingDivergedError
+        If the loss is not finite. The checkpoint holds the last good
+        epoch.
+    ValueError
+        If an argument is not allowed or the checkpoint is not one of
+        this model.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from compact_removal.nn.models import make_model
+    >>> from compact_removal.nn.training import train
+    >>> class Batches:
+    ...     def epoch(self, i):
+    ...         image = np.random.default_rng(i).normal(size=(2, 96, 96))
+    ...         image = image.astype(np.float32)
+    ...         yield {'image': image, 'validity': np.ones_like(image),
+    ...                'target': image}
+    >>> model = make_model('inpainting', width=1, seed=1)
+    >>> history = train(model, Batches(), Batches(), n_epochs=1)
+    >>> history['epoch']
+    [0]
+    """
+    device = resolve_device(device)
+    loss = InpaintingLoss() if loss is None else loss
+    if isinstance(loss, torch.nn.Module):
+        loss = loss.to(device)
+    model.to(device=device, memory_format=torch.channels_last)
+    optimizer = torch.optim.Adam(model.parameters(), lr=learning_rate)
+    schedule = _make_scheduler(scheduler, optimizer, n_epochs=n_epochs,
+                               patience=patience, factor=factor)
+    run = {'model': model, 'optimizer': optimizer, 'schedule': schedule,
+           'history': {'epoch': []}, 'best': None,
+           'best_loss': math.inf, 'scheduler': scheduler, 'seed': int(seed)}
+    if checkpoint is not None and os.path.exists(checkpoint):
+        _load_checkpoint(checkpoint, run)
+
+    history = run['history']
+    start = len(history['epoch'])
+    with tqdm(total=n_epochs, initial=start, unit='epoch',
+              disable=not progress_bar) as bar:
+        for epoch in range(start, n_epochs):
+            record = {'epoch': epoch,
+                      'learning_rate': optimizer.param_groups[0]['lr']}
+            record |= _train_epoch(model, batches, epoch, loss=loss,
+                                   optimizer=optimizer, max_norm=max_norm,
+                                   augment=augment, seed=seed,
+                                   device=device, bar=bar)
+            record |= _validate(model, validation_batches, epoch,
+                                loss=loss, device=device)
+            for key, value in record.items():
+                history.setdefault(key, []).append(value)
+            current = record['validation_loss']
+            if current < run['best_loss']:
+                run['best_loss'] = current
+                run['best'] = copy.deepcopy(model.state_dict())
+            if scheduler == 'plateau':
+                schedule.step(current)
+            else:
+                schedule.step()
+            if checkpoint is not None:
+                _save_checkpoint(checkpoint, run)
+            bar.update()
+            bar.set_postfix(loss=record['loss'], validation=current)
+
+    if run['best'] is not None:
+        model.load_state_dict(run['best'])
+    model.eval()
+    return history
+
+
+def _make_scheduler(name, optimizer, *, n_epochs, patience, factor):
+    """
+    Make the schedule of learning rates.
+    """
+    if name == 'plateau':
+        return torch.optim.lr_scheduler.ReduceLROnPlateau(
+            optimizer, patience=patience, factor=factor)
+    if name == 'cosine':
+        return torch.optim.lr_scheduler.CosineAnnealingLR(
+            optimizer, T_max=max(n_epochs, 1))
+    msg = f"scheduler must be 'plateau' or 'cosine', got {name!r}"
+    raise ValueError(msg)
+
+
+def _to_tensors(batch, device):
+    """
+    Turn the arrays of a batch into float32 tensors.
+    """
+    return {key: torch.as_tensor(np.asarray(batch[key], dtype=np.float32),
+                                 device=device)
+            for key in _KEYS if batch.get(key) is not None}
+
+
+def _check_finite(total, terms, *, where):
+    """
+    Raise an error that names the first term that is not finite.
+    """
+    if torch.isfinite(total):
+        return
+    bad = [name for name, term in terms.items() if not torch.isfinite(term)]
+    msg = (f'training diverged {where}: the loss is {total.item()}; terms '
+           f'that are not finite: {", ".join(bad) or "none"}')
+    raise TrainingDivergedError(msg)
+
+
+class _Means:
+    """
+    Means of the loss and its terms, weighted by the batch size.
+    """
+
+    def __init__(self):
+        self.sums = {}
+        self.count = 0
+
+    def add(self, total, terms, n_images):
+        values = {'loss': total, **terms}
+        for name, value in values.items():
+            value = value.detach().double() * n_images
+            self.sums[name] = self.sums.get(name, 0.0) + value
+        self.count += n_images
+
+    def get(self, prefix=''):
+        return {prefix + name: float(value) / self.count
+                for name, value in self.sums.items()}
+
+
+def _train_epoch(model, batches, epoch, *, loss, optimizer, max_norm,
+                 augment, seed, device, bar):
+    """
+    Take one step per batch and return the means.
+    """
+    model.train()
+    rng = np.random.default_rng([int(seed), epoch])
+    means = _Means()
+    for step, batch in enumerate(batches.epoch(epoch)):
+        batch = _to_tensors(batch, device)
+        if augment is not None:
+            batch = augment(batch, rng)
+        total, terms = model.compute_loss(batch, loss)
+        where = f'in epoch {epoch}, step {step}'
+        _check_finite(total, terms, where=where)
+        optimizer.zero_grad(set_to_none=True)
+        total.backward()
+        norm = torch.nn.utils.clip_grad_norm_(model.parameters(), max_norm)
+        if not torch.isfinite(norm):
+            msg = (f'training diverged {where}: the gradient is not finite '
+                   f'(terms: {", ".join(terms)})')
+            raise TrainingDivergedError(msg)
+        optimizer.step()
+        means.add(total, terms, len(batch['image']))
+        bar.set_postfix(step=step, loss=total.item(), refresh=False)
+        bar.refresh()
+    if means.count == 0:
+        msg = f'batches must give at least one batch, epoch {epoch} has none'
+        raise ValueError(msg)
+    return means.get()
+
+
+def _validate(model, batches, epoch, *, loss, device):
+    """
+    Return the means over the validation batches.
+    """
+    model.eval()
+    means = _Means()
+    with torch.no_grad():
+        for step, batch in enumerate(batches.epoch(0)):
+            batch = _to_tensors(batch, device)
+            total, terms = model.compute_loss(batch, loss)
+            _check_finite(total, terms,
+                          where=f'in validation after epoch {epoch}, '
+                                f'step {step}')
+            means.add(total, terms, len(batch['image']))
+    if means.count == 0:
+        msg = 'validation_batches must give at least one batch'
+        raise ValueError(msg)
+    return means.get('validation_')
+
+
+def _save_checkpoint(path, run):
+    """
+    Write tensors as safetensors and everything else as JSON, atomically.
+    """
+    tensors = {f'model.{key}': value
+               for key, value in run['model'].state_dict().items()}
+    tensors |= {f'best.{key}': value
+                for key, value in (run['best'] or {}).items()}
+    state = run['optimizer'].state_dict()
+    for index, values in state['state'].items():
+        tensors |= {f'optimizer.{index}.{key}': torch.as_tensor(value)
+                    for key, value in values.items()}
+    header = {'history': run['history'], 'best_loss': run['best_loss'],
+              'param_groups': state['param_groups'],
+              'scheduler': run['scheduler'], 'seed': run['seed'],
+              'schedule': run['schedule'].state_dict()}
+    metadata = {'format': _CHECKPOINT_FORMAT, 'state': json.dumps(header)}
+    temporary = f'{os.fspath(path)}.tmp'
+    save_file(to_saveable(tensors), temporary, metadata=metadata)
+    os.replace(temporary, path)
+
+
+def _load_checkpoint(path, run):
+    """
+    Restore the state of a run.
+    """
+    try:
+        with safe_open(path, framework='pt') as file:
+            metadata = file.metadata() or {}
+            tensors = {key: file.get_tensor(key) for key in file.keys()}
+    except SafetensorError as error:
+        msg = f'checkpoint {path} is not a safetensors file ({error})'
+        raise ValueError(msg) from error
+    if metadata.get('format') != _CHECKPOINT_FORMAT:
+        msg = f'checkpoint {path} was not written by train()'
+        raise ValueError(msg)
+    header = json.loads(metadata['state'])
+    for key in ('scheduler', 'seed'):
+        if header[key] != run[key]:
+            msg = (f'checkpoint {path} has {key}={header[key]!r}, but '
+                   f'{key}={run[key]!r} was asked for')
+            raise ValueError(msg)
+
+    parts = {'model': {}, 'best': {}, 'optimizer': {}}
+    for key, value in tensors.items():
+        part, key = key.split('.', 1)
+        parts[part][key] = value
+    check_state(run['model'], parts['model'], name=f'checkpoint {path}')
+    run['model'].load_state_dict(parts['model'])
+    run['best'] = parts['best'] or None
+    state = {}
+    for key, value in parts['optimizer'].items():
+        index, key = key.split('.', 1)
+        state.setdefault(int(index), {})[key] = value
+    run['optimizer'].load_state_dict(
+        {'state': state, 'param_groups': header['param_groups']})
+    run['schedule'].load_state_dict(header['schedule'])
+    run['history'] = header['history']
+    run['best_loss'] = header['best_loss']

@@ -1,0 +1,322 @@
+# Licensed under a 3-clause BSD style license - see licenses/LICENSE.rst
+"""
+Weights on disk: safetensors with a header, and those that are shipped.
+"""
+
+import hashlib
+import json
+import os
+from functools import lru_cache
+from importlib.resources import files
+from pathlib import Path
+
+import torch
+from astropy.table import Table
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from compact_removal.nn.models import make_model
+
+__all__ = ['check_state', 'compute_sha256', 'find_weights', 'list_weights',
+           'load_weights', 'save_weights', 'to_saveable', 'weights_path']
+
+_FORMAT = 'compact_removal weights 1'
+
+
+def to_saveable(tensors):
+    """
+    Copy tensors to contiguous ones on the CPU that share no memory.
+
+    Parameters
+    ----------
+    tensors : dict of `torch.Tensor`
+        The tensors.
+
+    Returns
+    -------
+    copies : dict of `torch.Tensor`
+        The copies.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from compact_removal.nn.weights import to_saveable
+    >>> to_saveable({'a': torch.ones(2)})
+    {'a': tensor([1., 1.])}
+    """
+    return {key: value.detach().to('cpu', copy=True).contiguous()
+            for key, value in tensors.items()}
+
+
+def compute_sha256(path):
+    """
+    Compute the SHA-256 hash of a file.
+
+    Parameters
+    ----------
+    path : str or path-like
+        The file.
+
+    Returns
+    -------
+    hash : str
+        64 hexadecimal digits.
+
+    Examples
+    --------
+    >>> from compact_removal.nn import weights
+    >>> len(weights.compute_sha256(weights.__file__))
+    64
+    """
+    with open(path, 'rb') as file:
+        return hashlib.file_digest(file, 'sha256').hexdigest()
+
+
+def check_state(model, state, *, name='weights'):
+    """
+    Check that tensors fit a model.
+
+    Parameters
+    ----------
+    model : `torch.nn.Module`
+        The model.
+    state : dict of `torch.Tensor`
+        The tensors.
+    name : str, optional
+        What the tensors are, for the message.
+
+    Raises
+    ------
+    ValueError
+        If names or shapes differ, or values are not finite.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from compact_removal.nn.weights import check_state
+    >>> model = torch.nn.Linear(2, 1)
+    >>> check_state(model, model.state_dict())
+    """
+    expected = model.state_dict()
+    if set(expected) != set(state):
+        odd = sorted(set(expected) ^ set(state))
+        msg = (f'{name}: these tensors are missing or not expected: '
+               f'{", ".join(odd[:5])} ({len(odd)} in all)')
+        raise ValueError(msg)
+    for key, tensor in expected.items():
+        if tensor.shape != state[key].shape:
+            msg = (f'{name}: {key} must have shape {tuple(tensor.shape)}, '
+                   f'got {tuple(state[key].shape)}')
+            raise ValueError(msg)
+        if not torch.isfinite(state[key]).all():
+            msg = f'{name}: {key} has values that are not finite'
+            raise ValueError(msg)
+
+
+def save_weights(model, path, metadata=None):
+    """
+    Write the weights of a model.
+
+    Kernels are stored with half precision, everything else (biases,
+    normalisation) in single precision. The file appears complete or not
+    at all.
+
+    Parameters
+    ----------
+    model : `torch.nn.Module`
+        From `~compact_removal.nn.models.make_model`.
+    path : str or path-like
+        The file, by custom ``*.safetensors``.
+    metadata : dict, optional
+        Anything that JSON can hold, for example mode, bands,
+        configuration, training data, number of steps, date and
+        validation metrics.
+
+    Raises
+    ------
+    ValueError
+        If the weights do not fit into half precision.
+    """
+    tensors = {key: value.half() if value.ndim > 1 else value
+               for key, value in model.state_dict().items()}
+    check_state(model, tensors)
+    header = {'format': _FORMAT, 'network': model.network_name,
+              'width': str(model.width),
+              'metadata': json.dumps({} if metadata is None else metadata)}
+    temporary = f'{os.fspath(path)}.tmp'
+    save_file(to_saveable(tensors), temporary, metadata=header)
+    os.replace(temporary, path)
+
+
+def load_weights(weights):
+    """
+    Read a model from a file or from the weights that are shipped.
+
+    Only safetensors files are read; nothing is ever unpickled.
+
+    Parameters
+    ----------
+    weights : str or path-like
+        Name of shipped weights (see `list_weights`) or a file.
+
+    Returns
+    -------
+    model : `torch.nn.Module`
+        In evaluation mode, on the CPU.
+    metadata : dict
+        What was given to `save_weights`, and ``network``, ``width``,
+        ``sha256``.
+
+    Raises
+    ------
+    ValueError
+        If the file is not what it should be.
+    FileNotFoundError
+        If there is no such file.
+    """
+    row = _get_row(weights)
+    path = Path(weights) if row is None else weights_path(row['name'])
+    if not path.is_file():
+        names = ', '.join(one['name'] for one in list_weights()) or 'none'
+        msg = (f'weights must be a file or the name of shipped weights '
+               f'({names}), got {os.fspath(weights)!r}')
+        raise FileNotFoundError(msg)
+    sha256 = compute_sha256(path)
+    if row is not None and sha256 != row['sha256']:
+        msg = (f'weights {row["name"]!r}: the file is damaged (SHA-256 '
+               f'{sha256}, expected {row["sha256"]})')
+        raise ValueError(msg)
+    try:
+        with safe_open(path, framework='pt') as file:
+            header = file.metadata() or {}
+            tensors = {key: file.get_tensor(key) for key in file.keys()}
+    except SafetensorError as error:
+        msg = f'weights in {path} are not a safetensors file ({error})'
+        raise ValueError(msg) from error
+    if header.get('format') != _FORMAT:
+        msg = (f'weights in {path} have no header of the format '
+               f'{_FORMAT!r}')
+        raise ValueError(msg)
+    model, metadata = _make_from_header(header, path)
+    check_state(model, tensors, name=f'weights in {path}')
+    model.load_state_dict({key: value.float() if value.is_floating_point()
+                           else value for key, value in tensors.items()})
+    return model.eval(), metadata | {'sha256': sha256}
+
+
+def _make_from_header(header, path):
+    """
+    Make the model that a header describes.
+    """
+    try:
+        width = int(header['width'])
+        metadata = json.loads(header['metadata'])
+        model = make_model(header['network'], width=width, seed=0)
+        metadata |= {'network': header['network'], 'width': width}
+    except (KeyError, TypeError, ValueError) as error:
+        msg = f'weights in {path} have a header that is not valid: {error}'
+        raise ValueError(msg) from error
+    return model, metadata
+
+
+@lru_cache(maxsize=1)
+def _read_registry():
+    """
+    Read the table of shipped weights.
+    """
+    path = files('compact_removal.nn').joinpath('data', 'weights.ecsv')
+    table = Table.read(path.read_text(encoding='utf-8'),
+                       format='ascii.ecsv')
+    return tuple({name: row[name].item() if hasattr(row[name], 'item')
+                  else str(row[name]) for name in table.colnames}
+                 for row in table)
+
+
+def _get_row(weights):
+    """
+    Return the row of shipped weights of that name, or `None`.
+    """
+    for row in _read_registry():
+        if row['name'] == weights:
+            return dict(row)
+    return None
+
+
+def list_weights():
+    """
+    List the shipped weights.
+
+    Returns
+    -------
+    rows : list of dict
+        Name, file, network, mode, width, SHA-256 hash, number of
+        parameters and where the weights come from.
+
+    Examples
+    --------
+    >>> from compact_removal.nn.weights import list_weights
+    >>> isinstance(list_weights(), list)
+    True
+    """
+    return [dict(row) for row in _read_registry()]
+
+
+def weights_path(name):
+    """
+    Return the file of shipped weights.
+
+    Parameters
+    ----------
+    name : str
+        The name.
+
+    Returns
+    -------
+    path : `pathlib.Path`
+        The file.
+
+    Raises
+    ------
+    ValueError
+        If there are no such weights.
+    """
+    row = _get_row(name)
+    if row is None:
+        names = [one['name'] for one in list_weights()]
+        msg = f'name must be one of {names}, got {name!r}'
+        raise ValueError(msg)
+    return Path(str(files('compact_removal.nn').joinpath('data',
+                                                         row['file'])))
+
+
+def find_weights(network, mode):
+    """
+    Find the name of the default weights.
+
+    Parameters
+    ----------
+    network : str
+        Name of the network.
+    mode : str
+        Name of the observing mode. Weights with mode ``'any'`` fit
+        every mode; weights for just this mode come first.
+
+    Returns
+    -------
+    name : str
+        The name.
+
+    Raises
+    ------
+    ValueError
+        If there are none.
+    """
+    rows = [row for row in list_weights() if row['network'] == network]
+    for wanted in (mode, 'any'):
+        for row in rows:
+            if row['mode'] == wanted:
+                return row['name']
+    known = [(row['network'], row['mode']) for row in list_weights()]
+    msg = (f'weights for network {network!r} and mode {mode!r} are not '
+           f'shipped; there are weights for (network, mode) in {known}')
+    raise ValueError(msg)

@@ -1,0 +1,177 @@
+# Licensed under a 3-clause BSD style license - see licenses/LICENSE.rst
+"""
+Tests of the import rules, over the syntax trees.
+"""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import compact_removal
+
+ROOT = Path(compact_removal.__file__).parent
+
+# Only nn may import these.
+FRAMEWORKS = {'torch', 'torchvision', 'kornia', 'safetensors'}
+
+# What each part may import of the package, besides itself.
+_LOW = {'utils', 'instruments'}
+_MAP = {'masks', 'cutouts', 'photometry', 'metrics'}
+ALLOWED = {
+    'utils': set(),
+    'instruments': {'utils'},
+    'psf': _LOW,
+    'masks': _LOW | {'psf'},
+    'cutouts': _LOW | {'psf'},
+    'photometry': _LOW | {'psf', 'masks', 'cutouts'},
+    'metrics': _LOW | {'psf'},
+    'datasets': _LOW | {'psf'} | _MAP,
+    'nn': {'utils'},
+    'estimators': _LOW | {'psf', 'datasets', 'nn'} | _MAP,
+    'plotting': {'utils', 'metrics'},
+    'evaluation': _LOW | {'psf', 'datasets', 'nn', 'estimators'} | _MAP,
+    'batch': _LOW | {'psf', 'datasets', 'nn', 'estimators'} | _MAP,
+    'cli': _LOW | {'psf', 'datasets', 'nn', 'estimators', 'plotting',
+                   'evaluation', 'batch'} | _MAP,
+}
+
+
+def _sources():
+    """
+    The files of the library, without tests and configuration.
+    """
+    skipped = {'conftest.py', 'version.py'}
+    return [path for path in sorted(ROOT.rglob('*.py'))
+            if 'tests' not in path.relative_to(ROOT).parts
+            and path.name not in skipped]
+
+
+def _imports(tree, package):
+    """
+    Dotted names of all modules that a tree imports, wherever it does.
+
+    ``from package import name`` gives ``package.name`` too, as the name
+    may be a module. ``package`` is that of the file, as a list.
+    """
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module or ''
+            if node.level:
+                parents = package[:len(package) - node.level + 1]
+                base = '.'.join([*parents, base]).rstrip('.')
+            yield base
+            yield from (f'{base}.{alias.name}' for alias in node.names)
+
+
+def _parts(tree, package):
+    """
+    The first-level parts of compact_removal that a tree imports.
+    """
+    names = (name.split('.') for name in _imports(tree, package))
+    return {name[1] for name in names
+            if name[0] == 'compact_removal' and len(name) > 1}
+
+
+def _parse(path):
+    tree = ast.parse(path.read_text(encoding='utf-8'))
+    relative = path.relative_to(ROOT)
+    package = ['compact_removal', *relative.parts[:-1]]
+    part = relative.parts[0].removesuffix('.py')
+    return tree, package, part
+
+
+SOURCES = _sources()
+IDS = [str(path.relative_to(ROOT)) for path in SOURCES]
+
+
+@pytest.mark.parametrize('path', SOURCES, ids=IDS)
+def test_only_nn_imports_frameworks(path):
+    tree, package, part = _parse(path)
+    found = {name.split('.')[0] for name in _imports(tree, package)}
+    forbidden = {'torchvision'} if part == 'nn' else FRAMEWORKS
+    assert not found & forbidden
+
+
+@pytest.mark.parametrize('path', SOURCES, ids=IDS)
+def test_imports_go_one_way(path):
+    tree, package, part = _parse(path)
+    found = _parts(tree, package)
+    if part == '__init__':
+        assert found <= {'version'}
+        return
+    assert part in ALLOWED, f'{part} has no place in the order of imports'
+    assert found - {part} <= ALLOWED[part]
+
+
+def test_order_has_no_cycles():
+    placed = set()
+    waiting = dict(ALLOWED)
+    while waiting:
+        ready = {part for part, below in waiting.items() if below <= placed}
+        assert ready, f'cycle among {sorted(waiting)}'
+        placed |= ready
+        waiting = {part: below for part, below in waiting.items()
+                   if part not in ready}
+
+
+@pytest.mark.parametrize(('code', 'expected'), [
+    ('import torch.nn as nn', {'torch.nn'}),
+    ('from ..nn import build_model',
+     {'compact_removal.nn', 'compact_removal.nn.build_model'}),
+    ('def f():\n    from compact_removal import nn',
+     {'compact_removal', 'compact_removal.nn'}),
+    ('from . import x', {'compact_removal.estimators',
+                         'compact_removal.estimators.x'}),
+])
+def test_the_walk_finds_imports(code, expected):
+    tree = ast.parse(code)
+    package = ['compact_removal', 'estimators']
+    assert set(_imports(tree, package)) == expected
+
+
+def _loaded_after(code):
+    """
+    The framework and matplotlib modules loaded after running code.
+    """
+    names = sorted(FRAMEWORKS | {'matplotlib'})
+    code += f'\nimport sys; print(*[n for n in {names} if n in sys.modules])'
+    result = subprocess.run([sys.executable, '-c', code], check=True,
+                            capture_output=True, text=True,
+                            cwd=ROOT.parent)
+    return result.stdout.split()
+
+
+def test_import_does_not_load_torch():
+    assert _loaded_after('import compact_removal; '
+                         'dir(compact_removal)') == []
+
+
+def test_the_check_of_loaded_modules_can_fail():
+    code = 'import sys; sys.modules["torch"] = sys'
+    assert _loaded_after(code) == ['torch']
+
+
+@pytest.mark.parametrize('name', ['plotting', 'cli'])
+def test_light_modules(name):
+    assert _loaded_after(f'import compact_removal.{name}') == []
+
+
+@pytest.mark.parametrize('name', compact_removal.__all__)
+def test_lazy_names(name):
+    assert name in dir(compact_removal)
+    assert getattr(compact_removal, name) is not None
+
+
+def test_unknown_name():
+    match = "module 'compact_removal' has no attribute 'nothing'"
+    with pytest.raises(AttributeError, match=match):
+        _ = compact_removal.nothing
+
+
+def test_version():
+    assert compact_removal.__version__[0].isdigit()
