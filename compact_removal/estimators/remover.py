@@ -214,7 +214,7 @@ class CompactSourceRemover(BaseEstimator):
         band = self._check()
         self.model_, self.info_, self.history_ = fit_remover(
             self, band, backgrounds, catalogs, validation, training)
-        self.n_epochs_ = len(self.history_['train_loss'])
+        self.n_epochs_ = len(self.history_['epoch'])
         return self
 
     def save(self, path, *, overwrite=False):
@@ -279,16 +279,18 @@ class CompactSourceRemover(BaseEstimator):
         Validate the parameters and return the band.
         """
         band = get_band(self.mode, self.band)
-        if self.network not in nn.NETWORKS:
-            allowed = ', '.join(repr(name) for name in nn.NETWORKS)
-            msg = f'network must be one of {allowed}, got {self.network!r}'
-            raise ValueError(msg)
         for name in ('cutout_size', 'batch_size'):
             value = getattr(self, name)
             if (not isinstance(value, (int, np.integer))
                     or isinstance(value, bool) or value < 1):
                 msg = f'{name} must be a positive integer, got {value!r}'
                 raise ValueError(msg)
+        step, smallest = nn.network_limits(self.network)
+        if self.cutout_size % step or self.cutout_size < smallest:
+            msg = (f'cutout_size must be a multiple of {step} and at least '
+                   f'{smallest} for network {self.network!r}, got '
+                   f'{self.cutout_size}')
+            raise ValueError(msg)
         return band
 
     def _apertures(self, band):
@@ -321,7 +323,12 @@ class CompactSourceRemover(BaseEstimator):
         choice = self.weights
         if choice == 'default':
             choice = nn.find_weights(self.network, get_mode(self.mode).name)
-        return nn.load_weights(choice, network=self.network)
+        model, info = nn.load_weights(choice)
+        if info['network'] != self.network:
+            msg = (f'weights {choice} are of network {info["network"]!r}, '
+                   f'but network is {self.network!r}')
+            raise ValueError(msg)
+        return model, {'name': Path(choice).name, **info}
 
     def _plain_params(self, band):
         """

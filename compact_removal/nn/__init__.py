@@ -7,7 +7,8 @@ of them is first called. A model is an opaque object.
 """
 
 __all__ = ['build_model', 'find_weights', 'list_weights', 'load_weights',
-           'make_loss', 'predict', 'save_weights', 'train', 'weights_path']
+           'make_loss', 'network_limits', 'predict', 'save_weights', 'train',
+           'weights_path']
 
 
 def build_model(network, *, width=None, seed=None):
@@ -42,6 +43,38 @@ def build_model(network, *, width=None, seed=None):
     from compact_removal.nn.models import make_model
 
     return make_model(network, width=width, seed=seed)
+
+
+def network_limits(network):
+    """
+    Tell which cutouts a network takes.
+
+    Parameters
+    ----------
+    network : str
+        Name of the network.
+
+    Returns
+    -------
+    size_step, min_size : int
+        The side of cutouts is a multiple of ``size_step`` and at least
+        ``min_size`` pixels.
+
+    Raises
+    ------
+    ValueError
+        If there is no such network.
+
+    Examples
+    --------
+    >>> from compact_removal.nn import network_limits
+    >>> network_limits('inpainting')
+    (32, 96)
+    """
+    from compact_removal.nn.networks import get_network_class
+
+    found = get_network_class(network)
+    return found.size_step, found.min_size
 
 
 def predict(model, image, validity, *, batch_size=64, device='auto',

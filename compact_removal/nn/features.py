@@ -19,14 +19,12 @@ _VGG16_STAGES = (((0, 3, 64), (2, 64, 64)),
                  ((10, 128, 256), (12, 256, 256), (14, 256, 256)))
 
 
-def _oriented_filters(n_orientations, sigma=1.0, radius=4):
+def _gaussian_derivatives(sigma=1.0, radius=4):
     """
-    Make first and second Gaussian derivatives in several directions.
+    Make a Gaussian and its first two derivatives.
 
     Parameters
     ----------
-    n_orientations : int
-        Number of directions in 180 degrees.
     sigma : float, optional
         Width of the Gaussian (pixels).
     radius : int, optional
@@ -34,36 +32,30 @@ def _oriented_filters(n_orientations, sigma=1.0, radius=4):
 
     Returns
     -------
-    filters : ndarray, (2 * n_orientations, 1, size, size)
-        Of zero mean and unit norm.
+    filters : ndarray, (3, 2 * radius + 1)
+        Of unit norm; the derivatives have zero mean.
     """
-    y, x = np.mgrid[-radius:radius + 1, -radius:radius + 1]
-    gauss = np.exp(-0.5 * (x**2 + y**2) / sigma**2)
-    filters = []
-    for angle in np.pi * np.arange(n_orientations) / n_orientations:
-        along = (x * np.cos(angle) + y * np.sin(angle)) / sigma
-        filters += [along * gauss, (along**2 - 1) * gauss]
-    filters = np.array(filters)
-    filters -= filters.mean(axis=(1, 2), keepdims=True)
-    filters /= np.sqrt((filters**2).sum(axis=(1, 2), keepdims=True))
-    return filters[:, None]
+    x = np.arange(-radius, radius + 1) / sigma
+    gauss = np.exp(-0.5 * x**2)
+    filters = np.array([gauss, x * gauss, (x**2 - 1) * gauss])
+    filters[1:] -= filters[1:].mean(axis=1, keepdims=True)
+    return filters / np.sqrt((filters**2).sum(axis=1, keepdims=True))
 
 
 class FilterBankFeatures(nn.Module):
     """
     Fixed oriented filters on several scales.
 
-    First and second derivatives of a Gaussian in four directions; each
-    further scale works on the image halved by averaging. It takes the
-    place of a trained VGG-16: nothing to download, and its Gram matrices
-    hold the power and the anisotropy of the background on three scales.
+    The two first and three second derivatives of a Gaussian, of which
+    the filters of all directions are linear combinations; each further
+    scale works on the image halved by averaging. It takes the place of
+    a trained VGG-16: nothing to download, and its Gram matrices hold the
+    power and the anisotropy of the background on each scale.
 
     Parameters
     ----------
     n_scales : int, optional
         Number of scales, one feature map each.
-    n_orientations : int, optional
-        Number of directions.
 
     Examples
     --------
@@ -71,15 +63,33 @@ class FilterBankFeatures(nn.Module):
     >>> from compact_removal.nn.features import FilterBankFeatures
     >>> maps = FilterBankFeatures()(torch.zeros(1, 1, 96, 96))
     >>> [tuple(one.shape) for one in maps]
-    [(1, 8, 96, 96), (1, 8, 48, 48), (1, 8, 24, 24)]
+    [(1, 5, 96, 96), (1, 5, 48, 48), (1, 5, 24, 24)]
     """
 
-    def __init__(self, n_scales=3, n_orientations=4):
+    # Orders of the derivative in x and y.
+    _orders = ((1, 0), (0, 1), (2, 0), (1, 1), (0, 2))
+
+    def __init__(self, n_scales=3):
         super().__init__()
         self.n_scales = n_scales
-        filters = torch.as_tensor(_oriented_filters(n_orientations),
+        filters = torch.as_tensor(_gaussian_derivatives(),
                                   dtype=torch.get_default_dtype())
         self.register_buffer('_filters', filters, persistent=False)
+
+    def _filter(self, image):
+        # Images as channels of a depthwise convolution: several times
+        # faster on a CPU than a batch of one-channel images.
+        n_images = image.shape[1]
+        size = self._filters.shape[-1]
+        rows = self._filters.reshape(3, 1, 1, 1, size)
+        rows = rows.expand(-1, n_images, -1, -1, -1)
+        columns = rows.transpose(-1, -2)
+        padded = functional.pad(image, (size // 2,) * 4, mode='replicate')
+        in_x = [functional.conv2d(padded, row, groups=n_images)
+                for row in rows]
+        maps = [functional.conv2d(in_x[i], columns[j], groups=n_images)
+                for i, j in self._orders]
+        return torch.cat(maps).transpose(0, 1)
 
     def forward(self, image):
         """
@@ -92,16 +102,15 @@ class FilterBankFeatures(nn.Module):
 
         Returns
         -------
-        features : list of `torch.Tensor`
+        features : list of `torch.Tensor`, (n, 5, ny', nx')
             Finest scale first.
         """
-        radius = self._filters.shape[-1] // 2
+        image = image.transpose(0, 1)
         features = []
         for i in range(self.n_scales):
             if i > 0:
                 image = functional.avg_pool2d(image, 2)
-            padded = functional.pad(image, (radius,) * 4, mode='replicate')
-            features.append(functional.conv2d(padded, self._filters))
+            features.append(self._filter(image))
         return features
 
 

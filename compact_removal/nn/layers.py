@@ -23,7 +23,7 @@ class _PartialConvBase(nn.Module):
     """
 
     def __init__(self, in_channels, out_channels, *, kernel_size, stride,
-                 padding, bias, mask_groups):
+                 padding, bias, mask_groups, masked_input):
         super().__init__()
         groups = (in_channels,) if mask_groups is None else mask_groups
         groups = tuple(int(group) for group in groups)
@@ -37,6 +37,7 @@ class _PartialConvBase(nn.Module):
         self.stride = stride
         self.padding = padding
         self.mask_groups = groups
+        self.masked_input = masked_input
         shape = self._weight_shape(in_channels, out_channels)
         self.weight = nn.Parameter(torch.empty(*shape))
         if bias:
@@ -82,8 +83,8 @@ class _PartialConvBase(nn.Module):
                 f'mask_groups={self.mask_groups}')
 
     def _apply_mask(self, features, mask):
-        # Multiplying would keep NaN in the holes; the bridge and the
-        # model make the input finite, and a product is much faster.
+        if self.masked_input:
+            return features
         if len(self.mask_groups) == 1:
             return features * mask
         parts = torch.split(features, self.mask_groups, dim=1)
@@ -143,6 +144,9 @@ class PartialConv2d(_PartialConvBase):
     mask_groups : tuple of int, optional
         Number of input channels that share each channel of the mask.
         The default is one group.
+    masked_input : bool, optional
+        Whether the caller has set the holes of the input to 0 already,
+        which saves a product.
 
     Examples
     --------
@@ -157,11 +161,13 @@ class PartialConv2d(_PartialConvBase):
     """
 
     def __init__(self, in_channels, out_channels, *, kernel_size=3,
-                 stride=1, padding=0, bias=False, mask_groups=None):
+                 stride=1, padding=0, bias=False, mask_groups=None,
+                 masked_input=False):
         super().__init__(in_channels, out_channels,
                          kernel_size=kernel_size, stride=stride,
                          padding=padding, bias=bias,
-                         mask_groups=mask_groups)
+                         mask_groups=mask_groups,
+                         masked_input=masked_input)
 
     def _weight_shape(self, in_channels, out_channels, size=None):
         size = self.kernel_size if size is None else size
@@ -190,6 +196,9 @@ class PartialConvTranspose2d(_PartialConvBase):
     mask_groups : tuple of int, optional
         Number of input channels that share each channel of the mask.
         The default is one group.
+    masked_input : bool, optional
+        Whether the caller has set the holes of the input to 0 already,
+        which saves a product.
 
     Examples
     --------
@@ -204,11 +213,13 @@ class PartialConvTranspose2d(_PartialConvBase):
     """
 
     def __init__(self, in_channels, out_channels, *, kernel_size=3,
-                 stride=1, padding=0, bias=False, mask_groups=None):
+                 stride=1, padding=0, bias=False, mask_groups=None,
+                 masked_input=False):
         super().__init__(in_channels, out_channels,
                          kernel_size=kernel_size, stride=stride,
                          padding=padding, bias=bias,
-                         mask_groups=mask_groups)
+                         mask_groups=mask_groups,
+                         masked_input=masked_input)
 
     def _weight_shape(self, in_channels, out_channels, size=None):
         size = self.kernel_size if size is None else size

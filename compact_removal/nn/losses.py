@@ -144,15 +144,15 @@ def style_loss(output, target, mask, features):
     >>> style_loss(2 * one, one, 0 * one, lambda x: [x]).item()
     6.0
     """
-    n_images = output.shape[0]
-    images = torch.cat((output, composite(output, target, mask), target))
+    with torch.no_grad():
+        truth = [gram_matrix(one) for one in features(target)]
+    images = torch.cat((output, composite(output, target, mask)))
     loss = 0.0
-    for feature_map in features(images):
+    for feature_map, true in zip(features(images), truth, strict=True):
         gram = gram_matrix(feature_map)
-        true = gram[2 * n_images:]
-        # The mean over the matrix holds the factor 1 / C_p**2.
-        loss = loss + ((gram[:n_images] - true).abs().mean()
-                       + (gram[n_images:2 * n_images] - true).abs().mean())
+        # The mean over matrices and cutouts holds the factor 1 / C_p**2;
+        # twice the mean is the sum of the two terms.
+        loss = loss + 2 * (gram - true.repeat(2, 1, 1)).abs().mean()
     return loss
 
 
@@ -183,7 +183,9 @@ def ssim_loss(output, target, *, window_size=5, max_val=2.0):
     >>> round(ssim_loss(image, image).item(), 6)
     0.0
     """
-    return 1 - ssim(output, target, window_size, max_val).mean()
+    # Images as channels: the same numbers, much faster on a CPU.
+    return 1 - ssim(output.transpose(0, 1), target.transpose(0, 1),
+                    window_size, max_val).mean()
 
 
 def source_loss(output, target, image, mask):

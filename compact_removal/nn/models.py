@@ -187,7 +187,7 @@ class InpaintingModel(nn.Module):
         background : `torch.Tensor`, (n, 1, ny, nx)
             The estimate, in all pixels.
         """
-        return filled + self.network(filled * mask, mask)
+        return filled + self.network(filled, mask)
 
     def compute_loss(self, batch, loss):
         """

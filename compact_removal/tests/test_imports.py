@@ -24,8 +24,8 @@ ALLOWED = {
     'utils': set(),
     'instruments': {'utils'},
     'psf': _LOW,
-    'masks': _LOW | {'psf'},
     'cutouts': _LOW | {'psf'},
+    'masks': _LOW | {'psf', 'cutouts'},
     'photometry': _LOW | {'psf', 'masks', 'cutouts'},
     'metrics': _LOW | {'psf'},
     'datasets': _LOW | {'psf'} | _MAP,
@@ -73,8 +73,12 @@ def _parts(tree, package):
     The first-level parts of compact_removal that a tree imports.
     """
     names = (name.split('.') for name in _imports(tree, package))
-    return {name[1] for name in names
-            if name[0] == 'compact_removal' and len(name) > 1}
+    parts = {name[1] for name in names
+             if name[0] == 'compact_removal' and len(name) > 1}
+    # Names of the package itself count as the part they come from.
+    lazy = {'__version__': 'utils', 'CompactSourceRemover': 'estimators',
+            'RemovalResult': 'estimators', 'decode_flags': 'estimators'}
+    return {lazy.get(part, part) for part in parts}
 
 
 def _parse(path):

@@ -47,11 +47,11 @@ class _Block(nn.Module):
 
     def forward(self, features, mask):
         """
-        Return the new features and the new mask.
+        Return the new features, 0 in holes, and the new mask.
         """
         features, mask = self.conv(features, mask)
         if self.norm is not None:
-            features = self.activation(self.norm(features))
+            features = self.activation(self.norm(features)) * mask
         return features, mask
 
 
@@ -101,7 +101,7 @@ class PartialConvUNet(nn.Module):
         for factor, kernel_size, stride, padding in _ENCODER:
             conv = PartialConv2d(channels[-1], factor * self.width,
                                  kernel_size=kernel_size, stride=stride,
-                                 padding=padding)
+                                 padding=padding, masked_input=True)
             down.append(_Block(conv, nn.ReLU(inplace=True)))
             channels.append(conv.out_channels)
         self.down = nn.ModuleList(down)
@@ -114,7 +114,8 @@ class PartialConvUNet(nn.Module):
             n_out = 1 if is_last else factor * self.width
             conv = PartialConvTranspose2d(
                 sum(groups), n_out, kernel_size=kernel_size, stride=stride,
-                padding=padding, bias=is_last, mask_groups=groups)
+                padding=padding, bias=is_last, mask_groups=groups,
+                masked_input=True)
             activation = None if is_last else nn.LeakyReLU(0.2, inplace=True)
             up.append(_Block(conv, activation))
             groups = (n_out, channels.pop())
@@ -163,7 +164,7 @@ class PartialConvUNet(nn.Module):
                    f'{self.size_step} and at least {self.min_size} pixels, '
                    f'got shape {tuple(sizes)}')
             raise ValueError(msg)
-        features = image
+        features = image * mask
         skips = []
         for block in self.down:
             features, mask = block(features, mask)

@@ -1,0 +1,126 @@
+# Licensed under a 3-clause BSD style license - see licenses/LICENSE.rst
+"""
+Libraries of PSF stamps with varied shapes and sub-pixel positions.
+"""
+
+import astropy.units as u
+import numpy as np
+
+from compact_removal.psf import as_psf, make_psf_stamp
+
+# Beyond this many pixels from the centre the PSF is smooth enough for
+# one point per pixel.
+_CORE = 15
+
+# How the width, lobes and wings of real sources vary.
+_BROADENING = (0.94, 1.06)
+_LOBES = (0.7, 1.3)
+_WINGS = (0.7, 1.3)
+
+# The elongation of a source is 1 plus that of the band times this.
+_ELONGATION = (0.0, 2.5)
+
+
+def make_varied_stamp(band, *, shape, center, rng, core=_CORE):
+    """
+    Stamp of a source whose shape differs a little from the nominal PSF.
+
+    Parameters
+    ----------
+    band : `~compact_removal.instruments.Band`
+        The band.
+    shape : tuple of int
+        ``(ny, nx)``.
+    center : tuple of float
+        ``(x, y)`` of the source.
+    rng : `~numpy.random.Generator`
+        Draws position angle, broadening, elongation, lobes and wings.
+    core : int, optional
+        Half size of the part that is averaged over each pixel.
+
+    Returns
+    -------
+    stamp : `~numpy.ndarray`
+        Fraction of the flux per pixel.
+    """
+    psf = as_psf(band, pixel_scale=band.pixel_scale)
+    angle = rng.uniform(0, 360) * u.deg
+    broadening, lobes, wings, excess = (
+        rng.uniform(*limits)
+        for limits in (_BROADENING, _LOBES, _WINGS, _ELONGATION))
+    if hasattr(psf, 'vary'):
+        nominal = getattr(getattr(psf, 'parameters', None), 'elongation',
+                          1.05)
+        target = 1 + (nominal - 1) * excess
+        psf = psf.vary(broadening=broadening, elongation=target / nominal,
+                       lobes=lobes, wings=wings)
+    kwargs = {'pixel_scale': band.pixel_scale, 'position_angle': angle}
+    stamp = make_psf_stamp(psf, shape=shape, center=center, oversampling=1,
+                           **kwargs)
+    x0, y0 = (max(0, int(round(c)) - core) for c in center)
+    inner = (slice(y0, y0 + 2 * core + 1), slice(x0, x0 + 2 * core + 1))
+    stamp[inner] = make_psf_stamp(
+        psf, shape=stamp[inner].shape, center=(center[0] - x0,
+                                               center[1] - y0), **kwargs)
+    return stamp
+
+
+class StampLibrary:
+    """
+    Stamps of one band, each with its own shape and sub-pixel position.
+
+    Parameters
+    ----------
+    band : `~compact_removal.instruments.Band`
+        The band.
+    n_stamps : int
+        Number of stamps; flips and transpositions make eight of each.
+    half : int
+        Half size: stamps have ``2 * half + 1`` pixels a side.
+    rng : `~numpy.random.Generator`
+        Source of randomness.
+    """
+
+    def __init__(self, band, n_stamps, half, rng):
+        size = 2 * half + 1
+        self.half = half
+        self.stamps = np.empty((n_stamps, size, size), dtype=np.float32)
+        self.phases = rng.uniform(-0.5, 0.5, (n_stamps, 2))
+        for stamp, (dx, dy) in zip(self.stamps, self.phases, strict=True):
+            stamp[:] = make_varied_stamp(
+                band, shape=(size, size), center=(half + dx, half + dy),
+                rng=rng)
+
+    def draw(self, rng):
+        """
+        Draw a stamp.
+
+        Returns
+        -------
+        stamp : `~numpy.ndarray`
+            A view of shape ``(2 * half + 1, 2 * half + 1)``.
+        phase : tuple of float
+            ``(x, y)`` of the source from the central pixel.
+        """
+        index = rng.integers(len(self.stamps))
+        stamp = self.stamps[index]
+        dx, dy = self.phases[index]
+        swap, flip_x, flip_y = rng.integers(2, size=3)
+        if swap:
+            stamp, dx, dy = stamp.T, dy, dx
+        if flip_x:
+            stamp, dx = stamp[:, ::-1], -dx
+        if flip_y:
+            stamp, dy = stamp[::-1], -dy
+        return stamp, (dx, dy)
+
+    def add(self, image, stamp, flux, x, y):
+        """
+        Add a stamp, whose central pixel falls on (x, y), to an image.
+        """
+        ny, nx = image.shape
+        half = self.half
+        x0, x1 = max(0, x - half), min(nx, x + half + 1)
+        y0, y1 = max(0, y - half), min(ny, y + half + 1)
+        image[y0:y1, x0:x1] += np.float32(flux) * stamp[
+            y0 - y + half:y1 - y + half, x0 - x + half:x1 - x + half]

@@ -1,0 +1,395 @@
+# Licensed under a 3-clause BSD style license - see licenses/LICENSE.rst
+"""
+Training cutouts, made on the fly from simulated and real maps.
+"""
+
+import numpy as np
+from scipy.ndimage import distance_transform_edt, uniform_filter
+
+from compact_removal.datasets._stamps import StampLibrary
+from compact_removal.datasets.backgrounds import make_random_background
+from compact_removal.datasets.maps import BackgroundMap
+from compact_removal.instruments import get_band, get_mode, list_bands
+from compact_removal.masks import draw_discs, mask_radius, source_snr
+
+__all__ = ['TrainingCutouts']
+
+# Ratio of peak to local standard deviation of the background (log10),
+# for the central source and for neighbours; faint ones are more likely.
+_LOG_RATIO = (-0.5, 3.3)
+_LOG_RATIO_NEIGHBOR = (-0.5, 2.7)
+_FAINT_POWER = 1.4
+
+_NEIGHBOR_CHANCE = 0.5
+_MAX_NEIGHBORS = 4
+
+# Error of catalogue positions in pixels: mostly small, some large.
+_SMALL_ERROR = 0.2
+_LARGE_ERROR = 2.0
+_LARGE_ERROR_CHANCE = 0.25
+
+# How often a cutout may reach over the edge of a map, or loses pixels.
+_EDGE_CHANCE = 0.08
+_LOSS_CHANCE = 0.08
+
+
+class _Sites:
+    """
+    Pixels of a map around which cutouts may be taken.
+    """
+
+    def __init__(self, background, size, clearance):
+        self.data = np.asarray(background.data, dtype=np.float32)
+        known = np.isfinite(self.data)
+        free = np.ones(known.shape, dtype=bool)
+        for x, y in np.rint(background.positions).astype(int):
+            if 0 <= y < free.shape[0] and 0 <= x < free.shape[1]:
+                free[y, x] = False
+        allowed = known.copy()
+        if not free.all():
+            allowed &= distance_transform_edt(free) > clearance
+        # most of the annulus has to be known
+        share = uniform_filter(known.astype(np.float32), 45, mode='constant')
+        allowed &= share > 0.6
+        inside = np.zeros_like(allowed)
+        half = size // 2
+        inside[half:allowed.shape[0] - half + 1,
+               half:allowed.shape[1] - half + 1] = True
+        self.edge = np.flatnonzero(allowed)
+        self.inner = np.flatnonzero(allowed & inside)
+        self.plain = bool(known.all())
+
+    def draw(self, rng, size):
+        """
+        Cut a square around a random site.
+        """
+        sites = self.inner
+        if sites.size == 0 or rng.random() < _EDGE_CHANCE:
+            sites = self.edge
+        y, x = divmod(int(sites[rng.integers(sites.size)]),
+                      self.data.shape[1])
+        ny, nx = self.data.shape
+        x, y = x - size // 2, y - size // 2
+        if x >= 0 and y >= 0 and x + size <= nx and y + size <= ny:
+            return self.data[y:y + size, x:x + size]
+        cutout = np.full((size, size), np.nan, dtype=np.float32)
+        x0, x1, y0, y1 = max(x, 0), min(x + size, nx), max(y, 0), min(
+            y + size, ny)
+        cutout[y0 - y:y1 - y, x0 - x:x1 - x] = self.data[y0:y1, x0:x1]
+        return cutout
+
+
+class TrainingCutouts:
+    """
+    Batches of cutouts with injected sources, and the truth behind them.
+
+    Each cutout shows a piece of a simulated or real map, flipped,
+    rotated and scaled at random, with one source near its centre and
+    often some neighbours (paper, Sect. 2.3 and 2.4). Holes have the
+    radius that the signal-to-noise ratio of each source asks for (paper,
+    eq. 1 and Table 3). Everything depends on the seed and the number of
+    the epoch only.
+
+    Parameters
+    ----------
+    mode : str or `~compact_removal.instruments.ObservingMode`
+        The observing mode.
+    maps : sequence of `BackgroundMap`, optional
+        Real maps, in the pixel scale of the bands, or dimensionless.
+    bands : sequence of str or `~compact_removal.instruments.Band`, optional
+        Bands to mix; default: all bands of the mode.
+    real_fraction : float, optional
+        Share of the cutouts that come from ``maps``; ignored without
+        any.
+    size : int, optional
+        Side of the cutouts (pixels); the central source lies within
+        half a pixel of pixel ``size // 2`` but for the error of its
+        catalogue position.
+    batch_size : int, optional
+        Cutouts per batch.
+    n_batches : int, optional
+        Batches per epoch.
+    n_fields : int, optional
+        Simulated maps per band, made when first needed and kept.
+    field_size : int, optional
+        Side of the simulated maps (pixels).
+    n_stamps : int, optional
+        PSF stamps per band.
+    clearance : float, optional
+        Least distance (pixels) of the central source from real ones.
+    seed : int, optional
+        Seed; `None` for one that differs each time.
+
+    Raises
+    ------
+    ValueError
+        If a parameter is out of range or no map has room for a cutout.
+
+    Examples
+    --------
+    >>> from compact_removal.datasets import TrainingCutouts
+    >>> cutouts = TrainingCutouts('scanmap', bands=['blue'], size=48,
+    ...                           batch_size=4, n_batches=2, n_fields=2,
+    ...                           field_size=64, n_stamps=3, seed=1)
+    >>> for batch in cutouts.epoch(0):
+    ...     print(sorted(batch), batch['image'].shape)
+    ['aperture', 'image', 'target', 'validity'] (4, 48, 48)
+    ['aperture', 'image', 'target', 'validity'] (4, 48, 48)
+    """
+
+    def __init__(self, mode, maps=(), *, bands=None, real_fraction=0.5,
+                 size=96, batch_size=32, n_batches=100, n_fields=800,
+                 field_size=192, n_stamps=256, clearance=12.0, seed=None):
+        for name, value in (('size', size), ('batch_size', batch_size),
+                            ('n_batches', n_batches), ('n_fields', n_fields),
+                            ('n_stamps', n_stamps)):
+            if value < 1:
+                msg = f'{name} must be positive, got {value!r}'
+                raise ValueError(msg)
+        if not 0 <= real_fraction <= 1:
+            msg = f'real_fraction must lie in [0, 1], got {real_fraction!r}'
+            raise ValueError(msg)
+        if field_size < size:
+            msg = f'field_size must be at least size ({size}), got {field_size}'
+            raise ValueError(msg)
+        self.mode = get_mode(mode)
+        if bands is None:
+            table = list_bands()
+            bands = [str(name) for name in
+                     table['band'][table['mode'] == self.mode.name]]
+        self.bands = [get_band(self.mode, band) for band in bands]
+        if not self.bands:
+            msg = f'bands must name at least one band of {self.mode.name!r}'
+            raise ValueError(msg)
+        self.size, self.batch_size, self.n_batches = (size, batch_size,
+                                                      n_batches)
+        self.n_fields, self.field_size = n_fields, field_size
+        self.n_stamps, self.clearance = n_stamps, clearance
+        self.seed = int(np.random.SeedSequence(seed).generate_state(1)[0])
+        sites = [_Sites(item, size, clearance) for item in maps]
+        self._maps = [site for site in sites if site.edge.size]
+        if sites and not self._maps:
+            msg = 'maps have no room for a cutout away from real sources'
+            raise ValueError(msg)
+        self.real_fraction = real_fraction if self._maps else 0.0
+        weights = np.sqrt([float(site.edge.size) for site in self._maps])
+        self._map_shares = np.cumsum(weights / weights.sum())
+        self._fields = {}
+        self._libraries = {}
+        y, x = np.indices((size, size)) - size // 2
+        self._radius = np.hypot(x, y)
+
+    def __repr__(self):
+        return (f'{type(self).__name__}(mode={self.mode.name!r}, '
+                f'n_maps={len(self._maps)}, size={self.size}, '
+                f'batch_size={self.batch_size}, n_batches={self.n_batches})')
+
+    def __len__(self):
+        return self.n_batches
+
+    def epoch(self, i):
+        """
+        Make the batches of one epoch.
+
+        Parameters
+        ----------
+        i : int
+            Number of the epoch, from 0.
+
+        Yields
+        ------
+        batch : dict of `~numpy.ndarray`
+            Float32, shape ``(batch_size, size, size)``: ``image`` (with
+            sources; 0 where there is no measurement), ``validity``
+            (1 where a pixel shows background, 0 in the hole of any
+            source or where there is no measurement), ``target`` (the
+            background with its noise; NaN where it is not known) and
+            ``aperture`` (weights of the photometric aperture of the
+            central source, soft at its edge).
+        """
+        for number in range(self.n_batches):
+            rng = np.random.default_rng([self.seed, 1, i, number])
+            yield self._make_batch(rng)
+
+    def _field(self, band, number):
+        """
+        One of the simulated maps of a band.
+        """
+        if (band, number) not in self._fields:
+            rng = np.random.default_rng([self.seed, 2, band, number])
+            entry = self.bands[band]
+            beam = getattr(entry.psf, 'fwhm', None)
+            fwhm = 3.0
+            if beam is not None:
+                fwhm = beam / entry.pixel_scale.to_value('arcsec')
+            data = make_random_background(
+                (self.field_size,) * 2, fwhm=fwhm * rng.uniform(0.95, 1.25),
+                seed=rng)
+            self._fields[band, number] = _Sites(
+                BackgroundMap(data), self.size, self.clearance)
+        return self._fields[band, number]
+
+    def _library(self, band):
+        """
+        The PSF stamps of a band.
+        """
+        if band not in self._libraries:
+            rng = np.random.default_rng([self.seed, 3, band])
+            self._libraries[band] = StampLibrary(
+                self.bands[band], self.n_stamps, 2 * self.size // 3, rng)
+        return self._libraries[band]
+
+    def _make_batch(self, rng):
+        size, n = self.size, self.batch_size
+        target = np.empty((n, size, size), dtype=np.float32)
+        image = np.empty_like(target)
+        known = np.ones(target.shape, dtype=bool)
+        bands = rng.integers(len(self.bands), size=n)
+        sources = [self._fill(rng, bands[k], target[k], image[k], known[k])
+                   for k in range(n)]
+        holes = self._draw_holes(np.where(known, image, np.nan), bands,
+                                 sources)
+        aperture = np.empty_like(target)
+        for k in range(n):
+            x, y = sources[k][0]
+            band = self.bands[bands[k]]
+            radius = float(band.default_aperture / band.pixel_scale)
+            grid = np.arange(size)
+            distance = np.hypot(grid - x, (grid - y)[:, None])
+            aperture[k] = np.clip(radius + 0.5 - distance, 0, 1)
+        image[~known] = 0
+        return {'image': image,
+                'validity': (known & ~holes).astype(np.float32),
+                'target': target, 'aperture': aperture}
+
+    def _fill(self, rng, number, target, image, known):
+        """
+        Fill one cutout; returns the catalogue positions, shape (n, 2).
+        """
+        size, center = self.size, self.size // 2
+        if rng.random() < self.real_fraction:
+            index = np.searchsorted(self._map_shares, rng.random())
+            site = self._maps[min(index, len(self._maps) - 1)]
+        else:
+            site = self._field(number, int(rng.integers(self.n_fields)))
+        cutout = _turn(site.draw(rng, size), rng)
+        measured = np.isfinite(cutout)
+        whole = bool(measured.all())
+        values = cutout if whole else cutout[measured]
+        scale = np.float32(10 ** rng.uniform(-1, 1)) / max(
+            float(values.std(dtype=np.float64)), 1e-30)
+        offset = np.float32(rng.uniform(-1, 3))
+        middle = values.mean(dtype=np.float64)
+        np.multiply(cutout - np.float32(middle), scale, out=target)
+        target += offset
+        known &= measured
+        if rng.random() < _LOSS_CHANCE:
+            _lose_pixels(known, rng)
+        np.copyto(image, target)
+
+        band, library = self.bands[number], self._library(number)
+        inner, outer = band.annulus_radii
+        ring = (self._radius >= inner) & (self._radius <= outer) & measured
+        spread = float(target[ring].std(dtype=np.float64)) if ring.any() else 0
+        spread = spread or 1.0
+        n_neighbors = 0
+        if rng.random() < _NEIGHBOR_CHANCE:
+            n_neighbors = int(rng.integers(1, _MAX_NEIGHBORS + 1))
+        positions = []
+        for k in range(n_neighbors + 1):
+            stamp, phase = library.draw(rng)
+            error = _position_error(rng)
+            if k == 0:
+                # the catalogue position lies in the central pixel
+                x, y = (center - round(p - e)
+                        for p, e in zip(phase, error, strict=True))
+            else:
+                x, y = _neighbor_pixel(rng, size, 1.5 * band.mask_radii[-1])
+            low, high = _LOG_RATIO if k == 0 else _LOG_RATIO_NEIGHBOR
+            ratio = 10 ** (low + (high - low) * rng.random() ** _FAINT_POWER)
+            flux = ratio * spread / float(stamp.max())
+            library.add(image, stamp, flux, x, y)
+            positions.append((x + phase[0] - error[0],
+                              y + phase[1] - error[1]))
+        return np.array(positions)
+
+    def _draw_holes(self, image, bands, sources):
+        """
+        Holes of all sources, by their signal-to-noise ratios.
+        """
+        n, size = image.shape[:2]
+        holes = np.zeros(image.shape, dtype=bool)
+        for number in np.unique(bands):
+            band = self.bands[number]
+            members = np.flatnonzero(bands == number)
+            gap = int(np.ceil(band.annulus_radii[1])) + 3
+            # all cutouts in one tall map, with gaps between them
+            tall = np.full((len(members), size + gap, size), np.nan,
+                           dtype=np.float32)
+            tall[:, :size] = image[members]
+            position = np.concatenate(
+                [sources[k] + [0, row * (size + gap)]
+                 for row, k in enumerate(members)])
+            snr, _, _ = source_snr(
+                tall.reshape(-1, size), position[:, 0], position[:, 1],
+                source_radius=band.source_radius,
+                annulus_radii=band.annulus_radii)
+            radii = mask_radius(snr, band)
+            start = 0
+            for k in members:
+                stop = start + len(sources[k])
+                holes[k] = draw_discs((size, size), *sources[k].T,
+                                      radii[start:stop]) > 0
+                start = stop
+        return holes
+
+
+def _turn(cutout, rng):
+    """
+    Flip and transpose at random.
+    """
+    swap, flip_x, flip_y = rng.integers(2, size=3)
+    if swap:
+        cutout = cutout.T
+    return cutout[::-1 if flip_y else 1, ::-1 if flip_x else 1]
+
+
+def _position_error(rng):
+    """
+    Error of a catalogue position: (x, y) in pixels.
+    """
+    if rng.random() < _LARGE_ERROR_CHANCE:
+        radius = _LARGE_ERROR * np.sqrt(rng.random())
+        angle = rng.uniform(0, 2 * np.pi)
+        return radius * np.cos(angle), radius * np.sin(angle)
+    return tuple(rng.normal(0, _SMALL_ERROR, 2))
+
+
+def _neighbor_pixel(rng, size, least):
+    """
+    A pixel for a neighbour; half of them lie near the centre.
+    """
+    half = size // 2
+    reach = half / 2 if rng.random() < 0.5 else half
+    while True:
+        x, y = rng.uniform(-reach, reach, 2)
+        if np.hypot(x, y) >= min(least, reach):
+            return half + round(x), half + round(y)
+
+
+def _lose_pixels(known, rng):
+    """
+    Mark pixels as not measured: a ragged edge, or single pixels.
+    """
+    size = known.shape[0]
+    if rng.random() < 0.6:
+        angle = rng.uniform(0, 2 * np.pi)
+        limit = rng.uniform(8, size * 0.6)
+        y, x = np.indices(known.shape) - size // 2
+        along = x * np.cos(angle) + y * np.sin(angle)
+        across = y * np.cos(angle) - x * np.sin(angle)
+        teeth = rng.uniform(0, 6)
+        known &= along < limit + teeth * (across % 17 > 8)
+    else:
+        n_lost = int(rng.integers(1, 30))
+        known[tuple(rng.integers(size, size=(2, n_lost)))] = False
