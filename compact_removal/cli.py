@@ -316,11 +316,14 @@ def _write(image, result, paths, *, overwrite):
     if 'picture' in paths:
         import matplotlib as mpl
 
-        mpl.use('agg')
         from compact_removal.plotting import plot_removal
 
-        axes = plot_removal(image, result)
-        axes[0].figure.savefig(paths['picture'], dpi=120)
+        mpl.use('agg')
+        from matplotlib import pyplot as plt
+
+        figure = plot_removal(image, result)[0].figure
+        figure.savefig(paths['picture'], dpi=120)
+        plt.close(figure)
 
 
 def _print_sources(sources, unit):
@@ -333,9 +336,9 @@ def _print_sources(sources, unit):
 
     table = Table()
     table['id'] = sources['id']
-    table['ra'] = [f'{value:.5f}' for value in sources['sky_center'].icrs.ra.deg]
-    table['dec'] = [f'{value:.5f}'
-                    for value in sources['sky_center'].icrs.dec.deg]
+    center = sources['sky_center'].icrs
+    table['ra'] = [f'{value:.5f}' for value in center.ra.deg]
+    table['dec'] = [f'{value:.5f}' for value in center.dec.deg]
     table['snr'] = [f'{value:.1f}' for value in sources['snr']]
     names = ['flux', 'flux_err', 'annulus_flux', 'annulus_flux_err']
     if 'injected_flux' in sources.colnames:

@@ -21,7 +21,27 @@ _WINGS = (0.7, 1.3)
 _ELONGATION = (0.0, 2.5)
 
 
-def make_varied_stamp(band, *, shape, center, rng, core=_CORE):
+def make_fast_stamp(psf, *, pixel_scale, shape, center, position_angle):
+    """
+    Stamp that is averaged over each pixel near the centre only.
+
+    Parameters and result are those of
+    `compact_removal.psf.make_psf_stamp`.
+    """
+    kwargs = {'pixel_scale': pixel_scale, 'position_angle': position_angle}
+    stamp = make_psf_stamp(psf, shape=shape, center=center, oversampling=1,
+                           **kwargs)
+    x0, y0 = (max(0, round(float(value)) - _CORE) for value in center)
+    x1, y1 = (max(0, round(float(value)) + _CORE + 1) for value in center)
+    inner = (slice(y0, y1), slice(x0, x1))
+    if stamp[inner].size:
+        stamp[inner] = make_psf_stamp(
+            psf, shape=stamp[inner].shape,
+            center=(center[0] - x0, center[1] - y0), **kwargs)
+    return stamp
+
+
+def make_varied_stamp(band, *, shape, center, rng):
     """
     Stamp of a source whose shape differs a little from the nominal PSF.
 
@@ -35,8 +55,6 @@ def make_varied_stamp(band, *, shape, center, rng, core=_CORE):
         ``(x, y)`` of the source.
     rng : `~numpy.random.Generator`
         Draws position angle, broadening, elongation, lobes and wings.
-    core : int, optional
-        Half size of the part that is averaged over each pixel.
 
     Returns
     -------
@@ -54,15 +72,8 @@ def make_varied_stamp(band, *, shape, center, rng, core=_CORE):
         target = 1 + (nominal - 1) * excess
         psf = psf.vary(broadening=broadening, elongation=target / nominal,
                        lobes=lobes, wings=wings)
-    kwargs = {'pixel_scale': band.pixel_scale, 'position_angle': angle}
-    stamp = make_psf_stamp(psf, shape=shape, center=center, oversampling=1,
-                           **kwargs)
-    x0, y0 = (max(0, int(round(c)) - core) for c in center)
-    inner = (slice(y0, y0 + 2 * core + 1), slice(x0, x0 + 2 * core + 1))
-    stamp[inner] = make_psf_stamp(
-        psf, shape=stamp[inner].shape, center=(center[0] - x0,
-                                               center[1] - y0), **kwargs)
-    return stamp
+    return make_fast_stamp(psf, pixel_scale=band.pixel_scale, shape=shape,
+                           center=center, position_angle=angle)
 
 
 class StampLibrary:

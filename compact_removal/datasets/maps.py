@@ -4,6 +4,7 @@ Real maps as backgrounds for training: arrays and positions to avoid.
 """
 
 import re
+import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -197,12 +198,15 @@ def _first_image(file):
     """
     The first 2-D image of a FITS file, or None.
     """
-    with fits.open(file, memmap=False) as hdus:
-        for hdu in hdus:
-            if hdu.is_image and hdu.data is not None:
-                data = np.squeeze(hdu.data)
-                if data.ndim == 2 and np.isfinite(data).any():
-                    return data.astype(float)
+    with warnings.catch_warnings():
+        # some archives leave out the padding at the end
+        warnings.filterwarnings('ignore', 'File may have been truncated')
+        with fits.open(file, memmap=False) as hdus:
+            for hdu in hdus:
+                if hdu.is_image and hdu.data is not None:
+                    data = np.squeeze(hdu.data)
+                    if data.ndim == 2 and np.isfinite(data).any():
+                        return data.astype(float)
     return None
 
 

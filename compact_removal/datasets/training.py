@@ -55,9 +55,8 @@ class _Sites:
         half = size // 2
         inside[half:allowed.shape[0] - half + 1,
                half:allowed.shape[1] - half + 1] = True
-        self.edge = np.flatnonzero(allowed)
-        self.inner = np.flatnonzero(allowed & inside)
-        self.plain = bool(known.all())
+        self.edge = np.flatnonzero(allowed).astype(np.int32)
+        self.inner = np.flatnonzero(allowed & inside).astype(np.int32)
 
     def draw(self, rng, size):
         """
@@ -150,7 +149,8 @@ class TrainingCutouts:
             msg = f'real_fraction must lie in [0, 1], got {real_fraction!r}'
             raise ValueError(msg)
         if field_size < size:
-            msg = f'field_size must be at least size ({size}), got {field_size}'
+            msg = (f'field_size must be at least size ({size}), '
+                   f'got {field_size}')
             raise ValueError(msg)
         self.mode = get_mode(mode)
         if bands is None:

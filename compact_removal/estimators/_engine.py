@@ -4,10 +4,12 @@ The way of a map through a removal: masks, cutouts, network, blending,
 photometry.
 """
 
+import warnings
 from dataclasses import dataclass
 
 import astropy.units as u
 import numpy as np
+from astropy.utils.exceptions import AstropyUserWarning
 from photutils.centroids import centroid_quadratic
 from scipy.spatial import KDTree
 
@@ -113,16 +115,23 @@ def _recenter(input_map, x, y, active, flags):
     """
     Move positions to the quadratic centroid of the core, in place.
     """
-    ny, nx = input_map.data.shape
-    for i in np.flatnonzero(active):
-        xi, yi = centroid_quadratic(
-            input_map.data, mask=~input_map.valid, fit_boxsize=_CENTROID_BOX,
-            xpeak=np.clip(x[i], 0, nx - 1), ypeak=np.clip(y[i], 0, ny - 1),
-            search_boxsize=_CENTROID_BOX)
-        if np.hypot(xi - x[i], yi - y[i]) < _CENTROID_BOX:
-            x[i], y[i] = xi, yi
+    rows = np.flatnonzero(active)
+    box = 2 * _CENTROID_BOX + 1
+    patches, corners = extract_cutouts(input_map.data, x[rows], y[rows], box,
+                                       fill=np.nan)
+    usable, _ = extract_cutouts(input_map.valid, x[rows], y[rows], box,
+                                fill=False)
+    for row, patch, good, corner in zip(rows, patches, usable, corners,
+                                        strict=True):
+        with warnings.catch_warnings():
+            # Failures come back as NaN, which is flagged.
+            warnings.simplefilter('ignore', AstropyUserWarning)
+            found = corner + centroid_quadratic(patch, mask=~good,
+                                                fit_boxsize=_CENTROID_BOX)
+        if np.hypot(found[0] - x[row], found[1] - y[row]) < _CENTROID_BOX:
+            x[row], y[row] = found
         else:
-            flags[i] |= FLAG['not_recentered']
+            flags[row] |= FLAG['not_recentered']
 
 
 def _first_of_duplicates(x, y, active):
@@ -292,7 +301,8 @@ def measure(input_map, background, sources, *, band, apertures, error_scale):
     x, y = sources.x[rows], sources.y[rows]
     hole = sources.radius[rows] * scale
     bad = ~input_map.valid
-    removed = input_map.data - background
+    removed = np.where(bad, 0.0, input_map.data) - np.where(
+        bad, 0.0, background)
     inner, outer = (band.photometry_annulus / scale).to_value(
         u.dimensionless_unscaled)
     level, spread, count = annulus_background(input_map.data, x, y, inner,

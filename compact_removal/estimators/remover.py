@@ -14,11 +14,13 @@ from astropy.table import QTable
 
 from compact_removal import nn
 from compact_removal.estimators import _engine
+from compact_removal.estimators._fitting import (TRAINING_DEFAULTS,
+                                                 fit_remover, load_model)
 from compact_removal.estimators._inputs import read_image, read_positions
 from compact_removal.estimators.base import BaseEstimator
-from compact_removal.instruments import Band, get_band, get_mode
+from compact_removal.instruments import Band, get_band
 
-__all__ = ['CompactSourceRemover', 'RemovalResult']
+__all__ = ['TRAINING_DEFAULTS', 'CompactSourceRemover', 'RemovalResult']
 
 
 class RemovalResult(namedtuple('RemovalResult', ['background', 'sources'])):
@@ -151,7 +153,7 @@ class CompactSourceRemover(BaseEstimator):
         input_map = read_image(image)
         coordinates = read_positions(positions)
         apertures = self._apertures(band)
-        model, info = self._model(band)
+        model, info = self._model()
         validation = info.get('validation', {})
         sources = _engine.locate(input_map, coordinates, band,
                                  recenter=self.recenter)
@@ -197,7 +199,7 @@ class CompactSourceRemover(BaseEstimator):
             other cutouts of ``backgrounds``.
         training : dict, optional
             Settings of the training, see
-            `compact_removal.nn.TRAINING_DEFAULTS`.
+            `TRAINING_DEFAULTS`.
 
         Returns
         -------
@@ -209,8 +211,6 @@ class CompactSourceRemover(BaseEstimator):
         TypeError, ValueError
             If an argument is not allowed.
         """
-        from compact_removal.estimators._fitting import fit_remover
-
         band = self._check()
         self.model_, self.info_, self.history_ = fit_remover(
             self, band, backgrounds, catalogs, validation, training)
@@ -238,7 +238,7 @@ class CompactSourceRemover(BaseEstimator):
             msg = f'path: {path} exists; use overwrite=True to replace it'
             raise OSError(msg)
         band = self._check()
-        model, info = self._model(band)
+        model, info = self._model()
         nn.save_weights(model, path,
                         {**info, 'estimator': self._plain_params(band)})
 
@@ -309,10 +309,9 @@ class CompactSourceRemover(BaseEstimator):
             raise ValueError(msg)
         return np.atleast_1d(apertures).to(u.arcsec)
 
-    def _model(self, band):
+    def _model(self):
         """
-        The network and its description: the fitted one, or that of
-        ``weights``.
+        The fitted network and its description, or that of ``weights``.
         """
         if hasattr(self, 'model_'):
             return self.model_, self.info_
@@ -320,15 +319,7 @@ class CompactSourceRemover(BaseEstimator):
             msg = ('weights is None, so the network is not trained: call '
                    'fit() first, or choose weights')
             raise ValueError(msg)
-        choice = self.weights
-        if choice == 'default':
-            choice = nn.find_weights(self.network, get_mode(self.mode).name)
-        model, info = nn.load_weights(choice)
-        if info['network'] != self.network:
-            msg = (f'weights {choice} are of network {info["network"]!r}, '
-                   f'but network is {self.network!r}')
-            raise ValueError(msg)
-        return model, {'name': Path(choice).name, **info}
+        return load_model(self.network, self.mode, self.weights)
 
     def _plain_params(self, band):
         """

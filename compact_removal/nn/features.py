@@ -141,7 +141,8 @@ class VGG16Features(nn.Module):
         super().__init__()
         if source == 'hub':
             state = torch.hub.load_state_dict_from_url(_VGG16_URL,
-                                                       check_hash=True)
+                                                       check_hash=True,
+                                                       weights_only=True)
         elif source != 'file':
             msg = f"source must be 'file' or 'hub', got {source!r}"
             raise ValueError(msg)

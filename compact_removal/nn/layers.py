@@ -58,18 +58,13 @@ class _PartialConvBase(nn.Module):
         """
         return self.in_channels * self.kernel_size**2
 
-    def reset_parameters(self, generator=None):
+    def reset_parameters(self):
         """
         Draw new weights (Kaiming normal, fan-in) and zero the bias.
-
-        Parameters
-        ----------
-        generator : `torch.Generator`, optional
-            The source of random numbers.
         """
         std = (2.0 / self.fan_in)**0.5
         with torch.no_grad():
-            self.weight.normal_(0.0, std, generator=generator)
+            self.weight.normal_(0.0, std)
             if self.bias is not None:
                 self.bias.zero_()
 

@@ -271,14 +271,14 @@ def make_model(network, *, width=None, seed=None):
     2
     """
     network_class = get_network_class(network)
-    generator = torch.Generator()
-    if seed is None:
-        generator.seed()
-    else:
-        generator.manual_seed(int(seed))
     width = network_class.default_width if width is None else width
     wrapper = getattr(sys.modules[__name__], network_class.model_class)
-    model = wrapper(network_class(width, generator=generator))
+    with torch.random.fork_rng(devices=[]):
+        if seed is None:
+            torch.seed()
+        else:
+            torch.manual_seed(int(seed))
+        model = wrapper(network_class(width))
     model.network_name = network
     model.width = model.network.width
     return model

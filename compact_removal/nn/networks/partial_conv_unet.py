@@ -70,8 +70,6 @@ class PartialConvUNet(nn.Module):
     width : int, optional
         Channels of the first block; the others scale with it. The paper
         has 32, which gives 35,069,409 parameters.
-    generator : `torch.Generator`, optional
-        The source of random numbers for the first weights.
 
     Examples
     --------
@@ -90,7 +88,7 @@ class PartialConvUNet(nn.Module):
     size_step = 32
     min_size = 96
 
-    def __init__(self, width=32, *, generator=None):
+    def __init__(self, width=32):
         super().__init__()
         if int(width) != width or width < 1:
             msg = f'width must be a positive integer, got {width!r}'
@@ -120,21 +118,6 @@ class PartialConvUNet(nn.Module):
             up.append(_Block(conv, activation))
             groups = (n_out, channels.pop())
         self.up = nn.ModuleList(up)
-        self.reset_parameters(generator)
-
-    def reset_parameters(self, generator=None):
-        """
-        Draw new weights, in a fixed order.
-
-        Parameters
-        ----------
-        generator : `torch.Generator`, optional
-            The source of random numbers.
-        """
-        for block in (*self.down, *self.up):
-            block.conv.reset_parameters(generator)
-            if block.norm is not None:
-                block.norm.reset_parameters()
 
     def forward(self, image, mask):
         """

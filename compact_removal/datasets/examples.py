@@ -1,0 +1,124 @@
+# Licensed under a 3-clause BSD style license - see licenses/LICENSE.rst
+"""
+A small simulated field for documentation and tests.
+"""
+
+import astropy.units as u
+import numpy as np
+from astropy.nddata import CCDData, StdDevUncertainty
+from astropy.wcs import WCS
+
+from compact_removal.datasets.backgrounds import make_background
+from compact_removal.datasets.sources import (inject_sources,
+                                              make_source_catalog)
+from compact_removal.instruments import get_band
+from compact_removal.masks import source_snr
+from compact_removal.psf import as_psf, make_psf_stamp
+
+__all__ = ['make_example_field']
+
+# The Aquila star-forming region, and typical numbers for such a cloud.
+_CENTER = (277.45, -2.07)
+_LEVEL = 400 * u.MJy / u.sr
+_SPREAD = 80 * u.MJy / u.sr
+_NOISE = 0.03
+
+# Peak of the faintest and the brightest source, in local standard
+# deviations of the background.
+_PEAKS = (2.0, 200.0)
+
+
+def make_example_field(*, shape=(256, 256), n_sources=20, mode='scanmap',
+                       band='blue', kind='cloud', seed=0,
+                       return_background=False):
+    """
+    Make a simulated map of a Galactic cloud with compact sources.
+
+    Parameters
+    ----------
+    shape : tuple of int, optional
+        ``(ny, nx)``.
+    n_sources : int, optional
+        Number of sources. Their peaks are spread evenly in logarithm
+        from 2 to 200 local standard deviations of the background.
+    mode, band : optional
+        See `~compact_removal.instruments.get_band`.
+    kind : str, optional
+        See `make_background`.
+    seed : int or `~numpy.random.Generator`, optional
+        Seed of everything random.
+    return_background : bool, optional
+        Whether to return the map without sources as well.
+
+    Returns
+    -------
+    ccd : `~astropy.nddata.CCDData`
+        The map in Jy/pixel, with WCS and uncertainty.
+    catalog : `~astropy.table.QTable`
+        The true sources, see `make_source_catalog`.
+    background : `~astropy.nddata.CCDData`
+        The map without sources, noise included; only if
+        ``return_background`` is True.
+
+    Examples
+    --------
+    >>> from compact_removal.datasets import make_example_field
+    >>> ccd, catalog = make_example_field(shape=(128, 128), n_sources=5)
+    >>> print(ccd.shape, ccd.unit, len(catalog))
+    (128, 128) Jy / pix 5
+    """
+    band = get_band(mode, band)
+    rng = np.random.default_rng(seed)
+    wcs = _make_wcs(shape, band.pixel_scale)
+    area = band.pixel_scale ** 2
+    psf = as_psf(band, pixel_scale=band.pixel_scale)
+    fwhm = getattr(psf, 'fwhm', 3.0 * band.pixel_scale.to_value(u.arcsec))
+    data = make_background(
+        shape, kind=kind, noise=_NOISE, seed=rng,
+        fwhm=fwhm / band.pixel_scale.to_value(u.arcsec))
+    spread = (_SPREAD * area).to_value(u.Jy)
+    level = max((_LEVEL * area).to_value(u.Jy),
+                spread * (1 - float(data.min())))
+    data = level + spread * data
+    background = CCDData(
+        data, unit=u.Jy / u.pix, wcs=wcs,
+        uncertainty=StdDevUncertainty(np.full(shape, _NOISE * spread)),
+        meta={'OBJECT': 'simulated field', 'INSTRUME': 'PACS',
+              'WAVELNTH': band.wavelength.to_value(u.um)})
+
+    # Sources should not crowd, but always find room.
+    separation = min(2 * band.mask_radii[0],
+                     0.5 * np.sqrt(data.size / max(n_sources, 1)))
+    catalog = make_source_catalog(
+        background, n_sources, 1 * u.mJy, min_separation=separation,
+        border=min(10, min(shape) // 4), seed=rng)
+    if n_sources:
+        _, _, local = source_snr(
+            data, catalog['x_center'], catalog['y_center'],
+            source_radius=band.source_radius,
+            annulus_radii=band.annulus_radii)
+        local = np.where(local > 0, local, spread)
+        peak = make_psf_stamp(psf, pixel_scale=band.pixel_scale,
+                              shape=(5, 5)).max()
+        ratio = rng.permutation(np.geomspace(*_PEAKS, n_sources))
+        catalog['flux'] = (ratio * local / peak * u.Jy).to(u.mJy)
+    ccd = inject_sources(background, catalog, band, seed=rng)
+    if return_background:
+        return ccd, catalog, background
+    return ccd, catalog
+
+
+def _make_wcs(shape, pixel_scale):
+    """
+    A tangential projection, north up, east left.
+    """
+    step = pixel_scale.to_value(u.deg)
+    wcs = WCS(naxis=2)
+    wcs.wcs.ctype = ['RA---TAN', 'DEC--TAN']
+    wcs.wcs.cunit = ['deg', 'deg']
+    wcs.wcs.crval = _CENTER
+    wcs.wcs.crpix = [(shape[1] + 1) / 2, (shape[0] + 1) / 2]
+    wcs.wcs.cdelt = [-step, step]
+    wcs.wcs.radesys = 'ICRS'
+    wcs.wcs.set()
+    return wcs

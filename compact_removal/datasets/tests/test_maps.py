@@ -1,0 +1,82 @@
+# Licensed under a 3-clause BSD style license - see licenses/LICENSE.rst
+import numpy as np
+import pytest
+from astropy.io import fits
+from numpy.testing import assert_allclose
+
+from compact_removal.datasets import (BackgroundMap, find_compact_sources,
+                                      load_background_maps, make_background)
+from compact_removal.tests.helpers import get_data_path
+
+
+def _gaussian(shape, x0, y0, fwhm):
+    y, x = np.indices(shape)
+    return np.exp(-4 * np.log(2) * ((x - x0) ** 2 + (y - y0) ** 2)
+                  / fwhm ** 2)
+
+
+def test_finds_sources_on_structure():
+    shape = (150, 150)
+    data = make_background(shape, kind='cirrus', seed=2)
+    true = np.array([[30, 40], [100, 60], [75, 120]])
+    for x, y in true:
+        data += 3 * _gaussian(shape, x, y, 3.5)
+    found = find_compact_sources(data)
+    distance = np.hypot(*(true[:, None] - found[None]).T)
+    assert np.all(distance.min(axis=0) <= 1.5)
+    assert len(found) < 15
+
+
+def test_finds_nothing_in_nothing():
+    assert len(find_compact_sources(np.zeros((50, 50)))) == 0
+    data = np.full((50, 50), np.nan)
+    data[:25] = 1.0
+    assert len(find_compact_sources(data)) == 0
+
+
+def test_load(tmp_path):
+    rng = np.random.default_rng(0)
+    data = rng.normal(10, 5, (120, 100))
+    data[:20, :30] = np.nan
+    fits.writeto(tmp_path / 'a_6as.fits', data)
+    fits.writeto(tmp_path / 'small.fits', data[:40, :40])
+    fits.writeto(tmp_path / 'cube.fits', np.zeros((2, 100, 100)))
+    maps = load_background_maps(tmp_path)
+    assert [item.name for item in maps] == ['a_6as.fits']
+    loaded = maps[0].data
+    assert loaded.dtype == np.float32
+    assert np.array_equal(np.isnan(loaded), np.isnan(data))
+    assert_allclose(np.nanmedian(loaded), 0, atol=1e-6)
+    # smoothed to a beam of 3 pixels
+    flat = loaded[30:, :]
+    lag = np.corrcoef(flat[:, 1:].ravel(), flat[:, :-1].ravel())[0, 1]
+    assert_allclose(lag, np.exp(-1 / (4 * (3 / 2.3548) ** 2)), atol=0.06)
+
+
+def test_load_without_padding(tmp_path):
+    path = tmp_path / 'map.fits'
+    fits.writeto(path, np.arange(1e4, dtype='>f4').reshape(100, 100))
+    content = path.read_bytes()
+    path.write_bytes(content[:2880 + 40000])
+    assert np.all(np.isfinite(load_background_maps(path)[0].data))
+
+
+def test_load_errors(tmp_path):
+    with pytest.raises(FileNotFoundError, match='path does not exist'):
+        load_background_maps(tmp_path / 'none')
+    with pytest.raises(ValueError, match='path holds no 2-D FITS image'):
+        load_background_maps(tmp_path)
+
+
+def test_background_map_errors():
+    with pytest.raises(ValueError, match='data must be 2-D'):
+        BackgroundMap(np.zeros(3))
+    with pytest.raises(ValueError, match='positions must have shape'):
+        BackgroundMap(np.zeros((3, 3)), np.zeros(3))
+
+
+def test_real_map():
+    path = get_data_path('backgrounds', 'OMC_SCUBA2_850um_4as.fits')
+    item, = load_background_maps(path)
+    assert item.data.shape == (300, 300)
+    assert 5 < len(item.positions) < 60

@@ -1,0 +1,199 @@
+# Licensed under a 3-clause BSD style license - see licenses/LICENSE.rst
+import astropy.units as u
+import numpy as np
+import pytest
+from astropy.nddata import CCDData
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose, assert_array_equal
+
+from compact_removal.datasets import (FLUX_LEVELS, flux_levels_between,
+                                      inject_sources, make_example_field,
+                                      make_simulations, make_source_catalog,
+                                      make_source_positions,
+                                      read_source_catalog,
+                                      write_source_catalog)
+from compact_removal.instruments import get_band
+from compact_removal.psf import make_psf_stamp
+
+BLUE = get_band('scanmap', 'blue')
+
+
+@pytest.fixture(name='empty')
+def _empty():
+    ccd, _ = make_example_field(shape=(100, 120), n_sources=0)
+    ccd.data[:] = 0
+    return ccd
+
+
+def test_flux_levels():
+    assert FLUX_LEVELS.shape == (51,)
+    assert FLUX_LEVELS.unit == u.mJy
+    assert np.all(np.diff(FLUX_LEVELS) > 0)
+    assert FLUX_LEVELS[0] == 10 * u.mJy
+    assert FLUX_LEVELS[-1] == 40 * u.Jy
+    # from the first to the last column of each row of Table 1
+    for number, value in ((12, 350), (13, 400), (25, 3000), (26, 3500),
+                          (38, 14000), (39, 15000)):
+        assert FLUX_LEVELS[number].value == value
+    with pytest.raises(ValueError, match='read-only'):
+        FLUX_LEVELS[0] = 1 * u.mJy
+
+
+def test_flux_levels_between():
+    # the example of the paper
+    assert_array_equal(
+        flux_levels_between(0.04 * u.Jy, 0.125 * u.Jy).value,
+        [40, 60, 80, 100, 125])
+    assert len(flux_levels_between(41 * u.mJy, 59 * u.mJy)) == 0
+    with pytest.raises(ValueError, match='maximum must not be below'):
+        flux_levels_between(2 * u.Jy, 1 * u.Jy)
+
+
+@settings(max_examples=40, deadline=None)
+@given(seed=st.integers(0, 2 ** 32), n_sources=st.integers(0, 12),
+       separation=st.floats(0, 12), border=st.floats(0, 8))
+def test_positions_keep_distance(seed, n_sources, separation, border):
+    mask = np.zeros((60, 80), dtype=bool)
+    mask[:30, :40] = True
+    x, y = make_source_positions(mask.shape, n_sources, seed=seed, mask=mask,
+                                 min_separation=separation, border=border)
+    assert x.shape == y.shape == (n_sources,)
+    assert np.all((x >= border) & (x <= 79 - border))
+    assert np.all((y >= border) & (y <= 59 - border))
+    assert not mask[np.rint(y).astype(int), np.rint(x).astype(int)].any()
+    distance = np.hypot(x[:, None] - x, y[:, None] - y)
+    distance[np.diag_indices(n_sources)] = np.inf
+    assert np.all(distance >= separation)
+
+
+@pytest.mark.parametrize(('kwargs', 'match'), [
+    ({'n_sources': 100, 'min_separation': 20}, 'n_sources is too large'),
+    ({'n_sources': 1, 'mask': np.ones((50, 50), bool)}, 'n_sources is too'),
+    ({'n_sources': 1, 'mask': np.ones((5, 5), bool)}, 'mask must have shape'),
+    ({'n_sources': 1, 'border': 25}, 'border must leave room'),
+    ({'n_sources': -1}, 'n_sources must not be negative'),
+])
+def test_positions_errors(kwargs, match):
+    with pytest.raises(ValueError, match=match):
+        make_source_positions((50, 50), **kwargs, seed=0)
+
+
+def test_catalog(empty):
+    empty.mask = np.zeros(empty.shape, dtype=bool)
+    empty.mask[:, :100] = True
+    catalog = make_source_catalog(empty, 4, 0.2 * u.Jy, seed=1)
+    assert_array_equal(catalog['id'], [1, 2, 3, 4])
+    assert_allclose(catalog['flux'].to_value(u.mJy), 200)
+    assert np.all(catalog['x_center'] > 99)
+    x, y = empty.wcs.world_to_pixel(catalog['sky_center'])
+    assert_allclose(x, catalog['x_center'], atol=1e-6)
+    assert_allclose(y, catalog['y_center'], atol=1e-6)
+    assert_allclose(catalog['sky_center'].ra.deg, catalog['ra'].value)
+
+
+@pytest.mark.parametrize('unit', ['Jy/pixel', 'mJy/pixel', 'MJy/sr',
+                                  'mJy/arcsec2'])
+def test_injected_flux(empty, unit):
+    area = (1.6 * u.arcsec) ** 2
+    ccd = CCDData(np.zeros(empty.shape), unit=unit, wcs=empty.wcs)
+    catalog = make_source_catalog(ccd, 1, 300 * u.mJy, border=40, seed=2)
+    new = inject_sources(ccd, catalog, BLUE, position_angle=20 * u.deg)
+    assert np.all(ccd.data == 0)
+    assert new.unit == ccd.unit
+    stamp = make_psf_stamp(
+        BLUE, shape=ccd.shape, position_angle=20 * u.deg,
+        center=(catalog['x_center'][0], catalog['y_center'][0]))
+    total = new.data.sum() * new.unit
+    if total.unit.is_equivalent(u.Jy / u.pix):
+        flux = total * u.pix
+    else:
+        flux = total * area
+    assert_allclose(flux.to_value(u.mJy), 300 * stamp.sum(), rtol=3e-3)
+    peak = np.unravel_index(new.data.argmax(), new.shape)
+    assert peak == (round(catalog['y_center'][0]),
+                    round(catalog['x_center'][0]))
+    assert_allclose(new.data / new.data.max(), stamp / stamp.max(),
+                    atol=1e-4)
+
+
+def test_pixel_scale_from_wcs(empty):
+    # the same sky on finer pixels: the same surface brightness
+    fine = empty.wcs.deepcopy()
+    fine.wcs.cdelt = fine.wcs.cdelt / 2
+    catalog = make_source_catalog(empty, 1, 1 * u.Jy, border=45, seed=2)
+    catalog['sky_center'] = empty.wcs.pixel_to_world([59.5], [49.5])
+    peaks = []
+    for wcs in (empty.wcs, fine):
+        ccd = CCDData(np.zeros(empty.shape), unit='MJy/sr', wcs=wcs)
+        data = inject_sources(ccd, catalog, BLUE,
+                              position_angle=0 * u.deg).data
+        peaks.append(data.max() / 1e3)
+    assert_allclose(peaks[0], peaks[1], rtol=0.12)
+    assert peaks[1] > peaks[0]
+
+
+def test_injection_keeps_input(empty):
+    empty.data[50, 60] = np.nan
+    empty.meta['KEY'] = 'value'
+    before = empty.data.copy()
+    catalog = make_source_catalog(empty, 3, 1 * u.Jy, seed=1)
+    new = inject_sources(empty, catalog, BLUE, seed=1)
+    assert_array_equal(empty.data, before)
+    assert np.isnan(new.data[50, 60])
+    assert np.isfinite(new.data).sum() == new.data.size - 1
+    assert new.meta['KEY'] == 'value'
+    again = inject_sources(empty, catalog, BLUE, seed=1)
+    assert_array_equal(new.data, again.data)
+    other = inject_sources(empty, catalog, BLUE, seed=2)
+    assert np.nanmax(np.abs(new.data - other.data)) > 0
+
+
+def test_injection_off_the_map(empty):
+    catalog = make_source_catalog(empty, 1, 1 * u.Jy, seed=1)
+    catalog['sky_center'] = empty.wcs.pixel_to_world([500.0], [50.0])
+    assert np.all(inject_sources(empty, catalog, BLUE).data == 0)
+
+
+def test_injection_errors(empty):
+    catalog = make_source_catalog(empty, 1, 1 * u.Jy, seed=1)
+    with pytest.raises(TypeError, match='ccd must be a CCDData'):
+        inject_sources(empty.data, catalog, BLUE)
+    with pytest.raises(ValueError, match='ccd must have a celestial WCS'):
+        inject_sources(CCDData(empty.data, unit='Jy/pixel'), catalog, BLUE)
+    with pytest.raises(ValueError, match='ccd must have a unit of flux'):
+        inject_sources(CCDData(empty.data, unit='K', wcs=empty.wcs),
+                       catalog, BLUE)
+    with pytest.raises(ValueError, match='catalog must have the columns'):
+        inject_sources(empty, catalog['id', 'flux'], BLUE)
+    with pytest.raises(ValueError, match='stamp_size must be'):
+        inject_sources(empty, catalog, BLUE, stamp_size=10)
+
+
+def test_simulations(empty):
+    kwargs = {'n_sources': 3, 'minimum': 40 * u.mJy, 'min_separation': 15,
+              'maximum': 125 * u.mJy, 'border': 10}
+    runs = [list(make_simulations(empty, BLUE, seed=5, **kwargs))
+            for _ in range(2)]
+    assert [catalog['flux'][0].value for _, catalog in runs[0]] == [
+        40, 60, 80, 100, 125]
+    for (first, catalog), (second, _) in zip(*runs, strict=True):
+        assert_array_equal(first.data, second.data)
+        assert len(catalog) == 3
+        total = first.data.sum() * 1e3 / catalog['flux'].value.sum()
+        assert 0.8 < total < 1
+    assert runs[0][0][1]['x_center'][0] != runs[0][1][1]['x_center'][0]
+
+
+def test_catalog_file(empty, tmp_path):
+    catalog = make_source_catalog(empty, 3, [10, 20, 30] * u.mJy, seed=1)
+    path = tmp_path / 'sources.csv'
+    write_source_catalog(catalog, path)
+    assert path.read_text().splitlines()[0] == 'ra,dec,flux_mjy'
+    back = read_source_catalog(path)
+    assert_allclose(back['flux'].value, [10, 20, 30])
+    separation = back['sky_center'].separation(catalog['sky_center'])
+    assert np.all(separation < 1e-6 * u.arcsec)
+    path.write_text('ra,dec\n1,2\n')
+    with pytest.raises(ValueError, match="'flux_mjy' is missing"):
+        read_source_catalog(path)

@@ -1,0 +1,185 @@
+# Licensed under a 3-clause BSD style license - see licenses/LICENSE.rst
+"""
+Training behind the ``fit`` method.
+"""
+
+from pathlib import Path
+
+import numpy as np
+
+from compact_removal import nn
+from compact_removal.datasets import BackgroundMap, TrainingCutouts
+from compact_removal.estimators._inputs import read_image, read_positions
+from compact_removal.instruments import get_mode
+from compact_removal.masks import scale_factor
+
+# What `fit` does unless told otherwise: the paper's settings (Sect. 3.5).
+TRAINING_DEFAULTS = {
+    'n_epochs': 100,
+    'n_batches': 100,
+    'n_validation_batches': 20,
+    'n_fields': 400,
+    'width': 32,
+    'loss': None,
+    'learning_rate': 0.005,
+    'scheduler': 'plateau',
+    'patience': 5,
+    'factor': 0.5,
+    'checkpoint': None,
+}
+
+
+def fit_remover(remover, band, backgrounds, catalogs, validation, training):
+    """
+    Train a network for a remover.
+
+    Parameters
+    ----------
+    remover : CompactSourceRemover
+        Its parameters are used.
+    band : Band
+        The band.
+    backgrounds, catalogs, validation, training
+        See `CompactSourceRemover.fit`.
+
+    Returns
+    -------
+    model : object
+        The trained network.
+    info : dict
+        Its description.
+    history : dict
+        Losses and learning rates.
+    """
+    settings = _settings(training)
+    maps = _background_maps('backgrounds', backgrounds, band, catalogs)
+    kept = _background_maps('validation', validation, band, None)
+    seed = _integer_seed(remover.seed)
+
+    def cutouts(maps, n_batches, n_fields, seed):
+        return TrainingCutouts(
+            remover.mode, maps, bands=[band],
+            real_fraction=1.0 if maps else 0.0, size=remover.cutout_size,
+            batch_size=max(2, remover.batch_size), n_batches=n_batches,
+            n_fields=n_fields, field_size=2 * remover.cutout_size, seed=seed)
+
+    batches = cutouts(maps, settings['n_batches'], settings['n_fields'], seed)
+    validation_batches = cutouts(
+        kept or maps, settings['n_validation_batches'],
+        max(1, settings['n_fields'] // 4), seed + 1)
+    if remover.weights is None:
+        model = nn.build_model(remover.network, width=settings['width'],
+                               seed=seed)
+        start = None
+    else:
+        model, start = load_model(remover.network, remover.mode,
+                                  remover.weights)
+    history = nn.train(
+        model, batches, validation_batches,
+        loss=nn.make_loss(remover.network, **(settings['loss'] or {})),
+        n_epochs=settings['n_epochs'],
+        learning_rate=settings['learning_rate'],
+        scheduler=settings['scheduler'], patience=settings['patience'],
+        factor=settings['factor'], checkpoint=settings['checkpoint'],
+        progress_bar=remover.progress_bar, seed=seed, device=remover.device)
+    info = {
+        'network': remover.network,
+        'mode': band.mode,
+        'bands': [band.name],
+        'seed': seed,
+        'training': {key: value for key, value in settings.items()
+                     if key != 'checkpoint'},
+        'data': (f'{len(maps)} maps' if maps
+                 else 'simulated backgrounds'),
+        'started_from': None if start is None else start['name'],
+    }
+    return model, info, history
+
+
+def load_model(network, mode, weights):
+    """
+    Load a network by name or file, and check that it is the right one.
+
+    Parameters
+    ----------
+    network : str
+        Name of the network.
+    mode : str or ObservingMode
+        The observing mode, which decides on the default weights.
+    weights : str or path-like
+        ``'default'``, a name of shipped weights, or a file.
+
+    Returns
+    -------
+    model : object
+        The network.
+    info : dict
+        Its description.
+
+    Raises
+    ------
+    ValueError
+        If the weights are of another network.
+    """
+    if weights == 'default':
+        weights = nn.find_weights(network, get_mode(mode).name)
+    model, info = nn.load_weights(weights)
+    if info['network'] != network:
+        msg = (f'weights {weights} are of network {info["network"]!r}, but '
+               f'network is {network!r}')
+        raise ValueError(msg)
+    return model, {'name': Path(weights).name, **info}
+
+
+def _settings(training):
+    """
+    The defaults, with what the user changed.
+    """
+    training = {} if training is None else training
+    unknown = sorted(set(training) - set(TRAINING_DEFAULTS))
+    if unknown:
+        msg = (f'training must only have the keys '
+               f'{", ".join(TRAINING_DEFAULTS)}; got {", ".join(unknown)}')
+        raise ValueError(msg)
+    return {**TRAINING_DEFAULTS, **training}
+
+
+def _integer_seed(seed):
+    """
+    An integer from None, an integer or a generator.
+    """
+    if seed is None or isinstance(seed, np.random.Generator):
+        return int(np.random.default_rng(seed).integers(2 ** 31))
+    if isinstance(seed, (int, np.integer)) and seed >= 0:
+        return int(seed)
+    msg = f'seed must be None, an integer >= 0 or a Generator, got {seed!r}'
+    raise ValueError(msg)
+
+
+def _background_maps(name, images, band, catalogs):
+    """
+    Maps and positions to avoid, as arrays.
+    """
+    if images is None:
+        return []
+    images = list(images)
+    if not images:
+        msg = f'{name} must be None or hold at least one map'
+        raise ValueError(msg)
+    catalogs = [None] * len(images) if catalogs is None else list(catalogs)
+    if len(catalogs) != len(images):
+        msg = (f'catalogs must have one entry per map ({len(images)}), got '
+               f'{len(catalogs)}')
+        raise ValueError(msg)
+    maps = []
+    for image, catalog in zip(images, catalogs, strict=True):
+        input_map = read_image(image)
+        scale_factor(band, input_map.pixel_scale)
+        positions = np.zeros((0, 2))
+        if catalog is not None and len(catalog):
+            x, y = input_map.wcs.world_to_pixel(read_positions(catalog))
+            positions = np.column_stack([x, y])
+            positions = positions[np.isfinite(positions).all(axis=1)]
+        data = np.where(input_map.valid, input_map.data, np.nan)
+        maps.append(BackgroundMap(data, positions))
+    return maps

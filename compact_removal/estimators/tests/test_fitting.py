@@ -1,0 +1,82 @@
+# Licensed under a 3-clause BSD style license - see licenses/LICENSE.rst
+"""
+Tests of training through the estimator, on tiny networks.
+"""
+
+import numpy as np
+import pytest
+from astropy.nddata import CCDData
+from astropy.wcs import WCS
+from numpy.testing import assert_array_equal
+
+from compact_removal import CompactSourceRemover
+
+TINY = {'n_epochs': 1, 'n_batches': 2, 'n_validation_batches': 1,
+        'n_fields': 2, 'width': 1, 'learning_rate': 0.01}
+
+
+def make_maps(n_maps=1):
+    wcs = WCS(naxis=2)
+    wcs.wcs.ctype = 'RA---TAN', 'DEC--TAN'
+    wcs.wcs.crval = 83.8, -5.4
+    wcs.wcs.crpix = 60, 60
+    wcs.wcs.cdelt = -1.6 / 3600, 1.6 / 3600
+    rng = np.random.default_rng(0)
+    return [CCDData(rng.normal(size=(130, 140)), unit='Jy/pix', wcs=wcs)
+            for _ in range(n_maps)]
+
+
+def make_remover(**kwargs):
+    return CompactSourceRemover('scanmap', 'blue', weights=None,
+                                batch_size=2, seed=3, **kwargs)
+
+
+def test_fit_on_maps(tmp_path):
+    maps = make_maps()
+    before = maps[0].data.copy()
+    catalog = maps[0].wcs.pixel_to_world([70.0], [60.0])
+    remover = make_remover()
+    with pytest.raises(ValueError, match='call fit'):
+        remover.remove(maps[0], catalog)
+    assert remover.fit(maps, catalogs=[catalog], validation=make_maps(),
+                       training=TINY) is remover
+    assert remover.n_epochs_ == 1
+    assert np.all(np.isfinite(remover.history_['loss']))
+    assert_array_equal(maps[0].data, before)
+    background, sources = remover.remove(maps[0], catalog)
+    assert np.isfinite(sources['flux'][0])
+    remover.save(tmp_path / 'mine.safetensors')
+    again = CompactSourceRemover.load(tmp_path / 'mine.safetensors')
+    assert np.isfinite(again.remove(maps[0], catalog).sources['flux'][0])
+
+
+def test_fit_is_deterministic_and_overwrites():
+    remover = make_remover().fit(None, training=TINY)
+    first = remover.history_
+    assert remover.fit(None, training=TINY).history_ == first
+
+
+def test_fit_from_weights(tmp_path):
+    path = tmp_path / 'start.safetensors'
+    make_remover().fit(None, training=TINY).save(path)
+    remover = make_remover().set_params(weights=path)
+    remover.fit(None, training={**TINY, 'width': 32})
+    assert remover.info_['started_from'] == 'start.safetensors'
+    assert remover.model_.width == 1
+
+
+@pytest.mark.parametrize(('kwargs', 'match'), [
+    ({'backgrounds': []}, 'backgrounds must be None or hold'),
+    ({'backgrounds': [np.ones((9, 9))]}, 'image must be an astropy'),
+    ({'backgrounds': None, 'training': {'speed': 1}}, 'training must only'),
+    ({'backgrounds': make_maps(), 'catalogs': []}, 'catalogs must have one'),
+])
+def test_bad_arguments(kwargs, match):
+    with pytest.raises((TypeError, ValueError), match=match):
+        make_remover().fit(**kwargs)
+
+
+def test_bad_seed():
+    remover = make_remover().set_params(seed=-1)
+    with pytest.raises(ValueError, match='seed must be'):
+        remover.fit(None, training=TINY)

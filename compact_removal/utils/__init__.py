@@ -1,4 +1,0 @@
-# Licensed under a 3-clause BSD style license - see licenses/LICENSE.rst
-"""
-Private helpers that import nothing else of the package.
-"""

@@ -1,0 +1,89 @@
+# Licensed under a 3-clause BSD style license - see licenses/LICENSE.rst
+"""
+Configuration of Sphinx.
+
+The links to other packages need the network; they are made on Read the
+Docs only, so that the documentation builds anywhere without warnings.
+"""
+
+import os
+import sys
+import tomllib
+from pathlib import Path
+
+from sphinx_astropy.conf.v3 import *  # noqa: F403
+
+HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE.parent))
+
+from compact_removal import __version__
+
+with (HERE.parent / 'pyproject.toml').open('rb') as file:
+    metadata = tomllib.load(file)['project']
+
+project = metadata['name']
+author = metadata['authors'][0]['name']
+copyright = f'2026, {author}'
+release = __version__
+version = release.split('+')[0]
+
+extensions += ['sphinx_gallery.gen_gallery']
+# It wants the address of an issue tracker.
+extensions.remove('sphinx_astropy.ext.changelog_links')
+
+exclude_patterns += ['_build', 'examples', 'generated/**/*.py',
+                     '**.ipynb_checkpoints']
+if 'READTHEDOCS' in os.environ:
+    intersphinx_mapping.update({
+        'photutils': ('https://photutils.readthedocs.io/en/stable/', None),
+        'regions': ('https://astropy-regions.readthedocs.io/en/stable/',
+                    None),
+        'torch': ('https://docs.pytorch.org/docs/stable/', None),
+    })
+else:
+    intersphinx_mapping = {}
+
+html_title = f'{project} {version}'
+html_static_path = ['_static']
+html_theme_options = {}
+suppress_warnings = ['config.cache']
+
+sphinx_gallery_conf = {
+    'examples_dirs': 'examples',
+    'gallery_dirs': 'generated/tutorials',
+    'backreferences_dir': 'generated/backreferences',
+    'doc_module': ('compact_removal',),
+    'filename_pattern': r'plot_',
+    'abort_on_example_error': True,
+    'remove_config_comments': True,
+    'write_computation_times': False,
+    'within_subsection_order': 'FileNameSortKey',
+    'download_all_examples': False,
+}
+
+
+def write_included_tables(folder):
+    """
+    Write the tables that pages include: they come from the package.
+    """
+    from compact_removal.estimators import SOURCE_FLAGS
+    from compact_removal.nn import list_weights
+
+    flags = ['.. list-table::', '   :header-rows: 1', '',
+             '   * - Bit', '     - Name', '     - Meaning']
+    for flag in SOURCE_FLAGS:
+        flags += [f'   * - {flag.value}', f'     - ``{flag.name}``',
+                  f'     - {flag.description}']
+    weights = []
+    for row in list_weights():
+        weights += [f'``{row["name"]}``']
+        weights += [f'    - {key}: {value}' for key, value in row.items()
+                    if key != 'name']
+        weights += ['']
+    folder.mkdir(exist_ok=True)
+    for name, lines in (('flags', flags), ('weights', weights)):
+        text = '\n'.join(lines) + '\n'
+        (folder / f'{name}.inc').write_text(text, encoding='utf-8')
+
+
+write_included_tables(HERE / 'generated')
