@@ -192,7 +192,10 @@ def _run_demo(args):
                                    progress_bar=sys.stderr.isatty())
     result = remover.remove(image, catalog['sky_center'])
     sources = result.sources
-    sources['injected_flux'] = catalog['flux'].to(sources['flux'].unit)
+    # Before the measured ones, where the eye looks for it.
+    sources.add_column(catalog['flux'].to(sources['flux'].unit),
+                       name='injected_flux',
+                       index=sources.colnames.index('flux'))
     _write(image, result, paths, overwrite=args.overwrite)
 
     ny, nx = image.data.shape
@@ -228,6 +231,9 @@ def _run_remove(args):
         args.mode, args.band, weights=args.weights, apertures=apertures,
         device=args.device, recenter=args.recenter,
         progress_bar=sys.stderr.isatty())
+    if not args.map.is_file():
+        msg = f'map: there is no file {args.map}'
+        raise FileNotFoundError(msg)
     positions = _read_catalog(args.catalog)
     image = read_pacs_map(args.map)
     result = remover.remove(image, positions)
@@ -258,10 +264,9 @@ def _run_info(args):
     if not rows:
         print('none')
     for row in rows:
-        print(f'{row["name"]}: network {row["network"]}, mode {row["mode"]}')
-        print(f'    sha256 {row["sha256"]}')
-        if row.get('provenance'):
-            print(f'    {row["provenance"]}')
+        print(row.pop('name'))
+        for key, value in row.items():
+            print(f'    {key}: {value}')
 
 
 def _check_outputs(paths, *, overwrite):
@@ -340,10 +345,9 @@ def _print_sources(sources, unit):
     table['ra'] = [f'{value:.5f}' for value in center.ra.deg]
     table['dec'] = [f'{value:.5f}' for value in center.dec.deg]
     table['snr'] = [f'{value:.1f}' for value in sources['snr']]
-    names = ['flux', 'flux_err', 'annulus_flux', 'annulus_flux_err']
-    if 'injected_flux' in sources.colnames:
-        names.insert(0, 'injected_flux')
-    for name in names:
+    for name in sources.colnames:
+        if 'flux' not in name:
+            continue
         table[f'{name} [{unit}]'] = [
             f'{value:.5g}' for value in sources[name].to_value(unit)]
     table['flags'] = [','.join(decode_flags(flags)) or '-'

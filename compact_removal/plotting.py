@@ -10,6 +10,7 @@ import numpy as np
 __all__ = ['plot_removal']
 
 _CIRCLE_COLOR = '#d55e00'  # stands out from gray, also for the colour-blind
+_REACH = 32  # pixels around a source that set the limits of the stretch
 
 
 def plot_removal(image, result, *, axes=None, cmap='gray_r', limits=None,
@@ -18,7 +19,7 @@ def plot_removal(image, result, *, axes=None, cmap='gray_r', limits=None,
     Show a map, its background and the removed sources side by side.
 
     Map and background share one asinh stretch, so that what is equal
-    looks equal.
+    looks equal; that of the removed sources is as wide, from zero up.
 
     Parameters
     ----------
@@ -35,7 +36,8 @@ def plot_removal(image, result, *, axes=None, cmap='gray_r', limits=None,
         The colour map. Choose one that is still clear in gray.
     limits : tuple of 2 floats, optional
         Lowest and highest value of the stretch of map and background,
-        in the unit of the map. Default: from the pixels.
+        in the unit of the map. Default: from the pixels around the
+        sources, as the edges of maps are often noisy.
     circles : bool, optional
         Whether to draw the mask radius around each source.
 
@@ -80,12 +82,13 @@ def plot_removal(image, result, *, axes=None, cmap='gray_r', limits=None,
             msg = (f'limits must be two values, the lower one first, '
                    f'got {limits}')
             raise ValueError(msg)
-    axes = _make_axes(axes, image.wcs)
-    shared = _norm(*(limits or _limits(data, filled)))
-    removed = data - filled
+    axes = _make_axes(axes, image.wcs, data.shape)
+    near = _near_sources(data.shape, sources)
+    low, high = limits or _limits(data[near], filled[near])
+    shared = _norm(low, high)
     panels = (('Map', data, shared),
               ('Background', filled, shared),
-              ('Removed sources', removed, _norm(*_limits(removed))))
+              ('Removed sources', data - filled, _norm(0, high - low)))
     unit = '' if image.unit is None else image.unit.to_string()
     for ax, (title, values, norm) in zip(axes, panels, strict=True):
         shown = ax.imshow(values, cmap=cmap, norm=norm, origin='lower',
@@ -94,7 +97,7 @@ def plot_removal(image, result, *, axes=None, cmap='gray_r', limits=None,
         if circles:
             _draw_circles(ax, sources)
         bar = ax.figure.colorbar(shown, ax=ax, orientation='horizontal',
-                                 fraction=0.05, pad=0.14)
+                                 fraction=0.05, pad=0.03, aspect=25)
         bar.set_label(unit)
         _thin_ticks(bar, norm)
     return axes
@@ -111,6 +114,18 @@ def _pixels(image):
     return data
 
 
+def _near_sources(shape, sources):
+    """
+    Pixels in squares around the sources; all, if there are none.
+    """
+    near = np.zeros(shape, dtype=bool)
+    for x, y, _ in _circles(sources):
+        x, y = max(round(x), 0), max(round(y), 0)
+        near[max(y - _REACH, 0):y + _REACH + 1,
+             max(x - _REACH, 0):x + _REACH + 1] = True
+    return near if near.any() else ~near
+
+
 def _limits(*maps):
     """
     Lowest and highest value worth showing.
@@ -118,7 +133,7 @@ def _limits(*maps):
     values = np.concatenate([data[np.isfinite(data)] for data in maps])
     if values.size == 0:
         return 0.0, 1.0
-    low, high = np.percentile(values, [0.5, 99.8])
+    low, high = np.percentile(values, [0.5, 99.7])
     if not low < high:
         low, high = values.min(), values.max()
     if not low < high:
@@ -137,7 +152,7 @@ def _norm(low, high):
                           clip=False)
 
 
-def _make_axes(axes, wcs):
+def _make_axes(axes, wcs, shape):
     """
     Three axes in an array, new ones if none are given.
     """
@@ -149,7 +164,9 @@ def _make_axes(axes, wcs):
             from astropy.visualization import wcsaxes  # noqa: F401
 
             celestial = {'projection': wcs.celestial}
-        _, axes = plt.subplots(1, 3, figsize=(12, 5), sharex=True,
+        # 3.3 inches a panel, and room for titles, labels, colour bars.
+        height = float(np.clip(3.3 * shape[0] / shape[1], 1, 8)) + 1.5
+        _, axes = plt.subplots(1, 3, figsize=(12, height), sharex=True,
                                sharey=True, subplot_kw=celestial,
                                layout='constrained')
     axes = np.ravel(np.asarray(axes, dtype=object))
@@ -181,24 +198,32 @@ def _style(ax, title, *, first):
         latitude.set_axislabel(' ')
 
 
+def _circles(sources):
+    """
+    ``(x, y, radius)`` of the sources that have a mask, shape ``(n, 3)``.
+    """
+    circles = np.column_stack([
+        np.asarray(sources[name], dtype=float)
+        for name in ('x_center', 'y_center', 'mask_radius')])
+    return circles[np.isfinite(circles).all(axis=1)]
+
+
 def _draw_circles(ax, sources):
     """
     The mask radius around each source that has one.
     """
     from matplotlib.patches import Circle
 
-    columns = [np.asarray(sources[name], dtype=float)
-               for name in ('x_center', 'y_center', 'mask_radius')]
-    for x, y, radius in zip(*columns, strict=True):
-        if np.isfinite([x, y, radius]).all():
-            ax.add_patch(Circle((x, y), radius, fill=False, linewidth=0.8,
-                                edgecolor=_CIRCLE_COLOR))
+    for x, y, radius in _circles(sources):
+        ax.add_patch(Circle((x, y), radius, fill=False, linewidth=0.8,
+                            edgecolor=_CIRCLE_COLOR))
 
 
 def _thin_ticks(bar, norm):
     """
-    Four ticks at equal distances along a stretched colour bar.
+    Three ticks at equal distances along a stretched colour bar.
     """
-    values = norm.inverse(np.linspace(0, 1, 4))
+    values = norm.inverse(np.linspace(0, 1, 3))
     bar.set_ticks(values, labels=[f'{value:.2g}' for value in values])
     bar.ax.minorticks_off()
+    bar.ax.tick_params(labelsize='small')

@@ -176,6 +176,20 @@ def train(model, batches, validation_batches, **kwargs):
     -------
     history : dict of list
         Losses and learning rates per epoch.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from compact_removal.nn import build_model, train
+    >>> class Batches:
+    ...     def epoch(self, i):
+    ...         image = np.random.default_rng(i).normal(size=(2, 96, 96))
+    ...         yield {'image': image, 'validity': np.ones_like(image),
+    ...                'target': image}
+    >>> model = build_model('inpainting', width=1, seed=1)
+    >>> history = train(model, Batches(), Batches(), n_epochs=1)
+    >>> len(history['loss'])
+    1
     """
     from compact_removal.nn import training
 
@@ -194,6 +208,20 @@ def save_weights(model, path, metadata=None):
         The file.
     metadata : dict, optional
         What to keep with the weights; must fit into JSON.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from compact_removal.nn import (build_model, load_weights,
+    ...                                 save_weights)
+    >>> model = build_model('inpainting', width=1, seed=1)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder) / 'weights.safetensors'
+    ...     save_weights(model, path, {'mode': 'scanmap'})
+    ...     model, metadata = load_weights(path)
+    >>> metadata['network'], metadata['width'], metadata['mode']
+    ('inpainting', 1, 'scanmap')
     """
     from compact_removal.nn import weights
 
@@ -222,6 +250,20 @@ def load_weights(path):
         If the file is not what it should be.
     FileNotFoundError
         If there is no such file.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from compact_removal.nn import (build_model, load_weights,
+    ...                                 save_weights)
+    >>> model = build_model('inpainting', width=1, seed=1)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder) / 'weights.safetensors'
+    ...     save_weights(model, path, {'mode': 'scanmap'})
+    ...     model, metadata = load_weights(path)
+    >>> metadata['network'], metadata['width'], metadata['mode']
+    ('inpainting', 1, 'scanmap')
     """
     from compact_removal.nn import weights
 
@@ -266,6 +308,12 @@ def weights_path(name):
     ------
     ValueError
         If there are no such weights.
+
+    Examples
+    --------
+    >>> from compact_removal.nn import list_weights, weights_path
+    >>> all(weights_path(row['name']).exists() for row in list_weights())
+    True
     """
     from compact_removal.nn import weights
 
@@ -292,6 +340,12 @@ def find_weights(network, mode):
     ------
     ValueError
         If there are none.
+
+    Examples
+    --------
+    >>> from compact_removal.nn import find_weights, list_weights
+    >>> for row in list_weights():
+    ...     name = find_weights(row['network'], row['mode'])
     """
     from compact_removal.nn import weights
 

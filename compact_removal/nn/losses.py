@@ -281,6 +281,14 @@ def flux_loss(output, target, mask, aperture, *, annulus=(12.0, 22.0)):
 class HoleLoss(nn.Module):
     """
     Module form of `hole_loss`.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from compact_removal.nn.losses import HoleLoss
+    >>> one = torch.ones(1, 1, 32, 32)
+    >>> abs(HoleLoss()(one, one, one).item()) < 1e-6
+    True
     """
 
     def forward(self, output, target, mask):
@@ -293,6 +301,14 @@ class HoleLoss(nn.Module):
 class ValidLoss(nn.Module):
     """
     Module form of `valid_loss`.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from compact_removal.nn.losses import ValidLoss
+    >>> one = torch.ones(1, 1, 32, 32)
+    >>> abs(ValidLoss()(one, one, one).item()) < 1e-6
+    True
     """
 
     def forward(self, output, target, mask):
@@ -311,6 +327,14 @@ class StyleLoss(nn.Module):
     features : `torch.nn.Module`, optional
         Maps images to a list of feature maps; by default a fixed
         `~compact_removal.nn.features.FilterBankFeatures`.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from compact_removal.nn.losses import StyleLoss
+    >>> one = torch.ones(1, 1, 32, 32)
+    >>> abs(StyleLoss()(one, one, one).item()) < 1e-6
+    True
     """
 
     def __init__(self, features=None):
@@ -334,6 +358,14 @@ class SSIMLoss(nn.Module):
         Size of the window in pixels.
     max_val : float, optional
         The dynamic range.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from compact_removal.nn.losses import SSIMLoss
+    >>> one = torch.ones(1, 1, 32, 32)
+    >>> abs(SSIMLoss()(one, one).item()) < 1e-6
+    True
     """
 
     def __init__(self, window_size=5, max_val=2.0):
@@ -352,6 +384,14 @@ class SSIMLoss(nn.Module):
 class SourceLoss(nn.Module):
     """
     Module form of `source_loss`.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from compact_removal.nn.losses import SourceLoss
+    >>> one = torch.ones(1, 1, 32, 32)
+    >>> abs(SourceLoss()(one, one, one, one).item()) < 1e-6
+    True
     """
 
     def forward(self, output, target, image, mask):
@@ -369,6 +409,14 @@ class FluxLoss(nn.Module):
     ----------
     annulus : tuple of 2 floats, optional
         Radii in pixels.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from compact_removal.nn.losses import FluxLoss
+    >>> one = torch.ones(1, 1, 32, 32)
+    >>> abs(FluxLoss()(one, one, one, one).item()) < 1e-6
+    True
     """
 
     def __init__(self, annulus=(12.0, 22.0)):

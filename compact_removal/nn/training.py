@@ -171,7 +171,7 @@ def train(model, batches, validation_batches, *, loss=None, n_epochs=100,
 
     history = run['history']
     start = len(history['epoch'])
-    with tqdm(total=n_epochs, initial=start, unit='epoch',
+    with tqdm(total=n_epochs, initial=start, unit='epoch', miniters=0,
               disable=not progress_bar) as bar:
         for epoch in range(start, n_epochs):
             record = {'epoch': epoch,
@@ -221,7 +221,8 @@ def _to_tensors(batch, device):
     """
     Turn the arrays of a batch into float32 tensors.
     """
-    return {key: torch.as_tensor(np.asarray(batch[key], dtype=np.float32),
+    # Copies: an array of the caller may be read-only.
+    return {key: torch.as_tensor(np.array(batch[key], dtype=np.float32),
                                  device=device)
             for key in _KEYS if batch.get(key) is not None}
 
@@ -284,7 +285,7 @@ def _train_epoch(model, batches, epoch, *, loss, optimizer, max_norm,
         optimizer.step()
         means.add(total, terms, len(batch['image']))
         bar.set_postfix(step=step, loss=total.item(), refresh=False)
-        bar.refresh()
+        bar.update(0)
     if means.count == 0:
         msg = f'batches must give at least one batch, epoch {epoch} has none'
         raise ValueError(msg)

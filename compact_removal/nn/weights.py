@@ -21,6 +21,7 @@ __all__ = ['check_state', 'compute_sha256', 'find_weights', 'list_weights',
            'load_weights', 'save_weights', 'to_saveable', 'weights_path']
 
 _FORMAT = 'compact_removal weights 1'
+_HEADER_KEY = 'compact_removal'
 
 
 def to_saveable(tensors):
@@ -136,13 +137,30 @@ def save_weights(model, path, metadata=None):
     ------
     ValueError
         If the weights do not fit into half precision.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from compact_removal.nn.weights import load_weights, save_weights
+    >>> from compact_removal.nn.models import make_model
+    >>> model = make_model('inpainting', width=1, seed=1)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder) / 'weights.safetensors'
+    ...     save_weights(model, path, {'mode': 'scanmap'})
+    ...     model, metadata = load_weights(path)
+    >>> metadata['network'], metadata['width'], metadata['mode']
+    ('inpainting', 1, 'scanmap')
     """
     tensors = {key: value.half() if value.ndim > 1 else value
                for key, value in model.state_dict().items()}
     check_state(model, tensors)
     header = {'format': _FORMAT, 'network': model.network_name,
-              'width': str(model.width),
-              'metadata': json.dumps({} if metadata is None else metadata)}
+              'width': model.width,
+              'metadata': {} if metadata is None else metadata}
+    # One key only: safetensors does not keep their order, and the hash
+    # of the file must depend on its content alone.
+    header = {_HEADER_KEY: json.dumps(header, sort_keys=True)}
     temporary = f'{os.fspath(path)}.tmp'
     save_file(to_saveable(tensors), temporary, metadata=header)
     os.replace(temporary, path)
@@ -173,6 +191,20 @@ def load_weights(weights):
         If the file is not what it should be.
     FileNotFoundError
         If there is no such file.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from compact_removal.nn.weights import load_weights, save_weights
+    >>> from compact_removal.nn.models import make_model
+    >>> model = make_model('inpainting', width=1, seed=1)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder) / 'weights.safetensors'
+    ...     save_weights(model, path, {'mode': 'scanmap'})
+    ...     model, metadata = load_weights(path)
+    >>> metadata['network'], metadata['width'], metadata['mode']
+    ('inpainting', 1, 'scanmap')
     """
     row = _get_row(weights)
     path = Path(weights) if row is None else weights_path(row['name'])
@@ -193,15 +225,36 @@ def load_weights(weights):
     except SafetensorError as error:
         msg = f'weights in {path} are not a safetensors file ({error})'
         raise ValueError(msg) from error
-    if header.get('format') != _FORMAT:
-        msg = (f'weights in {path} have no header of the format '
-               f'{_FORMAT!r}')
-        raise ValueError(msg)
-    model, metadata = _make_from_header(header, path)
+    header = _parse_header(header, path)
+    # First without memory: nobody knows yet how large the header says
+    # that the network is.
+    with torch.device('meta'):
+        model = _make_from_header(header, path)
     check_state(model, tensors, name=f'weights in {path}')
+    model = _make_from_header(header, path)
     model.load_state_dict({key: value.float() if value.is_floating_point()
                            else value for key, value in tensors.items()})
-    return model.eval(), metadata | {'sha256': sha256}
+    return model.eval(), header['metadata'] | {
+        'network': header['network'], 'width': header['width'],
+        'sha256': sha256}
+
+
+def _parse_header(metadata, path):
+    """
+    Return the header of a file, checked for its structure.
+    """
+    try:
+        header = json.loads(metadata.get(_HEADER_KEY, ''))
+        is_good = (header['format'] == _FORMAT
+                   and isinstance(header['network'], str)
+                   and isinstance(header['width'], int)
+                   and isinstance(header['metadata'], dict))
+    except (KeyError, TypeError, ValueError):
+        is_good = False
+    if not is_good:
+        msg = f'weights in {path} have no header of the format {_FORMAT!r}'
+        raise ValueError(msg)
+    return header
 
 
 def _make_from_header(header, path):
@@ -209,14 +262,10 @@ def _make_from_header(header, path):
     Make the model that a header describes.
     """
     try:
-        width = int(header['width'])
-        metadata = json.loads(header['metadata'])
-        model = make_model(header['network'], width=width, seed=0)
-        metadata |= {'network': header['network'], 'width': width}
-    except (KeyError, TypeError, ValueError) as error:
+        return make_model(header['network'], width=header['width'], seed=0)
+    except (RuntimeError, TypeError, ValueError) as error:
         msg = f'weights in {path} have a header that is not valid: {error}'
         raise ValueError(msg) from error
-    return model, metadata
 
 
 @lru_cache(maxsize=1)
@@ -279,6 +328,12 @@ def weights_path(name):
     ------
     ValueError
         If there are no such weights.
+
+    Examples
+    --------
+    >>> from compact_removal.nn.weights import list_weights, weights_path
+    >>> all(weights_path(row['name']).exists() for row in list_weights())
+    True
     """
     row = _get_row(name)
     if row is None:
@@ -310,6 +365,12 @@ def find_weights(network, mode):
     ------
     ValueError
         If there are none.
+
+    Examples
+    --------
+    >>> from compact_removal.nn.weights import find_weights, list_weights
+    >>> for row in list_weights():
+    ...     name = find_weights(row['network'], row['mode'])
     """
     rows = [row for row in list_weights() if row['network'] == network]
     for wanted in (mode, 'any'):

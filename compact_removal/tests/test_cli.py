@@ -20,7 +20,8 @@ from astropy.table import QTable, Table
 from astropy.wcs import WCS
 from numpy.testing import assert_allclose, assert_array_equal
 
-from compact_removal import cli, datasets, estimators
+import compact_removal
+from compact_removal import cli, datasets, estimators, nn
 
 SHAPE = (40, 50)
 
@@ -217,6 +218,12 @@ def test_bad_catalog(field, capsys, name, content, expected):
     assert expected in message
 
 
+def test_missing_map(field, capsys):
+    message = fails(capsys, 'remove', 'no.fits', 'catalog.csv', '--mode',
+                    'scanmap', '--band', 'blue')
+    assert message == 'compact-removal: error: map: there is no file no.fits\n'
+
+
 def test_errors_of_the_library(field, capsys, monkeypatch):
     def remove(self, image, positions):
         msg = 'band must be one of\n  these'
@@ -271,9 +278,37 @@ def test_version_and_module(tmp_path):
     assert result.stdout.split()[1][0].isdigit()
 
 
-def test_info(capsys):
+def test_info(capsys, monkeypatch):
+    monkeypatch.setattr(nn, 'list_weights', lambda: [
+        {'name': 'inpainting-x', 'mode': 'scanmap', 'sha256': '0123abcd'}])
     assert cli.main(['info']) == 0
     out = capsys.readouterr().out
+    assert out.startswith(f'compact-removal {compact_removal.__version__} ')
     assert 'parallel' in out
     assert '160.0' in out
-    assert 'Weights:' in out
+    assert out.endswith('Weights:\ninpainting-x\n    mode: scanmap\n'
+                        '    sha256: 0123abcd\n')
+    monkeypatch.setattr(nn, 'list_weights', list)
+    assert cli.main(['info']) == 0
+    assert capsys.readouterr().out.endswith('Weights:\nnone\n')
+
+
+def test_demo_for_real(tmp_path, capsys):
+    out = tmp_path / 'out'
+    assert cli.main(['demo', '--output-dir', str(out)]) == 0
+    assert 'Measured minus injected flux' in capsys.readouterr().out
+    table = QTable.read(out / 'sources.ecsv')
+    bright = table['snr'] > 20
+    assert bright.sum() > 3
+    ratio = (table['flux'] / table['injected_flux'])[bright]
+    assert_allclose(ratio.to_value(''), 1, atol=0.3)
+
+    # Its map can be removed from again, with the same weights.
+    args = ['remove', str(out / 'background.fits'),
+            str(out / 'sources.ecsv'), '--mode', 'scanmap', '--band', 'blue',
+            '--output', str(out / 'again'), '--device', 'cpu']
+    assert cli.main(args) == 0
+    again = QTable.read(out / 'again_sources.ecsv')
+    assert len(again) == len(table)
+    residual = (again['flux'] / table['flux'])[bright]
+    assert np.abs(residual.to_value('')).max() < 0.2

@@ -84,6 +84,20 @@ def test_given_axes_and_limits():
     assert axes[0].images[0].cmap.name == 'cividis'
 
 
+def test_far_pixels_do_not_set_the_limits():
+    background = CCDData(np.zeros((20, 200)), unit='Jy/pix')
+    background.data[:, ::2] = 1
+    background.data[:, 120:] = 1e6
+    image = background.copy()
+    image.data[10, 30] += 5
+    sources = QTable({'x_center': [30.0], 'y_center': [10.0],
+                      'mask_radius': [4.0]})
+    axes = plot_removal(image, (background, sources))
+    assert axes[0].images[0].norm.vmax < 10
+    axes = plot_removal(image, (background, sources[:0]))
+    assert axes[0].images[0].norm.vmax > 1e5
+
+
 def test_masked_pixels_are_not_shown():
     image, result = make_case()
     image.mask = np.zeros(SHAPE, dtype=bool)

@@ -81,8 +81,9 @@ def test_loss_falls():
                      loss=InpaintingLoss(flux=0.01))
     assert history['epoch'] == list(range(6))
     losses = history['validation_loss']
-    assert min(losses[-2:]) < 0.8 * losses[0]
-    assert history['loss'][-1] < 0.8 * history['loss'][0]
+    assert min(losses) < 0.9 * losses[0]
+    assert history['loss'][-1] < 0.7 * history['loss'][0]
+    assert history['valid'][-1] < 0.5 * history['valid'][0]
     terms = {'valid', 'hole', 'style', 'ssim', 'source', 'flux'}
     assert set(history) == {
         'epoch', 'learning_rate', 'loss', 'validation_loss', *terms,
@@ -95,6 +96,9 @@ def test_input_is_not_changed_and_state_is_kept():
     batches = list(Batches(1).epoch(0))
     copies = [{key: plane.copy() for key, plane in batch.items()}
               for batch in batches]
+    for batch in batches:
+        for plane in batch.values():
+            plane.flags.writeable = False
 
     class Fixed:
         def epoch(self, index):
@@ -193,7 +197,7 @@ def test_cosine_and_plateau():
 
 
 def spoil(batch):
-    batch['aperture'] = batch['aperture'] * np.inf
+    batch['aperture'][batch['aperture'] > 0] = np.inf
     return batch
 
 
