@@ -410,11 +410,13 @@ def encircled_energy(psf, radii):
 
 
 def make_psf_stamp(psf, *, pixel_scale=None, shape=(61, 61), center=None,
-                   position_angle=0 * u.deg, oversampling=3, **variation):
+                   position_angle=0 * u.deg, oversampling=1, **variation):
     """
     Image of a point source of unit flux.
 
-    The PSF is averaged over each pixel, on ``oversampling ** 2`` points.
+    The PSFs are effective ones, as photutils has them: their widening by
+    the pixels of the maps is part of them, and a stamp takes its values
+    at the pixel centres.
 
     Parameters
     ----------
@@ -429,7 +431,8 @@ def make_psf_stamp(psf, *, pixel_scale=None, shape=(61, 61), center=None,
     position_angle : `~astropy.units.Quantity`, optional
         Rotation from the x axis towards the y axis.
     oversampling : int, optional
-        Points per pixel along each axis.
+        Points per pixel along each axis over which to average, for a
+        PSF that is narrow compared with the pixels.
     **variation
         ``broadening``, ``elongation``, ``lobes``, ``wings``: factors
         handed to the ``vary`` method of the PSF.

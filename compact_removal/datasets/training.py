@@ -11,6 +11,7 @@ from compact_removal.datasets.backgrounds import make_random_background
 from compact_removal.datasets.maps import BackgroundMap
 from compact_removal.instruments import get_band, get_mode, list_bands
 from compact_removal.masks import draw_discs, mask_radius, source_snr
+from compact_removal.wings import core_fluxes, radial_profile, wing_map
 
 __all__ = ['TrainingCutouts']
 
@@ -176,6 +177,7 @@ class TrainingCutouts:
         self._map_shares = np.cumsum(weights / weights.sum())
         self._fields = {}
         self._libraries = {}
+        self._profiles = {}
         y, x = np.indices((size, size)) - size // 2
         self._radius = np.hypot(x, y)
 
@@ -200,12 +202,13 @@ class TrainingCutouts:
         ------
         batch : dict of `~numpy.ndarray`
             Float32, shape ``(batch_size, size, size)``: ``image`` (with
-            sources; 0 where there is no measurement), ``validity``
-            (1 where a pixel shows background, 0 in the hole of any
-            source or where there is no measurement), ``target`` (the
-            background with its noise; NaN where it is not known) and
-            ``aperture`` (weights of the photometric aperture of the
-            central source, soft at its edge).
+            sources, but without their wings outside the holes, as the
+            estimator subtracts them; 0 where there is no measurement),
+            ``validity`` (1 where a pixel shows background, 0 in the
+            hole of any source or where there is no measurement),
+            ``target`` (the background with its noise; NaN where it is
+            not known) and ``aperture`` (weights of the photometric
+            aperture of the central source, soft at its edge).
         """
         for number in range(self.n_batches):
             rng = np.random.default_rng([self.seed, 1, i, number])
@@ -257,6 +260,12 @@ class TrainingCutouts:
             grid = np.arange(size)
             distance = np.hypot(grid - x, (grid - y)[:, None])
             aperture[k] = np.clip(radius + 0.5 - distance, 0, 1)
+            if bands[k] not in self._profiles:
+                self._profiles[bands[k]] = radial_profile(band, band.pixel_scale)
+            profile = self._profiles[bands[k]]
+            flux = core_fluxes(image[k], known[k], *sources[k].T, profile)
+            wings = wing_map((size, size), *sources[k].T, flux, profile)
+            image[k] -= np.where(holes[k], 0, wings)
         image[~known] = 0
         return {'image': image,
                 'validity': (known & ~holes).astype(np.float32),

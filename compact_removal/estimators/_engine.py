@@ -21,6 +21,7 @@ from compact_removal.masks import (draw_discs, mask_radius, scale_factor,
 from compact_removal.photometry import (annulus_background,
                                         aperture_correction,
                                         aperture_scatter, aperture_sums)
+from compact_removal.wings import core_fluxes, radial_profile, wing_map
 
 FLAG = {flag.name: flag.value for flag in SOURCE_FLAGS}
 PIXEL_FLAG = {flag.name: flag.value for flag in PIXEL_FLAGS}
@@ -209,7 +210,10 @@ def estimate_background(input_map, sources, predict, *, band, cutout_size):
     x, y, radius = sources.x[rows], sources.y[rows], sources.radius[rows]
     holes = draw_discs(data.shape, x, y, radius) > 0
     open_pixels = input_map.valid & ~holes
-    clean = np.where(open_pixels, data, 0.0)
+    profile = radial_profile(band, input_map.pixel_scale)
+    flux = core_fluxes(data, input_map.valid, x, y, profile)
+    wings = wing_map(data.shape, x, y, flux, profile)
+    clean = np.where(open_pixels, data - wings, 0.0)
     images, corners = extract_cutouts(clean, x, y, cutout_size, fill=0.0)
     validity, _ = extract_cutouts(open_pixels, x, y, cutout_size, fill=False)
     usable = validity.any(axis=(1, 2))
@@ -218,6 +222,10 @@ def estimate_background(input_map, sources, predict, *, band, cutout_size):
     rows, x, y, radius, corners = (value[usable] for value in
                                    (rows, x, y, radius, corners))
     estimates = predict(images[usable], validity[usable])
+    if not np.all(np.isfinite(estimates)):
+        msg = ('weights: the network gave values that are not finite; the '
+               'weights are damaged, or not those of a trained network')
+        raise ValueError(msg)
     taper = _TAPER * scale_factor(band, input_map.pixel_scale)
     weights = disc_weights(x, y, radius, corners, cutout_size, taper=taper)
     blended, weight = blend_cutouts(data, estimates, weights, corners)
