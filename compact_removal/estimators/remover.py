@@ -44,17 +44,18 @@ class CompactSourceRemover(BaseEstimator):
 
     Each source is covered by a round hole whose radius grows with its
     signal-to-noise ratio (paper, Table 3). A partial-convolution U-Net
-    fills the hole from the pixels around it; the flux of the source is
-    what was removed, corrected for the aperture. "Paper" is Madarasz et
-    al., "A Deep Neural Network Approach to Compact Source Removal".
+    fills the hole from the pixels around it, out of which the wings of
+    the source were taken; the flux of the source is what was removed,
+    corrected for the aperture. "Paper" is Madarasz et al., "A Deep
+    Neural Network Approach to Compact Source Removal".
 
     Parameters
     ----------
-    mode : {'scanmap', 'parallel'} or `~compact_removal.instruments.ObservingMode`
-        The observing mode.
-    band : {'blue', 'green', 'red'}, Quantity or `~compact_removal.instruments.Band`
-        The band, its wavelength (70, 100 or 160 um), or a band object
-        of another instrument.
+    mode : str or `~compact_removal.instruments.ObservingMode`
+        The observing mode: ``'scanmap'`` or ``'parallel'``.
+    band : str, Quantity or `~compact_removal.instruments.Band`
+        The band (``'blue'``, ``'green'``, ``'red'``), its wavelength
+        (70, 100 or 160 um), or a band object of another instrument.
     network : {'inpainting'}, optional
         ``'inpainting'``: the network of the paper, which sees only the
         pixels outside the holes.

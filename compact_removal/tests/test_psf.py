@@ -52,11 +52,14 @@ def test_sub_pixel_placement_and_scale():
     weights = stamp * core
     assert (weights * x).sum() / weights.sum() == pytest.approx(15.3, abs=0.1)
     assert (weights * y).sum() / weights.sum() == pytest.approx(14.6, abs=0.1)
-    fine = make_psf_stamp(BLUE, pixel_scale=0.8 * u.arcsec, shape=(62, 62),
-                          center=(30.1, 28.7))
-    coarse = fine.reshape(31, 2, 31, 2).sum(axis=(1, 3))
-    again = make_psf_stamp(BLUE, shape=(31, 31), center=(14.8, 14.1))
-    assert_allclose(coarse, again, atol=5e-3 * again.max())
+    # Half the pixel scale: four times as many pixels share the flux.
+    fine = make_psf_stamp(BLUE, pixel_scale=0.8 * u.arcsec, shape=(61, 61),
+                          center=(30.6, 29.2), lobes=0.0)
+    assert_allclose(4 * fine[::2, ::2], stamp, rtol=1e-12)
+    averaged = make_psf_stamp(BLUE, shape=(31, 31), center=(15.3, 14.6),
+                              lobes=0.0, oversampling=5)
+    assert averaged.max() < stamp.max()
+    assert averaged.sum() == pytest.approx(stamp.sum(), rel=1e-3)
 
 
 def test_three_lobes():

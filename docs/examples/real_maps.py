@@ -41,6 +41,21 @@ def sky_rms(background, x, y, pixel_scale):
     return middle, 1.4826 * np.median(np.abs(sky - middle))
 
 
+def save_cut(ccd, background, sources, center, half, path):
+    """
+    Save a picture of the surroundings of a position.
+    """
+    x, y = (int(value) for value in ccd.wcs.world_to_pixel(center))
+    rows = slice(max(0, y - half), y + half)
+    columns = slice(max(0, x - half), x + half)
+    sources = sources.copy()
+    sources['x_center'] -= columns.start
+    sources['y_center'] -= rows.start
+    axes = plot_removal(ccd[rows, columns],
+                        (background[rows, columns], sources))
+    axes[0].figure.savefig(path, dpi=80)
+
+
 def main():
     """
     Measure, print and plot.
@@ -70,24 +85,16 @@ def main():
               f'{row["annulus_flux"].value / reference:7.3f} '
               f'{np.nanmax(np.abs(residual)):10.1f}')
         if 'JSMAPB_blue' in path.name:
-            axes = plot_removal(ccd, (background, sources))
-            axes[0].figure.savefig(args.output / 'gamma_dra.png', dpi=80)
+            save_cut(ccd, background, sources, GAMMA_DRA[0], 50,
+                     args.output / 'gamma_dra.png')
 
     ccd = read_pacs_map(args.maps / 'helix_ksu_hppjsmapb.fits')
     remover = CompactSourceRemover('scanmap', 'blue', weights=args.weights)
-    result = remover.remove(ccd, HELIX)
-    print(result.sources['snr', 'mask_radius', 'flux', 'flux_err'])
-    x, y = ccd.wcs.world_to_pixel(HELIX[0])
-    half = 50
-    part = (slice(int(y) - half, int(y) + half),
-            slice(int(x) - half, int(x) + half))
-    background = result.background[part]
-    background.flags = result.background.flags[part]
-    sources = result.sources.copy()
-    sources['x_center'] -= int(x) - half
-    sources['y_center'] -= int(y) - half
-    axes = plot_removal(ccd[part], (background, sources))
-    axes[0].figure.savefig(args.output / 'helix.png', dpi=80)
+    background, sources = remover.remove(ccd, HELIX)
+    sources.round({'snr': 1, 'mask_radius': 1, 'flux': 4, 'flux_err': 4})
+    print(sources['snr', 'mask_radius', 'flux', 'flux_err'])
+    save_cut(ccd, background, sources, HELIX[0], 80,
+             args.output / 'helix.png')
 
 
 if __name__ == '__main__':
