@@ -5,7 +5,8 @@ Cut postage stamps out of a map, and blend them back.
 
 import numpy as np
 
-__all__ = ['blend_cutouts', 'disc_weights', 'extract_cutouts']
+__all__ = ['blend_cutouts', 'cutout_radii', 'disc_weights',
+           'extract_cutouts']
 
 
 def extract_cutouts(data, x, y, size, *, fill):
@@ -68,6 +69,37 @@ def _overlap(shape, corner, size):
     return tuple(large), tuple(small)
 
 
+def cutout_radii(x, y, corners, size):
+    """
+    Distance of each pixel of cutouts from a position.
+
+    Parameters
+    ----------
+    x, y : array_like
+        Positions in pixels of the map, shape ``(n,)``.
+    corners : array_like
+        ``(x, y)`` of the first pixel of each cutout, shape ``(n, 2)``.
+    size : int
+        Side of the cutouts in pixels.
+
+    Returns
+    -------
+    radius : `~numpy.ndarray`
+        Distances in pixels, shape ``(n, size, size)``.
+
+    Examples
+    --------
+    >>> from compact_removal.cutouts import cutout_radii
+    >>> print(cutout_radii([5], [5], [[5, 2]], 4)[0, :, 0])
+    [3. 2. 1. 0.]
+    """
+    grid = np.arange(size)
+    corners = np.asarray(corners)
+    dx = corners[:, 0, None] + grid - np.asarray(x, dtype=float)[:, None]
+    dy = corners[:, 1, None] + grid - np.asarray(y, dtype=float)[:, None]
+    return np.hypot(dx[:, None, :], dy[:, :, None])
+
+
 def disc_weights(x, y, radii, corners, size, *, taper):
     """
     Weights of cutouts: 1 in the mask circle, falling softly outside.
@@ -98,11 +130,7 @@ def disc_weights(x, y, radii, corners, size, *, taper):
     >>> print(weights[0, 5, 5:10])
     [1.  1.  1.  0.5 0. ]
     """
-    grid = np.arange(size)
-    corners = np.asarray(corners)
-    dx = corners[:, 0, None] + grid - np.asarray(x, dtype=float)[:, None]
-    dy = corners[:, 1, None] + grid - np.asarray(y, dtype=float)[:, None]
-    radius = np.hypot(dx[:, None, :], dy[:, :, None])
+    radius = cutout_radii(x, y, corners, size)
     phase = (radius - np.asarray(radii, dtype=float)[:, None, None]) / taper
     return (0.5 + 0.5 * np.cos(np.pi * np.clip(phase, 0, 1))).astype(
         np.float32)

@@ -6,7 +6,7 @@ Source masks whose radius grows with the signal-to-noise ratio.
 import astropy.units as u
 import numpy as np
 
-from compact_removal.cutouts import extract_cutouts
+from compact_removal.cutouts import cutout_radii, extract_cutouts
 
 __all__ = ['draw_discs', 'mask_radius', 'scale_factor', 'source_snr']
 
@@ -70,7 +70,7 @@ def source_snr(data, x, y, *, source_radius, annulus_radii, mask=None):
         part = slice(start, start + _CHUNK)
         stack, corners = extract_cutouts(clean, x[part], y[part], size,
                                          fill=np.nan)
-        radius = _radii(corners, x[part], y[part], size)
+        radius = cutout_radii(x[part], y[part], corners, size)
         known = np.isfinite(stack)
         circle = known & (radius <= source_radius)
         ring = known & (radius >= inner) & (radius <= outer)
@@ -88,16 +88,6 @@ def source_snr(data, x, y, *, source_radius, annulus_radii, mask=None):
         results[:, part] = (snr, np.where(known_ring, mean, np.nan),
                             np.where(known_ring, std, np.nan))
     return tuple(results)
-
-
-def _radii(corners, x, y, size):
-    """
-    Distance of each pixel of cutouts from the source, shape (n, s, s).
-    """
-    grid = np.arange(size)
-    dx = corners[:, 0, None] + grid - np.asarray(x)[:, None]
-    dy = corners[:, 1, None] + grid - np.asarray(y)[:, None]
-    return np.hypot(dx[:, None, :], dy[:, :, None])
 
 
 def mask_radius(snr, band, *, pixel_scale=None):

@@ -12,7 +12,7 @@ The paper does not do this.
 import astropy.units as u
 import numpy as np
 
-from compact_removal.cutouts import extract_cutouts
+from compact_removal.cutouts import cutout_radii, extract_cutouts
 from compact_removal.psf import as_psf
 
 __all__ = ['core_fluxes', 'radial_profile', 'wing_map']
@@ -38,6 +38,15 @@ def radial_profile(band, pixel_scale):
         Radii (pixels), and fraction of the flux per pixel.
     fwhm : float
         Width of the core (pixels).
+
+    Examples
+    --------
+    >>> from compact_removal.instruments import get_band
+    >>> from compact_removal.wings import radial_profile
+    >>> band = get_band('scanmap', 'blue')
+    >>> radius, profile, fwhm = radial_profile(band, band.pixel_scale)
+    >>> round(fwhm, 1)
+    3.1
     """
     psf = as_psf(band, pixel_scale=pixel_scale)
     scale = pixel_scale.to_value(u.arcsec)
@@ -69,12 +78,25 @@ def core_fluxes(data, valid, x, y, profile):
     flux : `~numpy.ndarray`
         In the unit of ``data`` times pixel, not below 0; 0 where too
         few pixels are usable.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from compact_removal.instruments import get_band
+    >>> from compact_removal.psf import make_psf_stamp
+    >>> from compact_removal.wings import core_fluxes, radial_profile
+    >>> band = get_band('scanmap', 'blue')
+    >>> data = 1.0 + 5.0 * make_psf_stamp(band, shape=(41, 41))
+    >>> profile = radial_profile(band, band.pixel_scale)
+    >>> flux = core_fluxes(data, data > 0, [20], [20], profile)
+    >>> bool(abs(flux[0] - 5) < 0.25)
+    True
     """
     radius, values, fwhm = profile
     size = 2 * int(np.ceil(fwhm)) + 3
     clean = np.where(valid, data, np.nan)
     patches, corners = extract_cutouts(clean, x, y, size, fill=np.nan)
-    distance = _distance(corners, x, y, size)
+    distance = cutout_radii(x, y, corners, size)
     used = np.isfinite(patches) & (distance <= fwhm)
     count = used.sum(axis=(1, 2))
     model = np.interp(distance, radius, values)
@@ -108,6 +130,16 @@ def wing_map(shape, x, y, flux, profile):
     -------
     model : `~numpy.ndarray`
         Sum of the sources in the unit of ``flux`` per pixel.
+
+    Examples
+    --------
+    >>> from compact_removal.instruments import get_band
+    >>> from compact_removal.wings import radial_profile, wing_map
+    >>> band = get_band('scanmap', 'blue')
+    >>> profile = radial_profile(band, band.pixel_scale)
+    >>> model = wing_map((81, 81), [40], [40], [3.0], profile)
+    >>> bool(2.5 < model.sum() < 3)
+    True
     """
     radius, values, _ = profile
     ny, nx = shape
@@ -122,13 +154,3 @@ def wing_map(shape, x, y, flux, profile):
         model[rows[0]:rows[-1] + 1, columns[0]:columns[-1] + 1] += (
             value * np.interp(distance, radius, values, right=0.0))
     return model
-
-
-def _distance(corners, x, y, size):
-    """
-    Distance of each pixel of cutouts from the source, shape (n, s, s).
-    """
-    grid = np.arange(size)
-    dx = corners[:, 0, None] + grid - np.asarray(x)[:, None]
-    dy = corners[:, 1, None] + grid - np.asarray(y)[:, None]
-    return np.hypot(dx[:, None, :], dy[:, :, None])

@@ -261,7 +261,8 @@ class TrainingCutouts:
             distance = np.hypot(grid - x, (grid - y)[:, None])
             aperture[k] = np.clip(radius + 0.5 - distance, 0, 1)
             if bands[k] not in self._profiles:
-                self._profiles[bands[k]] = radial_profile(band, band.pixel_scale)
+                self._profiles[bands[k]] = radial_profile(
+                    band, band.pixel_scale)
             profile = self._profiles[bands[k]]
             flux = core_fluxes(image[k], known[k], *sources[k].T, profile)
             wings = wing_map((size, size), *sources[k].T, flux, profile)

@@ -40,7 +40,7 @@ WIDTH = 5
 SEED = 20261121
 LOSS = {'valid': 20, 'hole': 60, 'style': 120, 'ssim': 0.4, 'source': 10,
         'flux': 0.3}
-TRAINING = {'n_epochs': 40, 'learning_rate': 0.003, 'scheduler': 'cosine'}
+TRAINING = {'n_epochs': 20, 'learning_rate': 0.003, 'scheduler': 'cosine'}
 CUTOUTS = {'batch_size': 48, 'n_fields': 400, 'real_fraction': 0.4}
 N_BATCHES = 100
 

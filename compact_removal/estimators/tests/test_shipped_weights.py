@@ -1,0 +1,79 @@
+# Licensed under a 3-clause BSD style license - see licenses/LICENSE.rst
+"""
+What the shipped weights must be able to do.
+"""
+
+import astropy.units as u
+import numpy as np
+import pytest
+from astropy.coordinates import SkyCoord
+from numpy.testing import assert_array_equal
+
+from compact_removal import CompactSourceRemover
+from compact_removal.datasets import (inject_sources, make_background,
+                                      make_example_field,
+                                      make_source_catalog, read_pacs_map)
+from compact_removal.instruments import get_band, list_bands
+from compact_removal.tests.helpers import get_data_path
+
+KEYS = [(row['mode'], row['band']) for row in list_bands()]
+GAMMA_DRA = SkyCoord([269.15154], [51.48889], unit='deg')
+# Table 5 of the paper (Jy).
+GAMMA_DRA_MAPS = [
+    ('hpacs_25HPPJSMAPB_blue_1757_p5129_00_v1.0_1470980842635.fits.gz',
+     'blue', 3.283),
+    ('hpacs_25HPPHPFMAPB_blue_1757_p5129_00_v1.0_1470980845846.fits.gz',
+     'blue', 3.283),
+    ('hpacs_25HPPJSMAPB_green_1757_p5129_00_v1.0_1470967309037.fits.gz',
+     'green', 1.604),
+    ('hpacs_25HPPHPFMAPB_green_1757_p5129_00_v1.0_1470967312171.fits.gz',
+     'green', 1.604)]
+
+
+@pytest.mark.parametrize('recenter', [False, True])
+@pytest.mark.parametrize(('name', 'band', 'flux'), GAMMA_DRA_MAPS)
+def test_gamma_dra(name, band, flux, recenter):
+    ccd = read_pacs_map(get_data_path('pacs', name))
+    before = ccd.data.copy()
+    remover = CompactSourceRemover('scanmap', band, recenter=recenter)
+    background, sources = remover.remove(ccd, GAMMA_DRA)
+    assert sources['flux'][0].value == pytest.approx(flux, rel=0.03)
+    assert_array_equal(ccd.data, before)
+    y, x = np.indices(ccd.shape)
+    radius = 1.6 * np.hypot(x - sources['x_center'][0],
+                            y - sources['y_center'][0])
+    sky = background.data[(radius > 40) & (radius < 60)
+                          & np.isfinite(background.data)]
+    rms = 1.4826 * np.median(np.abs(sky - np.median(sky)))
+    left = (background.data - np.median(sky))[radius < 30]
+    assert np.abs(left).max() < 5 * rms
+
+
+def robust_scatter(values):
+    low, high = np.percentile(values, [16, 84])
+    return (high - low) / 2
+
+
+@pytest.mark.parametrize('key', KEYS)
+def test_better_than_an_annulus(key):
+    band = get_band(*key)
+    remover = CompactSourceRemover(*key)
+    errors = []
+    for kind in ('cloud', 'filaments'):
+        field, _ = make_example_field(shape=(360, 360), n_sources=0,
+                                      mode=key[0], band=key[1], seed=5)
+        fwhm = float(band.psf.fwhm / band.pixel_scale.value)
+        field.data[:] = make_background(field.shape, kind=kind, fwhm=fwhm,
+                                        noise=0.03, seed=77)
+        field.uncertainty = None
+        # 50 standard deviations of the field.
+        catalog = make_source_catalog(
+            field, 60, 50 * u.Jy, min_separation=36, border=20, seed=6)
+        image = inject_sources(field, catalog, band, seed=7)
+        _, sources = remover.remove(image, catalog['sky_center'])
+        truth = catalog['flux'].to_value('Jy')
+        errors.append([sources['flux'].value - truth,
+                       sources['annulus_flux'].value - truth])
+    network, annulus = np.concatenate(errors, axis=1)
+    assert robust_scatter(network) < 0.6 * robust_scatter(annulus)
+    assert abs(np.median(network)) < 0.3 * robust_scatter(network)
