@@ -50,7 +50,7 @@ def radial_profile(band, pixel_scale):
     """
     psf = as_psf(band, pixel_scale=pixel_scale)
     scale = pixel_scale.to_value(u.arcsec)
-    fwhm = psf.fwhm / scale
+    fwhm = float(psf.fwhm / scale)
     radius = np.linspace(0, _REACH * fwhm, 40 * _REACH + 1)
     angle = np.arange(24) * (2 * np.pi / 24)
     arcsec = radius[:, None] * scale
