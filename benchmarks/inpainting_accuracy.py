@@ -17,7 +17,7 @@ from pathlib import Path
 import astropy.units as u
 import numpy as np
 from astropy.nddata import CCDData
-from astropy.table import Table
+from astropy.table import Table, vstack
 from astropy.wcs import WCS
 from scipy.ndimage import binary_dilation
 
@@ -123,7 +123,10 @@ def main():
     parser.add_argument('--mode', default='scanmap')
     parser.add_argument('--band', default='blue')
     parser.add_argument('--weights', default='default')
-    parser.add_argument('--n-fields', type=int, default=12)
+    parser.add_argument('--n-fields', type=int, default=24,
+                        help='number of simulated fields')
+    parser.add_argument('--n-repeats', type=int, default=3,
+                        help='sets of sources in each real map')
     args = parser.parse_args()
     warnings.simplefilter('ignore')
     band = get_band(args.mode, args.band)
@@ -152,14 +155,14 @@ def main():
         columns, rows = entry.positions.astype(int).T
         avoid[rows, columns] = True
         avoid = binary_dilation(avoid, iterations=15)
-        table = experiment(entry.data.astype(float), avoid, band, remover,
-                           1000 + i)
-        real.append(table)
-        report(entry.name, table)
+        tables = [experiment(entry.data.astype(float), avoid, band, remover,
+                             1000 * (k + 1) + i)
+                  for k in range(args.n_repeats)]
+        real.append(vstack(tables))
+        report(entry.name, real[-1])
     for name, tables in (('all simulated', simulated), ('all real', real)):
         if tables:
-            joined = Table({key: np.concatenate([t[key] for t in tables])
-                            for key in tables[0].colnames})
+            joined = vstack(tables)
             report(name, joined)
             for low, high in ((5, 30), (30, 150)):
                 level = joined['flux'] / joined['sigma']
