@@ -5,6 +5,7 @@ Libraries of PSF stamps with varied shapes and sub-pixel positions.
 
 import astropy.units as u
 import numpy as np
+from scipy import fft
 
 from compact_removal.psf import as_psf, make_psf_stamp
 
@@ -14,11 +15,20 @@ _CORE = 15
 
 # How the width, lobes and wings of real sources vary.
 _BROADENING = (0.94, 1.06)
-_LOBES = (0.7, 1.3)
-_WINGS = (0.7, 1.3)
+_LOBES = (0.6, 1.4)
+_WINGS = (0.6, 1.5)
 
-# The elongation of a source is 1 plus that of the band times this.
-_ELONGATION = (0.0, 2.5)
+# The elongation of a source is 1 plus that of the band times this; the
+# scans of a strongly elongated one may have crossed.
+_ELONGATION = (0.0, 3.3)
+_CROSSED_CHANCE = 0.4
+_CROSSED_LEAST = 1.2
+
+# Some sources are larger than the beam: share, and width of source and
+# beam together over that of the beam.
+_EXTENDED_CHANCE = 0.3
+_EXTENT = (1.0, 1.5)
+_SIGMA_PER_FWHM = 1 / np.sqrt(8 * np.log(2))
 
 
 def make_fast_stamp(psf, *, pixel_scale, shape, center, position_angle):
@@ -66,14 +76,39 @@ def make_varied_stamp(band, *, shape, center, rng):
     broadening, lobes, wings, excess = (
         rng.uniform(*limits)
         for limits in (_BROADENING, _LOBES, _WINGS, _ELONGATION))
+    crossed = False
     if hasattr(psf, 'vary'):
         nominal = getattr(getattr(psf, 'parameters', None), 'elongation',
                           1.05)
         target = 1 + (nominal - 1) * excess
         psf = psf.vary(broadening=broadening, elongation=target / nominal,
                        lobes=lobes, wings=wings)
-    return make_fast_stamp(psf, pixel_scale=band.pixel_scale, shape=shape,
-                           center=center, position_angle=angle)
+        crossed = target > _CROSSED_LEAST and rng.random() < _CROSSED_CHANCE
+    stamp = make_fast_stamp(psf, pixel_scale=band.pixel_scale, shape=shape,
+                            center=center, position_angle=angle)
+    if crossed:
+        stamp += make_fast_stamp(
+            psf, pixel_scale=band.pixel_scale, shape=shape, center=center,
+            position_angle=angle + 90 * u.deg)
+        stamp /= 2
+    if rng.random() < _EXTENDED_CHANCE:
+        fwhm = float(psf.fwhm) / band.pixel_scale.to_value(u.arcsec)
+        stamp = _broaden(stamp, fwhm, rng)
+    return stamp
+
+
+def _broaden(stamp, fwhm, rng):
+    """
+    Convolve a stamp with a Gaussian source of random size and shape.
+    """
+    sigma = _SIGMA_PER_FWHM * fwhm * np.sqrt(rng.uniform(*_EXTENT) ** 2 - 1)
+    ratio, angle = rng.uniform(0.5, 1), rng.uniform(0, np.pi)
+    ky = fft.fftfreq(stamp.shape[0])[:, None]
+    kx = fft.rfftfreq(stamp.shape[1])
+    along = kx * np.cos(angle) + ky * np.sin(angle)
+    across = ratio * (ky * np.cos(angle) - kx * np.sin(angle))
+    transfer = np.exp(-2 * (np.pi * sigma) ** 2 * (along ** 2 + across ** 2))
+    return fft.irfft2(fft.rfft2(stamp) * transfer, s=stamp.shape)
 
 
 class StampLibrary:

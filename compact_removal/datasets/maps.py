@@ -5,7 +5,7 @@ Real maps as backgrounds for training: arrays and positions to avoid.
 
 import re
 import warnings
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -36,6 +36,8 @@ class BackgroundMap:
         shape ``(n, 2)``.
     name : str, optional
         Where it comes from.
+    fwhm : float, optional
+        Beam (pixels) of the map, if it may be smoothed to wider ones.
 
     Examples
     --------
@@ -48,6 +50,7 @@ class BackgroundMap:
     data: np.ndarray
     positions: np.ndarray = field(default_factory=lambda: np.zeros((0, 2)))
     name: str = ''
+    fwhm: float | None = None
 
     def __post_init__(self):
         if np.ndim(self.data) != 2:
@@ -58,6 +61,26 @@ class BackgroundMap:
             msg = f'positions must have shape (n, 2), got {positions.shape}'
             raise ValueError(msg)
         object.__setattr__(self, 'positions', positions)
+
+    def smoothed(self, fwhm):
+        """
+        The map with a wider beam.
+
+        Parameters
+        ----------
+        fwhm : float
+            Beam (pixels) that is wanted.
+
+        Returns
+        -------
+        background : `BackgroundMap`
+            The same map where its beam is not known or as wide.
+        """
+        if self.fwhm is None or fwhm <= self.fwhm:
+            return self
+        data = _smooth(self.data, np.isfinite(self.data),
+                       np.sqrt(fwhm ** 2 - self.fwhm ** 2))
+        return replace(self, data=data.astype(np.float32), fwhm=fwhm)
 
 
 def _smooth(data, valid, fwhm):
@@ -186,7 +209,7 @@ def load_background_maps(path, *, fwhm=3.0, min_size=96, threshold=5.0):
         positions = find_compact_sources(data, fwhm=max(fwhm, native),
                                          threshold=threshold)
         maps.append(BackgroundMap(data.astype(np.float32), positions,
-                                  file.name))
+                                  file.name, max(fwhm, native)))
     if not maps:
         msg = (f'path holds no 2-D FITS image of at least {min_size} pixels '
                f'a side: {path}')

@@ -54,13 +54,14 @@ def save_cutouts(path, cutouts, *, epoch=0, overwrite=False):
         msg = f'cutouts has no batches in epoch {epoch}'
         raise ValueError(msg)
     path.mkdir(parents=True, exist_ok=True)
-    names = sorted(batches[0])
-    for name in names:
+    shapes = {}
+    for name in sorted(batches[0]):
         stack = np.concatenate([batch[name] for batch in batches])
         np.save(path / f'{name}.npy', stack.astype(np.float32))
+        shapes[name] = stack.shape[1:]
     (path / _DESCRIPTION).write_text(json.dumps(
-        {'arrays': names, 'n_cutouts': len(stack), 'shape': stack.shape[1:],
-         'batch_size': len(batches[0][names[0]]), 'epoch': epoch,
+        {'arrays': shapes, 'n_cutouts': len(stack),
+         'batch_size': len(batches[0][name]), 'epoch': epoch,
          'source': repr(cutouts)}, indent=2) + '\n', encoding='utf-8')
 
 
@@ -107,9 +108,9 @@ class SavedCutouts:
             raise ValueError(msg)
         self.seed = seed
         self.n_cutouts = self.description['n_cutouts']
-        shape = (self.n_cutouts, *self.description['shape'])
         self._arrays = {}
-        for name in self.description['arrays']:
+        for name, shape in self.description['arrays'].items():
+            shape = (self.n_cutouts, *shape)
             array = np.load(self.path / f'{name}.npy', mmap_mode='r')
             if array.shape != shape:
                 msg = (f'path has {name}.npy of shape {array.shape}, '
@@ -136,8 +137,7 @@ class SavedCutouts:
         Yields
         ------
         batch : dict of `~numpy.ndarray`
-            Float32, shape ``(n, size, size)``, see
-            `TrainingCutouts.epoch`.
+            Float32, see `TrainingCutouts.epoch`.
         """
         order = np.arange(self.n_cutouts)
         if self.seed is not None:

@@ -11,22 +11,27 @@ from compact_removal.datasets.backgrounds import make_random_background
 from compact_removal.datasets.maps import BackgroundMap
 from compact_removal.instruments import get_band, get_mode, list_bands
 from compact_removal.masks import draw_discs, mask_radius, source_snr
-from compact_removal.wings import core_fluxes, radial_profile, wing_map
+from compact_removal.source_models import (RadialPSF, fit_sources,
+                                           render_sources)
 
 __all__ = ['TrainingCutouts']
 
 # Ratio of peak to local standard deviation of the background (log10),
 # for the central source and for neighbours; faint ones are more likely.
-_LOG_RATIO = (-0.5, 3.3)
+_LOG_RATIO = (-0.5, 3.2)
 _LOG_RATIO_NEIGHBOR = (-0.5, 2.7)
-_FAINT_POWER = 1.4
+_FAINT_POWER = 1.2
+
+# Some sources are very bright.
+_BRIGHT_CHANCE = 0.08
+_LOG_RATIO_BRIGHT = (3.0, 4.2)
 
 _NEIGHBOR_CHANCE = 0.5
 _MAX_NEIGHBORS = 4
 
 # Error of catalogue positions in pixels: mostly small, some large.
 _SMALL_ERROR = 0.2
-_LARGE_ERROR = 2.0
+_LARGE_ERROR = 1.2
 _LARGE_ERROR_CHANCE = 0.25
 
 # How often a cutout may reach over the edge of a map, or loses pixels.
@@ -133,8 +138,8 @@ class TrainingCutouts:
     ...                           field_size=64, n_stamps=3, seed=1)
     >>> for batch in cutouts.epoch(0):
     ...     print(sorted(batch), batch['image'].shape)
-    ['aperture', 'image', 'target', 'validity'] (4, 48, 48)
-    ['aperture', 'image', 'target', 'validity'] (4, 48, 48)
+    ['aperture', 'fwhm', 'image', 'sources', 'target', 'validity'] (4, 48, 48)
+    ['aperture', 'fwhm', 'image', 'sources', 'target', 'validity'] (4, 48, 48)
     """
 
     def __init__(self, mode, maps=(), *, bands=None, real_fraction=0.5,
@@ -168,16 +173,18 @@ class TrainingCutouts:
         self.n_stamps, self.clearance = n_stamps, clearance
         self.seed = int(np.random.SeedSequence(seed).generate_state(1)[0])
         sites = [_Sites(item, size, clearance) for item in maps]
-        self._maps = [site for site in sites if site.edge.size]
+        usable = [k for k, site in enumerate(sites) if site.edge.size]
+        self._maps = [maps[k] for k in usable]
         if sites and not self._maps:
             msg = 'maps have no room for a cutout away from real sources'
             raise ValueError(msg)
         self.real_fraction = real_fraction if self._maps else 0.0
-        weights = np.sqrt([float(site.edge.size) for site in self._maps])
+        weights = np.sqrt([float(sites[k].edge.size) for k in usable])
         self._map_shares = np.cumsum(weights / weights.sum())
         self._fields = {}
         self._libraries = {}
-        self._profiles = {}
+        self._smoothed = {}
+        self._psfs = {}
         y, x = np.indices((size, size)) - size // 2
         self._radius = np.hypot(x, y)
 
@@ -201,18 +208,34 @@ class TrainingCutouts:
         Yields
         ------
         batch : dict of `~numpy.ndarray`
-            Float32, shape ``(batch_size, size, size)``: ``image`` (with
-            sources, but without their wings outside the holes, as the
-            estimator subtracts them; 0 where there is no measurement),
-            ``validity`` (1 where a pixel shows background, 0 in the
-            hole of any source or where there is no measurement),
-            ``target`` (the background with its noise; NaN where it is
-            not known) and ``aperture`` (weights of the photometric
-            aperture of the central source, soft at its edge).
+            Float32, shape ``(batch_size, size, size)``: ``image`` (the
+            map minus the fitted sources; NaN where there is no
+            measurement), ``sources`` (the fitted sources, see
+            `~compact_removal.source_models.fit_sources`), ``validity``
+            (1 where a pixel shows background, 0 in the hole of any
+            source or where there is no measurement), ``target`` (the
+            background with its noise; NaN where it is not known),
+            ``aperture`` (weights of the photometric aperture of the
+            central source, soft at its edge); and of shape
+            ``(batch_size,)``: ``fwhm``, the width of the nominal PSF
+            (pixels).
         """
         for number in range(self.n_batches):
             rng = np.random.default_rng([self.seed, 1, i, number])
             yield self._make_batch(rng)
+
+    def _map(self, band, number):
+        """
+        One of the real maps, with the beam of a band.
+        """
+        background = self._maps[number]
+        # in steps, so that similar bands share their maps
+        fwhm = np.floor(2 * self._psf(band).fwhm) / 2
+        fwhm = max(fwhm, background.fwhm or 0)
+        if (number, fwhm) not in self._smoothed:
+            self._smoothed[number, fwhm] = _Sites(
+                background.smoothed(fwhm), self.size, self.clearance)
+        return self._smoothed[number, fwhm]
 
     def _field(self, band, number):
         """
@@ -220,13 +243,9 @@ class TrainingCutouts:
         """
         if (band, number) not in self._fields:
             rng = np.random.default_rng([self.seed, 2, band, number])
-            entry = self.bands[band]
-            beam = getattr(entry.psf, 'fwhm', None)
-            fwhm = 3.0
-            if beam is not None:
-                fwhm = beam / entry.pixel_scale.to_value('arcsec')
             data = make_random_background(
-                (self.field_size,) * 2, fwhm=fwhm * rng.uniform(0.95, 1.25),
+                (self.field_size,) * 2,
+                fwhm=self._psf(band).fwhm * rng.uniform(0.95, 1.25),
                 seed=rng)
             self._fields[band, number] = _Sites(
                 BackgroundMap(data), self.size, self.clearance)
@@ -250,27 +269,31 @@ class TrainingCutouts:
         bands = rng.integers(len(self.bands), size=n)
         sources = [self._fill(rng, bands[k], target[k], image[k], known[k])
                    for k in range(n)]
-        holes = self._draw_holes(np.where(known, image, np.nan), bands,
-                                 sources)
+        image[~known] = np.nan
+        holes, models = self._model_sources(image, bands, sources)
+        image -= models
         aperture = np.empty_like(target)
+        grid = np.arange(size)
         for k in range(n):
             x, y = sources[k][0]
             band = self.bands[bands[k]]
             radius = float(band.default_aperture / band.pixel_scale)
-            grid = np.arange(size)
             distance = np.hypot(grid - x, (grid - y)[:, None])
             aperture[k] = np.clip(radius + 0.5 - distance, 0, 1)
-            if bands[k] not in self._profiles:
-                self._profiles[bands[k]] = radial_profile(
-                    band, band.pixel_scale)
-            profile = self._profiles[bands[k]]
-            flux = core_fluxes(image[k], known[k], *sources[k].T, profile)
-            wings = wing_map((size, size), *sources[k].T, flux, profile)
-            image[k] -= np.where(holes[k], 0, wings)
-        image[~known] = 0
-        return {'image': image,
+        fwhm = np.array([self._psf(band).fwhm for band in bands])
+        return {'image': image, 'sources': models,
                 'validity': (known & ~holes).astype(np.float32),
-                'target': target, 'aperture': aperture}
+                'target': target, 'aperture': aperture,
+                'fwhm': fwhm.astype(np.float32)}
+
+    def _psf(self, band):
+        """
+        The round nominal PSF of a band.
+        """
+        if band not in self._psfs:
+            entry = self.bands[band]
+            self._psfs[band] = RadialPSF(entry, entry.pixel_scale)
+        return self._psfs[band]
 
     def _fill(self, rng, number, target, image, known):
         """
@@ -279,7 +302,7 @@ class TrainingCutouts:
         size, center = self.size, self.size // 2
         if rng.random() < self.real_fraction:
             index = np.searchsorted(self._map_shares, rng.random())
-            site = self._maps[min(index, len(self._maps) - 1)]
+            site = self._map(number, min(index, len(self._maps) - 1))
         else:
             site = self._field(number, int(rng.integers(self.n_fields)))
         cutout = _turn(site.draw(rng, size), rng)
@@ -316,6 +339,8 @@ class TrainingCutouts:
             else:
                 x, y = _neighbor_pixel(rng, size, 1.5 * band.mask_radii[-1])
             low, high = _LOG_RATIO if k == 0 else _LOG_RATIO_NEIGHBOR
+            if k == 0 and rng.random() < _BRIGHT_CHANCE:
+                low, high = _LOG_RATIO_BRIGHT
             ratio = 10 ** (low + (high - low) * rng.random() ** _FAINT_POWER)
             flux = ratio * spread / float(stamp.max())
             library.add(image, stamp, flux, x, y)
@@ -323,35 +348,40 @@ class TrainingCutouts:
                               y + phase[1] - error[1]))
         return np.array(positions)
 
-    def _draw_holes(self, image, bands, sources):
+    def _model_sources(self, image, bands, sources):
         """
-        Holes of all sources, by their signal-to-noise ratios.
+        Holes and fitted models of all sources.
         """
         n, size = image.shape[:2]
         holes = np.zeros(image.shape, dtype=bool)
+        models = np.zeros_like(image)
         for number in np.unique(bands):
-            band = self.bands[number]
+            band, psf = self.bands[number], self._psf(number)
             members = np.flatnonzero(bands == number)
-            gap = int(np.ceil(band.annulus_radii[1])) + 3
+            gap = int(np.ceil(max(band.annulus_radii[1], 7 * psf.fwhm))) + 3
             # all cutouts in one tall map, with gaps between them
             tall = np.full((len(members), size + gap, size), np.nan,
                            dtype=np.float32)
             tall[:, :size] = image[members]
-            position = np.concatenate(
+            tall = tall.reshape(-1, size)
+            x, y = np.concatenate(
                 [sources[k] + [0, row * (size + gap)]
-                 for row, k in enumerate(members)])
-            snr, _, _ = source_snr(
-                tall.reshape(-1, size), position[:, 0], position[:, 1],
-                source_radius=band.source_radius,
-                annulus_radii=band.annulus_radii)
+                 for row, k in enumerate(members)]).T
+            snr, _, std = source_snr(tall, x, y,
+                                     source_radius=band.source_radius,
+                                     annulus_radii=band.annulus_radii)
             radii = mask_radius(snr, band)
+            flux, shapes = fit_sources(tall, np.isfinite(tall), x, y, psf,
+                                       std)
             start = 0
             for k in members:
-                stop = start + len(sources[k])
+                part = slice(start, start + len(sources[k]))
                 holes[k] = draw_discs((size, size), *sources[k].T,
-                                      radii[start:stop]) > 0
-                start = stop
-        return holes
+                                      radii[part]) > 0
+                models[k] = render_sources((size, size), *sources[k].T,
+                                           flux[part], shapes[part], psf)
+                start = part.stop
+        return holes, models
 
 
 def _turn(cutout, rng):

@@ -13,21 +13,17 @@ from astropy.utils.exceptions import AstropyUserWarning
 from photutils.centroids import centroid_quadratic
 from scipy.spatial import KDTree
 
-from compact_removal.cutouts import (blend_cutouts, disc_weights,
-                                     extract_cutouts)
+from compact_removal import nn
+from compact_removal.cutouts import extract_cutouts
 from compact_removal.estimators.flags import PIXEL_FLAGS, SOURCE_FLAGS
-from compact_removal.masks import (draw_discs, mask_radius, scale_factor,
-                                   source_snr)
+from compact_removal.masks import mask_radius, scale_factor, source_snr
 from compact_removal.photometry import (annulus_background,
                                         aperture_correction,
                                         aperture_scatter, aperture_sums)
-from compact_removal.wings import core_fluxes, radial_profile, wing_map
+from compact_removal.psf import as_psf
 
 FLAG = {flag.name: flag.value for flag in SOURCE_FLAGS}
 PIXEL_FLAG = {flag.name: flag.value for flag in PIXEL_FLAGS}
-
-# Soft edge of the holes, in nominal pixels.
-_TAPER = 3.0
 
 # Positions closer than this many pixels are one source.
 _SAME_POSITION = 0.1
@@ -42,7 +38,9 @@ class Sources:
     The sources of one removal, as columns of equal length.
 
     ``active`` tells which rows are processed; ``first`` gives for every
-    row the row that is processed in its place.
+    row the row that is processed in its place. ``footprint`` is the
+    radius (pixels) within which the map is changed, ``flux_error`` what
+    the network tells of the errors of aperture sums.
     """
 
     x: np.ndarray
@@ -53,6 +51,8 @@ class Sources:
     snr: np.ndarray
     std: np.ndarray
     radius: np.ndarray
+    footprint: np.ndarray
+    flux_error: np.ndarray
 
 
 def locate(input_map, coordinates, band, *, recenter):
@@ -107,7 +107,9 @@ def locate(input_map, coordinates, band, *, recenter):
     empty[active] = ~np.isfinite(mean)
     flags[empty] |= FLAG['no_background']
     active &= ~empty
-    sources = Sources(x, y, flags, active, first, snr, std, radius)
+    sources = Sources(x, y, flags, active, first, snr, std, radius,
+                      radius.copy(),
+                      np.full((n_sources, len(nn.ERROR_RADII)), np.nan))
     _flag_holes(input_map, sources)
     return sources
 
@@ -174,111 +176,6 @@ def _flag_holes(input_map, sources):
             sources.flags[rows[index]] |= FLAG['overlap']
 
 
-def estimate_background(input_map, sources, predict, *, band, cutout_size):
-    """
-    Fill the holes of all sources.
-
-    Parameters
-    ----------
-    input_map : InputMap
-        The map.
-    sources : Sources
-        The sources.
-    predict : callable
-        Takes images (float64) and validity (bool), both of shape
-        ``(n, size, size)``, and returns backgrounds of that shape.
-    band : Band
-        The band.
-    cutout_size : int
-        Side of the cutouts in pixels.
-
-    Returns
-    -------
-    background : `~numpy.ndarray`
-        The map without the sources, float64.
-    pixel_flags : `~numpy.ndarray` of int
-        Bits of ``PIXEL_FLAGS``.
-    """
-    data = input_map.data
-    pixel_flags = np.zeros(data.shape, dtype=np.uint8)
-    rows = np.flatnonzero(sources.active)
-    if rows.size == 0:
-        return data.copy(), pixel_flags
-    # An order of the sky, not of the catalogue: sums of floats depend
-    # on their order.
-    rows = rows[np.lexsort((sources.x[rows], sources.y[rows]))]
-    x, y, radius = sources.x[rows], sources.y[rows], sources.radius[rows]
-    holes = draw_discs(data.shape, x, y, radius) > 0
-    open_pixels = input_map.valid & ~holes
-    profile = radial_profile(band, input_map.pixel_scale)
-    flux = core_fluxes(data, input_map.valid, x, y, profile)
-    wings = wing_map(data.shape, x, y, flux, profile)
-    clean = np.where(open_pixels, data - wings, 0.0)
-    images, corners = extract_cutouts(clean, x, y, cutout_size, fill=0.0)
-    validity, _ = extract_cutouts(open_pixels, x, y, cutout_size, fill=False)
-    usable = validity.any(axis=(1, 2))
-    sources.flags[rows[~usable]] |= FLAG['no_background']
-    sources.active[rows[~usable]] = False
-    rows, x, y, radius, corners = (value[usable] for value in
-                                   (rows, x, y, radius, corners))
-    estimates = predict(images[usable], validity[usable])
-    if not np.all(np.isfinite(estimates)):
-        msg = ('weights: the network gave values that are not finite; the '
-               'weights are damaged, or not those of a trained network')
-        raise ValueError(msg)
-    taper = _TAPER * scale_factor(band, input_map.pixel_scale)
-    weights = disc_weights(x, y, radius, corners, cutout_size, taper=taper)
-    blended, weight = blend_cutouts(data, estimates, weights, corners)
-    changed = (weight > 0) & input_map.valid
-    pixel_flags[changed & (weight < 1)] = PIXEL_FLAG['blended']
-    pixel_flags[changed & (weight >= 1)] = PIXEL_FLAG['filled']
-    return np.where(changed, blended, data), pixel_flags
-
-
-def estimate_error(input_map, sources, pixel_flags, *, error_scale):
-    """
-    Error of the background per pixel.
-
-    Outside the footprints it is the error of the input (0 without one);
-    inside, the standard deviation of the annulus of eq. 1 times
-    ``error_scale``, the error in the hole in units of that deviation
-    that the network showed in validation. The input error is added in
-    quadrature.
-
-    Parameters
-    ----------
-    input_map : InputMap
-        The map.
-    sources : Sources
-        The sources.
-    pixel_flags : `~numpy.ndarray`
-        Bits of ``PIXEL_FLAGS``.
-    error_scale : float
-        Error in the hole in units of the standard deviation of the
-        annulus.
-
-    Returns
-    -------
-    error : `~numpy.ndarray`
-        Standard deviation in the unit of the map.
-    """
-    variance = np.zeros(input_map.data.shape)
-    ny, nx = variance.shape
-    margin = _TAPER * 2 + 1
-    for i in np.flatnonzero(sources.active):
-        reach = sources.radius[i] + margin
-        rows = slice(max(0, int(sources.y[i] - reach)),
-                     min(ny, int(sources.y[i] + reach) + 2))
-        columns = slice(max(0, int(sources.x[i] - reach)),
-                        min(nx, int(sources.x[i] + reach) + 2))
-        variance[rows, columns] = np.maximum(
-            variance[rows, columns], (error_scale * sources.std[i]) ** 2)
-    variance[pixel_flags == 0] = 0
-    if input_map.error is not None:
-        variance = variance + np.nan_to_num(input_map.error) ** 2
-    return np.sqrt(variance)
-
-
 def measure(input_map, background, sources, *, band, apertures, error_scale):
     """
     Fluxes of the removed sources, and standard photometry beside them.
@@ -295,8 +192,9 @@ def measure(input_map, background, sources, *, band, apertures, error_scale):
         The band.
     apertures : `~astropy.units.Quantity`
         Radii (angle), shape ``(m,)``.
-    error_scale : float
-        Error of the network's aperture sum in units of the scatter of
+    error_scale : callable
+        Maps signal-to-noise ratios to factors on the errors of aperture
+        sums: on those that the network tells, or else on the scatter of
         aperture sums around the source.
 
     Returns
@@ -307,7 +205,7 @@ def measure(input_map, background, sources, *, band, apertures, error_scale):
     scale = input_map.pixel_scale
     rows = np.flatnonzero(sources.active)
     x, y = sources.x[rows], sources.y[rows]
-    hole = sources.radius[rows] * scale
+    largest = sources.footprint[rows] * scale
     bad = ~input_map.valid
     removed = np.where(bad, 0.0, input_map.data) - np.where(
         bad, 0.0, background)
@@ -315,23 +213,30 @@ def measure(input_map, background, sources, *, band, apertures, error_scale):
         u.dimensionless_unscaled)
     level, spread, count = annulus_background(input_map.data, x, y, inner,
                                               outer, mask=bad)
+    fwhm = float(as_psf(band, pixel_scale=scale).fwhm
+                 / scale.to_value(u.arcsec))
+    factor = error_scale(sources.snr[rows])
     columns = {}
     for i, aperture in enumerate(apertures):
-        used = np.minimum(aperture, hole).to(u.arcsec)
+        used = np.minimum(aperture, largest).to(u.arcsec)
         sources.flags[rows[used < aperture]] |= FLAG['aperture_limited']
         radius = (used / scale).to_value(u.dimensionless_unscaled)
         fraction = aperture_correction(band, used)
         unit = input_map.to_flux / fraction
-        flux, flux_error, _ = aperture_sums(removed, x, y, radius, mask=bad,
-                                            error=input_map.error)
+        flux, flux_error, area = aperture_sums(removed, x, y, radius,
+                                               mask=bad,
+                                               error=input_map.error)
         scatter = aperture_scatter(background, x, y, radius,
                                    (inner + outer) / 2, mask=bad)
         white = spread * np.sqrt(np.pi) * radius
         scatter = np.fmax(scatter, white)
+        told = _interpolate_errors(sources.flux_error[rows], radius / fwhm)
+        noise = _source_noise(input_map, x, y, flux_error, area,
+                              (inner, outer))
         suffix = f'_{i}' if i else ''
         columns[f'flux{suffix}'] = flux * unit
         columns[f'flux_err{suffix}'] = np.hypot(
-            flux_error, error_scale * scatter) * unit
+            noise, factor * np.where(np.isfinite(told), told, scatter)) * unit
         if i == 0:
             total, total_error, area = aperture_sums(
                 input_map.data, x, y, radius, mask=bad,
@@ -347,3 +252,36 @@ def measure(input_map, background, sources, *, band, apertures, error_scale):
         full[name] = np.full(sources.x.size, np.nan)
         full[name][rows] = values
     return full
+
+
+def _source_noise(input_map, x, y, sum_error, area, annulus):
+    """
+    Noise of aperture sums beyond that of the background: the sources'.
+
+    The noise of the background is part of the error of its estimate.
+    """
+    if input_map.error is None:
+        return np.zeros(np.size(x))
+    variance, _, _ = annulus_background(input_map.error ** 2, x, y, *annulus,
+                                        mask=~input_map.valid)
+    excess = sum_error ** 2 - area * np.nan_to_num(variance)
+    return np.sqrt(np.maximum(excess, 0))
+
+
+def _interpolate_errors(errors, radius):
+    """
+    Errors of aperture sums at any radius (FWHM), from those at some.
+
+    Interpolation in the logarithms; beyond the ends, errors grow with
+    the area.
+    """
+    known = np.asarray(nn.ERROR_RADII)
+    inside = np.clip(radius, known[0], known[-1])
+    place = np.clip(np.searchsorted(known, inside) - 1, 0, known.size - 2)
+    share = (np.log(inside / known[place])
+             / np.log(known[place + 1] / known[place]))
+    logs = np.log(errors)
+    each = np.arange(len(errors))
+    value = ((1 - share) * logs[each, place]
+             + share * logs[each, place + 1])
+    return np.exp(value) * (radius / inside) ** 2

@@ -131,6 +131,37 @@ def load_model(network, mode, weights):
     return model, {'name': Path(weights).name, **info}
 
 
+def calibration(info, name):
+    """
+    The factor on errors that validation asked for.
+
+    Parameters
+    ----------
+    info : dict
+        Description of the weights. Its ``validation`` holds a number,
+        or factors at some signal-to-noise ratios, as two lists.
+    name : {'hole_error', 'flux_error'}
+        Which errors.
+
+    Returns
+    -------
+    factor : callable
+        Maps signal-to-noise ratios (eq. 1) to factors; 1 where
+        validation tells nothing.
+    """
+    found = info.get('validation', {}).get(name, 1.0)
+    if isinstance(found, dict):
+        known = np.log(found['snr']), np.log(found['factor'])
+    else:
+        known = [0.0], [np.log(found)]
+
+    def factor(snr):
+        snr = np.nan_to_num(snr, nan=1.0, posinf=1e9)
+        return np.exp(np.interp(np.log(np.maximum(snr, 1.0)), *known))
+
+    return factor
+
+
 def _settings(training):
     """
     The defaults, with what the user changed.

@@ -14,8 +14,10 @@ from astropy.table import QTable
 
 from compact_removal import nn
 from compact_removal.estimators import _engine
+from compact_removal.estimators._background import estimate_background
 from compact_removal.estimators._fitting import (TRAINING_DEFAULTS,
-                                                 fit_remover, load_model)
+                                                 calibration, fit_remover,
+                                                 load_model)
 from compact_removal.estimators._inputs import read_image, read_positions
 from compact_removal.estimators.base import BaseEstimator
 from compact_removal.instruments import Band, get_band
@@ -155,24 +157,24 @@ class CompactSourceRemover(BaseEstimator):
         coordinates = read_positions(positions)
         apertures = self._apertures(band)
         model, info = self._model()
-        validation = info.get('validation', {})
         sources = _engine.locate(input_map, coordinates, band,
                                  recenter=self.recenter)
 
-        def predict(images, validity):
-            return nn.predict(model, images, validity,
-                              batch_size=self.batch_size, device=self.device,
+        def predict(images, validity, models, fwhm):
+            return nn.predict(model, images, validity, sources=models,
+                              fwhm=fwhm, batch_size=self.batch_size,
+                              device=self.device,
                               progress_bar=self.progress_bar)
 
-        background, pixel_flags = _engine.estimate_background(
+        background, pixel_flags, error = estimate_background(
             input_map, sources, predict, band=band,
-            cutout_size=self.cutout_size)
-        error = _engine.estimate_error(
-            input_map, sources, pixel_flags,
-            error_scale=validation.get('hole_error', 1.0))
+            cutout_size=self.cutout_size,
+            apertures=(apertures / input_map.pixel_scale).to_value(
+                u.dimensionless_unscaled),
+            error_scale=calibration(info, 'hole_error'))
         columns = _engine.measure(
             input_map, background, sources, band=band, apertures=apertures,
-            error_scale=validation.get('flux_error', 1.0))
+            error_scale=calibration(info, 'flux_error'))
         table = _source_table(input_map, coordinates, sources, columns)
         provenance = self._provenance(band, info)
         table.meta.update(provenance)

@@ -3,7 +3,7 @@
 Frozen records of an observing mode, a band and a point spread function.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import astropy.units as u
 import numpy as np
@@ -186,6 +186,37 @@ class Band:
         if np.any(np.diff(values) <= 0) or values[-1] > 1:
             msg = 'eef_values must rise with radius and stay in (0, 1]'
             raise ValueError(msg)
+
+    def with_pixel_scale(self, pixel_scale):
+        """
+        The band with other nominal pixels; all angles stay the same.
+
+        Parameters
+        ----------
+        pixel_scale : `~astropy.units.Quantity`
+            Size of a pixel (angle).
+
+        Returns
+        -------
+        band : `Band`
+            Its radii in pixels are those of this band times the ratio
+            of the pixel scales.
+
+        Examples
+        --------
+        >>> from compact_removal.instruments import get_band
+        >>> band = get_band('scanmap', 'blue')
+        >>> band.with_pixel_scale(band.pixel_scale / 2).mask_radii
+        (24.0, 22.0, 18.0, 14.0, 12.0, 10.0)
+        """
+        ratio = float((self.pixel_scale / pixel_scale).to_value(
+            u.dimensionless_unscaled))
+        return replace(
+            self, pixel_scale=pixel_scale,
+            source_radius=ratio * self.source_radius,
+            annulus_radii=tuple(ratio * value
+                                for value in self.annulus_radii),
+            mask_radii=tuple(ratio * value for value in self.mask_radii))
 
     def encircled_energy(self, radius):
         """

@@ -6,9 +6,12 @@ These functions take and return NumPy arrays; PyTorch is loaded when one
 of them is first called. A model is an opaque object.
 """
 
-__all__ = ['build_model', 'find_weights', 'list_weights', 'load_weights',
+__all__ = ['ERROR_RADII', 'build_model', 'find_weights', 'list_weights', 'load_weights',
            'make_loss', 'network_limits', 'predict', 'save_weights', 'train',
            'weights_path']
+
+# Radii of apertures, in FWHM of the PSF, whose errors networks predict.
+ERROR_RADII = (0.8, 1.2, 1.8, 2.7)
 
 
 def build_model(network, *, width=None, seed=None):
@@ -77,8 +80,8 @@ def network_limits(network):
     return found.size_step, found.min_size
 
 
-def predict(model, image, validity, *, batch_size=64, device='auto',
-            progress_bar=False):
+def predict(model, image, validity, *, sources=None, fwhm=3.0, batch_size=64,
+            device='auto', progress_bar=False):
     """
     Estimate the background of cutouts.
 
@@ -87,11 +90,17 @@ def predict(model, image, validity, *, batch_size=64, device='auto',
     model : object
         From `build_model` or `load_weights`.
     image : ndarray, (n, ny, nx)
-        The cutouts, in any unit. Values at invalid pixels have no
-        influence and may be NaN.
+        The cutouts minus the fitted sources, in any unit; NaN where
+        nothing was measured. The central source of each lies at pixel
+        ``size // 2``.
     validity : ndarray of bool, (n, ny, nx)
-        True at background pixels that may be used. Non-finite pixels
-        are never used.
+        True outside the holes of all sources. Some networks see the
+        other pixels, some do not.
+    sources : ndarray, (n, ny, nx), optional
+        The fitted sources, see
+        `~compact_removal.source_models.render_sources`.
+    fwhm : float or ndarray, (n,), optional
+        Width of the PSF (pixels).
     batch_size : int, optional
         Number of cutouts per batch. The results do not depend on it
         but for rounding.
@@ -102,10 +111,13 @@ def predict(model, image, validity, *, batch_size=64, device='auto',
 
     Returns
     -------
-    background : ndarray, (n, ny, nx)
-        The estimate in the unit of the image, in all pixels; 0 where a
-        cutout has no valid pixel at all. Float32, or float64 if
-        the image is float64.
+    prediction : `~compact_removal.nn.prediction.Prediction`
+        A named tuple: ``background``, the estimate in the unit of the
+        image, in all pixels (0 where a cutout has no valid pixel at
+        all), float32, or float64 if the image is float64; ``error``,
+        its standard error, and ``flux_error``, (n, n_radii), that of
+        its sum in apertures of the radii `ERROR_RADII` around the
+        central source; both `None` if the network does not tell.
 
     Raises
     ------
@@ -119,12 +131,13 @@ def predict(model, image, validity, *, batch_size=64, device='auto',
     >>> from compact_removal.nn import build_model, predict
     >>> model = build_model('inpainting', width=1, seed=1)
     >>> image = np.ones((2, 96, 96), dtype=np.float32)
-    >>> predict(model, image, image > 0).shape
+    >>> predict(model, image, image > 0).background.shape
     (2, 96, 96)
     """
     from compact_removal.nn.prediction import predict_background
 
-    return predict_background(model, image, validity, batch_size=batch_size,
+    return predict_background(model, image, validity, sources=sources,
+                              fwhm=fwhm, batch_size=batch_size,
                               device=device, progress_bar=progress_bar)
 
 

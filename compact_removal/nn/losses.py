@@ -11,9 +11,10 @@ from kornia.metrics import ssim
 from torch import nn
 
 from compact_removal.nn.features import FilterBankFeatures
+from compact_removal.nn.separation import SeparationLoss
 
 __all__ = ['FluxLoss', 'HoleLoss', 'InpaintingLoss', 'SSIMLoss',
-           'SourceLoss', 'StyleLoss', 'ValidLoss', 'composite', 'flux_loss',
+           'SeparationLoss', 'SourceLoss', 'StyleLoss', 'ValidLoss', 'composite', 'flux_loss',
            'gram_matrix', 'hole_loss', 'source_loss', 'ssim_loss',
            'style_loss', 'valid_loss']
 

@@ -10,11 +10,13 @@ import sys
 
 import torch
 from torch import nn
-from torch.nn import functional
 
+from compact_removal.nn.filling import fill_smoothly
 from compact_removal.nn.networks import get_network_class
+from compact_removal.nn.separation import Estimate, SeparationModel
 
-__all__ = ['InpaintingModel', 'fill_smoothly', 'make_model', 'scale_limits']
+__all__ = ['InpaintingModel', 'SeparationModel', 'make_model',
+           'scale_limits']
 
 
 def scale_limits(image, valid):
@@ -55,65 +57,6 @@ def scale_limits(image, valid):
     return low / 2 + high / 2, half_range
 
 
-def fill_smoothly(image, valid, *, n_smooth=2):
-    """
-    Fill holes by push and pull through a pyramid of averages.
-
-    Going down, each pixel of the next level is the average of its valid
-    children. Going up, invalid pixels are interpolated from the level
-    below and relaxed towards the mean of their neighbours.
-
-    Parameters
-    ----------
-    image : `torch.Tensor`, (n, 1, ny, nx)
-        The cutouts, finite everywhere.
-    valid : `torch.Tensor`, (n, 1, ny, nx)
-        1 at valid pixels, 0 in holes, in the dtype of the image.
-    n_smooth : int, optional
-        Number of relaxation steps per level.
-
-    Returns
-    -------
-    filled : `torch.Tensor`, (n, 1, ny, nx)
-        The image at valid pixels and a smooth function in the holes; 0
-        if no pixel is valid.
-
-    Examples
-    --------
-    >>> import torch
-    >>> from compact_removal.nn.models import fill_smoothly
-    >>> valid = torch.ones(1, 1, 32, 32)
-    >>> valid[..., 12:20, 12:20] = 0
-    >>> bool((fill_smoothly(3 * valid, valid) - 3).abs().max() < 1e-5)
-    True
-    """
-    levels = []
-    values, weights = image * valid, valid
-    while min(values.shape[-2:]) > 1:
-        levels.append((values, weights))
-        total = functional.avg_pool2d(values * weights, 2, ceil_mode=True)
-        weights = functional.avg_pool2d(weights, 2, ceil_mode=True)
-        values = total / weights.clamp(min=1e-12)
-    levels.append((values, weights))
-
-    count = weights.sum((2, 3), keepdim=True)
-    filled = ((values * weights).sum((2, 3), keepdim=True)
-              / count.clamp(min=1e-12))
-    for values, weights in reversed(levels):
-        filled = functional.interpolate(filled, values.shape[-2:],
-                                        mode='bilinear',
-                                        align_corners=False)
-        # Averages of few pixels yield to their surroundings.
-        filled = filled + weights * (values - filled)
-        for _ in range(n_smooth):
-            mean = functional.avg_pool2d(
-                functional.pad(filled, (1, 1, 1, 1), mode='replicate'),
-                3, stride=1)
-            filled = mean + weights * (values - mean)
-    # Exactly the image, whatever the rounding.
-    return torch.where(valid > 0, image, filled)
-
-
 class InpaintingModel(nn.Module):
     """
     Estimate the background in holes from the pixels around them.
@@ -135,7 +78,7 @@ class InpaintingModel(nn.Module):
     >>> image = torch.full((2, 96, 96), 5.0)
     >>> valid = torch.ones(2, 96, 96, dtype=torch.bool)
     >>> with torch.no_grad():
-    ...     model(image, valid).shape
+    ...     model(image, valid).background.shape
     torch.Size([2, 96, 96])
     """
 
@@ -219,7 +162,7 @@ class InpaintingModel(nn.Module):
             aperture = aperture.unsqueeze(1)
         return loss(output, target, filled, mask, aperture)
 
-    def forward(self, image, valid):
+    def forward(self, image, valid, sources=None, fwhm=None):
         """
         Estimate the background of raw cutouts.
 
@@ -229,15 +172,17 @@ class InpaintingModel(nn.Module):
             Cutouts in any unit. Holes may hold anything, NaN included.
         valid : `torch.Tensor`, (n, ny, nx)
             True (or 1) at background pixels that may be used.
+        sources, fwhm : object, optional
+            Not used; for models that see the sources.
 
         Returns
         -------
-        background : `torch.Tensor`, (n, ny, nx)
-            The estimate in the unit of the image, in all pixels.
+        estimate : `~compact_removal.nn.separation.Estimate`
+            In the unit of the image, in all pixels, without errors.
         """
         filled, mask, center, half_range = self.prepare(image, valid)
         scaled = self.predict_scaled(filled, mask)
-        return (center + half_range * scaled).squeeze(1)
+        return Estimate((center + half_range * scaled).squeeze(1))
 
 
 def make_model(network, *, width=None, seed=None):

@@ -3,17 +3,40 @@
 Prediction for stacks of cutouts, NumPy in and out.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 import torch
 from tqdm import tqdm
 
 from compact_removal.nn.training import resolve_device
 
-__all__ = ['predict_background']
+__all__ = ['Prediction', 'predict_background']
 
 
-def predict_background(model, image, validity, *, batch_size=64,
-                       device='auto', progress_bar=False):
+class Prediction(NamedTuple):
+    """
+    What a model tells of cutouts.
+
+    Attributes
+    ----------
+    background : ndarray, (n, ny, nx)
+        The background in the unit of the image.
+    error : ndarray or `None`, (n, ny, nx)
+        Its standard error, if the model tells it.
+    flux_error : ndarray or `None`, (n, n_radii)
+        Standard error of the sum of the background in apertures around
+        the central source, with the radii
+        `~compact_removal.nn.ERROR_RADII` (FWHM).
+    """
+
+    background: np.ndarray
+    error: np.ndarray | None = None
+    flux_error: np.ndarray | None = None
+
+
+def predict_background(model, image, validity, *, sources=None, fwhm=3.0,
+                       batch_size=64, device='auto', progress_bar=False):
     """
     Estimate the background of cutouts.
 
@@ -25,6 +48,10 @@ def predict_background(model, image, validity, *, batch_size=64,
         The cutouts.
     validity : ndarray of bool, (n, ny, nx)
         True at background pixels that may be used.
+    sources : ndarray, (n, ny, nx), optional
+        Fitted sources, which are not in the image any more.
+    fwhm : float or ndarray, (n,), optional
+        Width of the PSF (pixels).
     batch_size : int, optional
         Number of cutouts per batch.
     device : str, optional
@@ -34,8 +61,8 @@ def predict_background(model, image, validity, *, batch_size=64,
 
     Returns
     -------
-    background : ndarray, (n, ny, nx)
-        The estimate, in all pixels.
+    prediction : `Prediction`
+        Background and errors.
 
     Raises
     ------
@@ -49,7 +76,7 @@ def predict_background(model, image, validity, *, batch_size=64,
     >>> from compact_removal.nn.prediction import predict_background
     >>> model = make_model('inpainting', width=1, seed=1)
     >>> image = np.ones((2, 96, 96), dtype=np.float32)
-    >>> predict_background(model, image, image > 0).dtype
+    >>> predict_background(model, image, image > 0).background.dtype
     dtype('float32')
     """
     image = np.asarray(image)
@@ -57,18 +84,24 @@ def predict_background(model, image, validity, *, batch_size=64,
     if image.ndim != 3:
         msg = f'image must have 3 dimensions (n, ny, nx), got {image.ndim}'
         raise ValueError(msg)
-    if validity.shape != image.shape:
-        msg = (f'validity must have the shape of image {image.shape}, got '
-               f'{validity.shape}')
+    sources = np.zeros_like(image) if sources is None else np.asarray(sources)
+    for name, array in (('validity', validity), ('sources', sources)):
+        if array.shape != image.shape:
+            msg = (f'{name} must have the shape of image {image.shape}, got '
+                   f'{array.shape}')
+            raise ValueError(msg)
+    fwhm = np.broadcast_to(np.asarray(fwhm, dtype=np.float32), len(image))
+    if not np.all((fwhm > 0) & np.isfinite(fwhm)):
+        msg = 'fwhm must be positive and finite'
         raise ValueError(msg)
     if int(batch_size) != batch_size or batch_size < 1:
         msg = f'batch_size must be a positive integer, got {batch_size!r}'
         raise ValueError(msg)
     is_double = image.dtype.kind in 'fiu' and image.dtype.itemsize > 4
-    background = np.empty(image.shape, np.float64 if is_double
-                          else np.float32)
+    dtype = np.float64 if is_double else np.float32
     device = resolve_device(device)
     model.to(device=device, memory_format=torch.channels_last).eval()
+    results = []
     starts = range(0, len(image), int(batch_size))
     with torch.no_grad():
         for start in tqdm(starts, disable=not progress_bar, unit='batch'):
@@ -77,11 +110,24 @@ def predict_background(model, image, validity, *, batch_size=64,
             # precision is not enough for faint structure on a pedestal.
             scaled, valid, center, half_range = _scale(image[part],
                                                        validity[part])
-            result = model(torch.as_tensor(scaled, device=device),
-                           torch.as_tensor(valid, device=device))
-            result = result.cpu().numpy().astype(np.float64)
-            background[part] = center + half_range * result
-    return background
+            bright = (sources[part] / half_range).astype(np.float32)
+            estimate = model(*(torch.as_tensor(array, device=device)
+                               for array in (scaled, valid, bright,
+                                             fwhm[part].copy())))
+            background, error, flux_error = (
+                None if value is None
+                else value.cpu().numpy().astype(np.float64)
+                for value in estimate)
+            background = center + half_range * background
+            if error is not None:
+                error = half_range * error
+                flux_error = half_range[:, 0] * flux_error
+            results.append((background, error, flux_error))
+    if not results:
+        return Prediction(np.empty(image.shape, dtype))
+    return Prediction(*(None if stack[0] is None
+                        else np.concatenate(stack).astype(dtype)
+                        for stack in zip(*results, strict=True)))
 
 
 def _scale(image, validity):
@@ -96,14 +142,15 @@ def _scale(image, validity):
     Returns
     -------
     scaled : ndarray of float32, (n, ny, nx)
-        The scaled cutouts; 0 at invalid pixels.
+        The scaled cutouts; NaN where they are not finite.
     valid : ndarray of bool, (n, ny, nx)
         True at valid, finite pixels.
     center, half_range : ndarray, (n, 1, 1)
         The limits: ``image = center + half_range * scaled``.
     """
     image = image.astype(np.float64)
-    valid = (validity > 0.5) & np.isfinite(image)
+    finite = np.isfinite(image)
+    valid = (validity > 0.5) & finite
     low = np.where(valid, image, np.inf).min(axis=(1, 2), keepdims=True)
     high = np.where(valid, image, -np.inf).max(axis=(1, 2), keepdims=True)
     empty = low > high
@@ -112,5 +159,8 @@ def _scale(image, validity):
     center = low / 2 + high / 2
     half_range = high / 2 - low / 2
     half_range[half_range == 0] = 1.0
-    scaled = np.where(valid, image, center) - center
-    return (scaled / half_range).astype(np.float32), valid, center, half_range
+    limit = np.finfo(np.float32).max / 4
+    scaled = np.where(finite, image, center) / half_range
+    scaled = np.clip(scaled - center / half_range, -limit, limit)
+    scaled[~finite] = np.nan
+    return scaled.astype(np.float32), valid, center, half_range

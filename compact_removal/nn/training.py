@@ -7,6 +7,7 @@ import copy
 import json
 import math
 import os
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import torch
@@ -20,7 +21,7 @@ from compact_removal.nn.weights import check_state, to_saveable
 __all__ = ['TrainingDivergedError', 'resolve_device', 'train']
 
 _CHECKPOINT_FORMAT = 'compact_removal training checkpoint 1'
-_KEYS = ('image', 'validity', 'target', 'aperture')
+_KEYS = ('image', 'validity', 'target', 'aperture', 'sources', 'fwhm')
 
 
 class TrainingDivergedError(RuntimeError):
@@ -227,6 +228,18 @@ def _to_tensors(batch, device):
             for key in _KEYS if batch.get(key) is not None}
 
 
+def _prefetch(batches):
+    """
+    Iterate in a thread that is one item ahead.
+    """
+    with ThreadPoolExecutor(1) as executor:
+        batches = iter(batches)
+        future = executor.submit(next, batches, None)
+        while (batch := future.result()) is not None:
+            future = executor.submit(next, batches, None)
+            yield batch
+
+
 def _check_finite(total, terms, *, where):
     """
     Raise an error that names the first term that is not finite.
@@ -268,7 +281,7 @@ def _train_epoch(model, batches, epoch, *, loss, optimizer, max_norm,
     model.train()
     rng = np.random.default_rng([int(seed), epoch])
     means = _Means()
-    for step, batch in enumerate(batches.epoch(epoch)):
+    for step, batch in enumerate(_prefetch(batches.epoch(epoch))):
         batch = _to_tensors(batch, device)
         if augment is not None:
             batch = augment(batch, rng)
@@ -299,7 +312,7 @@ def _validate(model, batches, epoch, *, loss, device):
     model.eval()
     means = _Means()
     with torch.no_grad():
-        for step, batch in enumerate(batches.epoch(0)):
+        for step, batch in enumerate(_prefetch(batches.epoch(0))):
             batch = _to_tensors(batch, device)
             total, terms = model.compute_loss(batch, loss)
             _check_finite(total, terms,

@@ -19,7 +19,7 @@ FRAMEWORKS = {'torch', 'torchvision', 'kornia', 'safetensors'}
 
 # What each part may import of the package, besides itself.
 _LOW = {'utils', 'instruments'}
-_MAP = {'masks', 'cutouts', 'photometry', 'wings', 'metrics'}
+_MAP = {'masks', 'cutouts', 'photometry', 'source_models', 'metrics'}
 ALLOWED = {
     'utils': set(),
     'instruments': {'utils'},
@@ -27,7 +27,7 @@ ALLOWED = {
     'cutouts': _LOW | {'psf'},
     'masks': _LOW | {'psf', 'cutouts'},
     'photometry': _LOW | {'psf', 'masks', 'cutouts'},
-    'wings': _LOW | {'psf', 'cutouts'},
+    'source_models': _LOW | {'psf', 'cutouts'},
     'metrics': _LOW | {'psf'},
     'datasets': _LOW | {'psf'} | _MAP,
     'nn': {'utils'},

@@ -27,10 +27,14 @@ def _batch(cutouts):
 
 def test_arrays(batch, cutouts):
     assert len(cutouts) == 2
-    for values in batch.values():
+    for name, values in batch.items():
         assert values.dtype == np.float32
-        assert values.shape == (48, 64, 64)
-    assert np.all(np.isfinite(batch['image']))
+        assert values.shape == (48,) if name == 'fwhm' else (48, 64, 64)
+    known = np.isfinite(batch['image'])
+    assert not known.all()
+    assert np.all(batch['validity'][~known] == 0)
+    assert np.all(np.isfinite(batch['sources']))
+    assert set(np.round(10 * batch['fwhm'])) == {30, 31, 38}
     assert set(np.unique(batch['validity'])) == {0, 1}
     assert batch['aperture'].min() == 0
     assert batch['aperture'].max() == 1
@@ -38,11 +42,9 @@ def test_arrays(batch, cutouts):
 
 
 def test_sources_are_positive(batch):
-    # image minus target is nothing but sources; outside the holes an
-    # estimate of their wings is taken out, which may be too large
-    used = (batch['image'] != 0) & (batch['validity'] == 0)
-    assert used.any(axis=(1, 2)).all()
-    source = np.where(used, batch['image'] - batch['target'], 0)
+    # the fitted sources and what the fit has left are nothing but sources
+    source = batch['image'] + batch['sources'] - batch['target']
+    source = np.where(np.isfinite(source), source, 0)
     scale = np.nanstd(batch['target'], axis=(1, 2))
     assert np.nanmin(source / scale[:, None, None]) > -1e-3
     center = np.nanmax(source[:, 29:36, 29:36], axis=(1, 2))
@@ -51,6 +53,11 @@ def test_sources_are_positive(batch):
     ratio = center / scale
     assert ratio.min() < 3
     assert ratio.max() > 50
+    # the fit takes most of the light
+    rest = np.abs(np.where(source > 0, batch['image'] - batch['target'], 0))
+    bright = ratio > 30
+    share = (np.nanmax(rest, axis=(1, 2)) / center)[bright]
+    assert 0 < np.median(share) < 0.1
 
 
 def test_deterministic(batch, cutouts):
@@ -97,7 +104,7 @@ def test_real_maps():
     unknown = np.isnan(target)
     assert unknown.any()
     assert np.all(batch['validity'][unknown] == 0)
-    assert np.all(batch['image'][unknown] == 0)
+    assert np.all(np.isnan(batch['image'][unknown]))
     assert np.any(np.nanstd(target, axis=(1, 2)) > 0)
     assert_array_equal(target[:, 32, 32], np.nanmin(target, axis=(1, 2)))
 

@@ -195,11 +195,18 @@ def test_mask_uncertainty_and_nan(remover):
     assert_array_equal(background.data[95, 90:], image.data[95, 90:])
     changed = background.flags > 0
     assert_allclose(background.uncertainty.array[~changed], 2e-3)
-    assert np.all(background.uncertainty.array[changed] > 2e-3)
+    assert np.all(background.uncertainty.array[changed] > 0)
+    assert np.all(background.uncertainty.array[changed] != 2e-3)
     assert_array_equal(background.mask, image.mask)
+    # the noise of the background counts once, that of the source, too
     bare = make_image(X, Y, FLUX)
     _, plain = remover.remove(bare, sky(image, X, Y))
-    assert sources['flux_err'][2] > plain['flux_err'][2]
+    assert_allclose(sources['flux_err'][2], plain['flux_err'][2], rtol=0.05)
+    x, y = round(X[2]), round(Y[2])
+    image.uncertainty.array[y - 2:y + 3, x - 2:x + 3] = 1.0
+    _, noisy = remover.remove(image, sky(image, X, Y))
+    assert_allclose(noisy['flux_err'][2].value,
+                    5 / noisy['aperture_correction'][2], rtol=0.2)
 
 
 def test_edges_and_off_map(remover):

@@ -10,10 +10,12 @@ class in `compact_removal.nn.models` that prepares the cutouts for it),
 """
 
 from compact_removal.nn.networks.partial_conv_unet import PartialConvUNet
+from compact_removal.nn.networks.separation_unet import SeparationUNet
 
-__all__ = ['NETWORKS', 'PartialConvUNet', 'get_network_class']
+__all__ = ['NETWORKS', 'PartialConvUNet', 'SeparationUNet',
+           'get_network_class']
 
-NETWORKS = {'inpainting': PartialConvUNet}
+NETWORKS = {'separation': SeparationUNet, 'inpainting': PartialConvUNet}
 
 
 def get_network_class(name):

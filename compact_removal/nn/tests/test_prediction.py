@@ -14,6 +14,10 @@ import pytest
 from compact_removal import nn
 
 
+def predict(*args, **kwargs):
+    return nn.predict(*args, **kwargs).background
+
+
 @pytest.fixture(scope='module')
 def model():
     return nn.build_model('inpainting', width=2, seed=1)
@@ -31,7 +35,7 @@ def cutouts():
 def test_predict(model, cutouts):
     image, validity = cutouts
     copy = image.copy()
-    result = nn.predict(model, image, validity)
+    result = predict(model, image, validity)
     assert result.shape == image.shape
     assert result.dtype == np.float32
     assert np.isfinite(result).all()
@@ -41,25 +45,25 @@ def test_predict(model, cutouts):
 
 def test_batch_size(model, cutouts):
     image, validity = cutouts
-    expected = nn.predict(model, image, validity)
+    expected = predict(model, image, validity)
     for batch_size in (1, 2, 5):
-        result = nn.predict(model, image, validity, batch_size=batch_size)
+        result = predict(model, image, validity, batch_size=batch_size)
         np.testing.assert_allclose(result, expected, rtol=1e-5, atol=1e-4)
 
 
 def test_order(model, cutouts):
     image, validity = cutouts
-    expected = nn.predict(model, image, validity)
-    result = nn.predict(model, image[::-1], validity[::-1], batch_size=2)
+    expected = predict(model, image, validity)
+    result = predict(model, image[::-1], validity[::-1], batch_size=2)
     np.testing.assert_allclose(result[::-1], expected, rtol=1e-5, atol=1e-4)
 
 
 @pytest.mark.parametrize('dtype', [np.float64, '>f8'])
 def test_pedestal(model, cutouts, dtype):
     image, validity = cutouts
-    expected = nn.predict(model, image, validity)
+    expected = predict(model, image, validity)
     shifted = image.astype(dtype) + 1e8
-    result = nn.predict(model, shifted, validity)
+    result = predict(model, shifted, validity)
     assert result.dtype == np.float64
     np.testing.assert_allclose(result - 1e8, expected, atol=1e-3)
 
@@ -67,33 +71,33 @@ def test_pedestal(model, cutouts, dtype):
 @pytest.mark.parametrize('scale', [1e-30, 1e-3, 1e30])
 def test_units(model, cutouts, scale):
     image, validity = cutouts
-    expected = nn.predict(model, image, validity)
-    result = nn.predict(model, scale * image.astype(float), validity)
+    expected = predict(model, image, validity)
+    result = predict(model, scale * image.astype(float), validity)
     np.testing.assert_allclose(result / scale, expected, atol=1e-3)
 
 
 def test_big_endian_and_integers(model, cutouts):
     image, validity = cutouts
-    expected = nn.predict(model, image, validity)
-    result = nn.predict(model, image.astype('>f4'), validity)
+    expected = predict(model, image, validity)
+    result = predict(model, image.astype('>f4'), validity)
     np.testing.assert_array_equal(result, expected)
     whole = np.round(100 * image).astype(np.int16)
-    result = nn.predict(model, whole, validity)
+    result = predict(model, whole, validity)
     assert result.dtype == np.float32
     np.testing.assert_allclose(result / 100, expected, atol=0.5)
 
 
 def test_invalid_pixels_have_no_influence(model, cutouts):
     image, validity = cutouts
-    expected = nn.predict(model, image, validity)
+    expected = predict(model, image, validity)
     for value in (np.nan, np.inf, -1e30):
         changed = np.where(validity, image, np.float32(value))
         np.testing.assert_array_equal(
-            nn.predict(model, changed, validity), expected)
+            predict(model, changed, validity), expected)
     image = image.copy()
     image[:, 0, 0] = np.nan
     validity[:, 0, 1] = False
-    assert np.isfinite(nn.predict(model, image, validity)).all()
+    assert np.isfinite(predict(model, image, validity)).all()
 
 
 def test_empty_cutouts(model, cutouts):
@@ -101,10 +105,10 @@ def test_empty_cutouts(model, cutouts):
     validity[0] = False
     image = image.copy()
     image[1] = 7.0
-    result = nn.predict(model, image, validity)
+    result = predict(model, image, validity)
     assert (result[0] == 0).all()
     assert np.isfinite(result[1]).all()
-    assert nn.predict(model, image[:0], validity[:0]).shape == (0, 96, 96)
+    assert predict(model, image[:0], validity[:0]).shape == (0, 96, 96)
 
 
 def test_extreme_values(model):
@@ -114,37 +118,37 @@ def test_extreme_values(model):
     image[:, 1::2] = -limit
     model.eval()
     with np.errstate(over='ignore'):
-        result = nn.predict(model, image.astype(float), image < np.inf)
+        result = predict(model, image.astype(float), image < np.inf)
     assert np.isfinite(result).all()
 
 
 def test_predict_does_not_depend_on_training_mode(model, cutouts):
     image, validity = cutouts
-    expected = nn.predict(model, image, validity)
+    expected = predict(model, image, validity)
     model.train()
-    np.testing.assert_array_equal(nn.predict(model, image, validity),
+    np.testing.assert_array_equal(predict(model, image, validity),
                                   expected)
 
 
 def test_errors(model, cutouts):
     image, validity = cutouts
     with pytest.raises(ValueError, match='^image must have 3 dimensions'):
-        nn.predict(model, image[0], validity[0])
+        predict(model, image[0], validity[0])
     with pytest.raises(ValueError, match='^validity must have the shape'):
-        nn.predict(model, image, validity[:2])
+        predict(model, image, validity[:2])
     with pytest.raises(ValueError, match='^image must have sides'):
-        nn.predict(model, image[:, :80], validity[:, :80])
+        predict(model, image[:, :80], validity[:, :80])
     for batch_size in (0, 1.5):
         with pytest.raises(ValueError, match='^batch_size must be'):
-            nn.predict(model, image, validity, batch_size=batch_size)
+            predict(model, image, validity, batch_size=batch_size)
     with pytest.raises(ValueError, match="^device must be 'auto'"):
-        nn.predict(model, image, validity, device='abacus')
+        predict(model, image, validity, device='abacus')
     with pytest.raises(ValueError, match='^network must be one of'):
         nn.build_model('unknown')
 
 
 def test_progress_bar(model, cutouts, capsys):
-    nn.predict(model, *cutouts, batch_size=2, progress_bar=True)
+    predict(model, *cutouts, batch_size=2, progress_bar=True)
     assert '3/3' in capsys.readouterr().err
 
 
@@ -163,8 +167,8 @@ def test_bridge(model, cutouts, tmp_path):
     nn.save_weights(trained, path, {'mode': 'scanmap'})
     loaded, metadata = nn.load_weights(path)
     assert metadata['mode'] == 'scanmap'
-    np.testing.assert_allclose(nn.predict(loaded, image, validity),
-                               nn.predict(trained, image, validity),
+    np.testing.assert_allclose(predict(loaded, image, validity),
+                               predict(trained, image, validity),
                                atol=0.05)
     for row in nn.list_weights():
         assert nn.weights_path(row['name']).is_file()
