@@ -26,7 +26,7 @@ _CROSSED_LEAST = 1.2
 
 # Some sources are larger than the beam: share, and width of source and
 # beam together over that of the beam.
-_EXTENDED_CHANCE = 0.3
+_EXTENDED_CHANCE = 0.2
 _EXTENT = (1.0, 1.5)
 _SIGMA_PER_FWHM = 1 / np.sqrt(8 * np.log(2))
 

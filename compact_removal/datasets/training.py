@@ -16,15 +16,12 @@ from compact_removal.source_models import (RadialPSF, fit_sources,
 
 __all__ = ['TrainingCutouts']
 
-# Ratio of peak to local standard deviation of the background (log10),
-# for the central source and for neighbours; faint ones are more likely.
-_LOG_RATIO = (-0.5, 3.2)
-_LOG_RATIO_NEIGHBOR = (-0.5, 2.7)
-_FAINT_POWER = 1.2
-
-# Some sources are very bright.
-_BRIGHT_CHANCE = 0.08
-_LOG_RATIO_BRIGHT = (3.0, 4.2)
+# Ratio of peak to local standard deviation of the background (log10)
+# that a share of the sources does not reach, for the central source and
+# for neighbours.
+_SHARES = (0.0, 0.1, 0.8, 0.95, 1.0)
+_LOG_RATIO = (-0.5, 0.4, 2.2, 3.2, 4.2)
+_LOG_RATIO_NEIGHBOR = (-0.5, 0.0, 1.5, 2.2, 2.7)
 
 _NEIGHBOR_CHANCE = 0.5
 _MAX_NEIGHBORS = 4
@@ -338,10 +335,9 @@ class TrainingCutouts:
                         for p, e in zip(phase, error, strict=True))
             else:
                 x, y = _neighbor_pixel(rng, size, 1.5 * band.mask_radii[-1])
-            low, high = _LOG_RATIO if k == 0 else _LOG_RATIO_NEIGHBOR
-            if k == 0 and rng.random() < _BRIGHT_CHANCE:
-                low, high = _LOG_RATIO_BRIGHT
-            ratio = 10 ** (low + (high - low) * rng.random() ** _FAINT_POWER)
+            ratio = 10 ** np.interp(
+                rng.random(), _SHARES,
+                _LOG_RATIO if k == 0 else _LOG_RATIO_NEIGHBOR)
             flux = ratio * spread / float(stamp.max())
             library.add(image, stamp, flux, x, y)
             positions.append((x + phase[0] - error[0],

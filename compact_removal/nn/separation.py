@@ -86,8 +86,9 @@ class SeparationModel(nn.Module):
     cutout is scaled by the median and half the 16-84 % range of the
     background around the source. The network sees the residual of the
     sources, a smooth fill of the holes, and the fitted models. In the
-    holes, the background is the smooth fill, plus a share of the
-    residual, plus a correction; outside, the image plus a correction.
+    holes, the background is the smooth fill, plus a share of what the
+    pixels show above it after a relative correction of the models, plus
+    a correction; outside, the image plus a correction.
 
     Parameters
     ----------
@@ -122,12 +123,13 @@ class SeparationModel(nn.Module):
 
         Returns
         -------
-        inputs : `torch.Tensor`, (n, 7, ny, nx)
+        inputs : `torch.Tensor`, (n, 8, ny, nx)
             Smooth fill and residual, compressed; their difference,
-            clipped; holes; observed pixels; source models, compressed;
-            log of the width of the PSF.
-        filled, difference : `torch.Tensor`, (n, ny, nx)
-            Smooth fill, and clipped residual minus fill, both scaled.
+            clipped; the difference relative to the source models;
+            holes; observed pixels; source models, compressed; log of
+            the width of the PSF.
+        filled, difference, sources : `torch.Tensor`, (n, ny, nx)
+            Smooth fill, residual minus fill, and source models, scaled.
         center, spread : `torch.Tensor`, (n, 1, 1)
             The limits: ``image = center + spread * scaled``.
         """
@@ -139,28 +141,30 @@ class SeparationModel(nn.Module):
             mask = valid.to(scaled.dtype)[:, None]
             filled = fill_smoothly(torch.where(valid, scaled, 0.0)[:, None],
                                    mask)[:, 0]
-            limit = _LARGEST_RESIDUAL
             difference = torch.where(observed, scaled - filled, 0.0)
-            difference = limit * torch.tanh(difference / limit)
+            sources = sources / spread
             width = torch.log2(fwhm / 3.5)[:, None, None].expand_as(image)
             inputs = torch.stack((
                 torch.asinh(filled),
-                torch.asinh(torch.where(observed, scaled, filled)),
-                difference / 2,
+                torch.asinh(filled + difference),
+                _clip(difference) / 2,
+                10 * difference / (sources.abs() + difference.abs() + 10),
                 (observed & ~valid).to(scaled.dtype),
                 observed.to(scaled.dtype),
-                torch.asinh(sources / spread) / 2,
+                torch.asinh(sources) / 2,
                 width), dim=1)
-        return inputs, filled, difference, center, spread
+        return inputs, (filled, difference, sources), center, spread
 
-    def predict_scaled(self, inputs, filled, difference, fwhm):
+    def predict_scaled(self, inputs, parts, fwhm):
         """
         Estimate background and errors in scaled units.
 
         Parameters
         ----------
-        inputs, filled, difference : `torch.Tensor`
+        inputs : `torch.Tensor`, (n, 8, ny, nx)
             From `prepare`.
+        parts : tuple of `torch.Tensor`, (n, ny, nx)
+            Filled, difference and sources, from `prepare`.
         fwhm : `torch.Tensor`, (n,)
             Width of the PSF (pixels).
 
@@ -173,7 +177,9 @@ class SeparationModel(nn.Module):
         """
         inputs = inputs.contiguous(memory_format=torch.channels_last)
         maps, values = self.network(inputs, fwhm)
-        correction, share, log_error = maps.unbind(1)
+        correction, share, scale, log_error = maps.unbind(1)
+        filled, difference, sources = parts
+        difference = _clip(difference - 0.1 * scale * sources)
         background = filled + torch.sigmoid(share) * difference + correction
         area = torch.pi * (fwhm[:, None] * fwhm.new_tensor(ERROR_RADII)) ** 2
         limit = _LOG_ERROR_LIMIT
@@ -200,11 +206,10 @@ class SeparationModel(nn.Module):
         terms : dict of `torch.Tensor`
             Its terms.
         """
-        inputs, filled, difference, center, spread = self.prepare(
+        inputs, parts, center, spread = self.prepare(
             batch['image'], batch['validity'], batch['sources'],
             batch['fwhm'])
-        output = self.predict_scaled(inputs, filled, difference,
-                                     batch['fwhm'])
+        output = self.predict_scaled(inputs, parts, batch['fwhm'])
         target = (batch['target'] - center) / spread
         return loss(*output, target, batch['validity'],
                     batch['sources'] / spread, batch['aperture'],
@@ -233,13 +238,20 @@ class SeparationModel(nn.Module):
         estimate : `Estimate`
             In the unit of the image.
         """
-        inputs, filled, difference, center, spread = self.prepare(
+        inputs, parts, center, spread = self.prepare(
             image, valid, sources, fwhm)
         background, log_error, log_flux_error = self.predict_scaled(
-            inputs, filled, difference, fwhm)
+            inputs, parts, fwhm)
         return Estimate(center + spread * background,
                         spread * torch.exp(log_error),
                         spread[:, 0] * torch.exp(log_flux_error))
+
+
+def _clip(difference):
+    """
+    Differences, but large ones no larger than a few standard deviations.
+    """
+    return _LARGEST_RESIDUAL * torch.tanh(difference / _LARGEST_RESIDUAL)
 
 
 def _statistics(image, valid, fwhm):
@@ -270,10 +282,10 @@ class SeparationLoss(nn.Module):
     With all differences in units of the local standard deviation of the
     background, per cutout:
 
-    * ``hole``: :math:`\ln(1 + \langle|\Delta|\rangle / 0.05)`, where the
+    * ``hole``: :math:`\ln(1 + \langle|\Delta|\rangle / 0.25)`, where the
       mean is over the holes and, with half the weight, over pixels
       outside that the source models reach;
-    * ``flux``: :math:`\ln(1 + |\Delta F| / 0.03 A)`, mean over apertures
+    * ``flux``: :math:`\ln(1 + |\Delta F| / 0.12 A)`, mean over apertures
       of area A around the central source, with the radii `ERROR_RADII`;
     * ``error``, ``flux_error``: negative log-likelihood of these pixels,
       and of the aperture sums, under normal distributions of the
@@ -337,7 +349,7 @@ class SeparationLoss(nn.Module):
         weight = hole + 0.5 * reached
         mean = ((weight * difference.abs()).sum((1, 2))
                 / weight.sum((1, 2)).clamp(min=1))
-        terms = {'hole': torch.log1p(mean / 0.05).mean()}
+        terms = {'hole': torch.log1p(mean / 0.25).mean()}
         terms['error'] = ((weight * _surprise(difference, log_error))
                           .sum() / weight.sum().clamp(min=1))
 
@@ -357,7 +369,7 @@ class SeparationLoss(nn.Module):
         usable = torch.stack(usable, 1).to(sums.dtype)
         count = usable.sum().clamp(min=1)
         terms['flux'] = (usable * torch.log1p(
-            sums.abs() / (0.03 * areas))).sum() / count
+            sums.abs() / (0.12 * areas))).sum() / count
         terms['flux_error'] = (usable * _surprise(
             sums, log_flux_error)).sum() / count
         total = sum(weight * terms[name]
