@@ -19,9 +19,9 @@ __all__ = ['TrainingCutouts']
 # Ratio of peak to local standard deviation of the background (log10)
 # that a share of the sources does not reach, for the central source and
 # for neighbours.
-_SHARES = (0.0, 0.1, 0.8, 0.95, 1.0)
-_LOG_RATIO = (-0.5, 0.4, 2.2, 3.2, 4.2)
-_LOG_RATIO_NEIGHBOR = (-0.5, 0.0, 1.5, 2.2, 2.7)
+_SHARES = (0.0, 0.25, 0.55, 0.8, 0.95, 1.0)
+_LOG_RATIO = (-0.6, 0.4, 1.2, 2.2, 3.2, 4.2)
+_LOG_RATIO_NEIGHBOR = (-0.6, 0.0, 0.7, 1.5, 2.2, 2.7)
 
 _NEIGHBOR_CHANCE = 0.5
 _MAX_NEIGHBORS = 4

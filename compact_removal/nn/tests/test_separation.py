@@ -1,0 +1,273 @@
+# Licensed under a 3-clause BSD style license - see licenses/LICENSE.rst
+"""
+Tests for the network that sees the pixels under the sources.
+"""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from compact_removal import nn
+from compact_removal.nn.models import make_model
+from compact_removal.nn.networks import SeparationUNet
+from compact_removal.nn.separation import (SeparationLoss,
+                                           aperture_weights)
+
+FWHM = torch.tensor([2.6, 3.1, 6.0])
+
+
+@pytest.fixture
+def cutouts():
+    generator = torch.Generator().manual_seed(1)
+    image = torch.randn(3, 64, 64, generator=generator).cumsum(2)
+    valid = torch.ones(3, 64, 64, dtype=torch.bool)
+    valid[:, 26:39, 26:39] = False
+    sources = torch.zeros(3, 64, 64)
+    sources[:, 30:35, 30:35] = 500.0
+    return image, valid, sources, FWHM
+
+
+@pytest.fixture(scope='module')
+def model():
+    # random weights everywhere: new ones give no correction at all
+    model = make_model('separation', width=1, seed=1).eval()
+    generator = torch.Generator().manual_seed(2)
+    for parameter in model.parameters():
+        with torch.no_grad():
+            parameter += 0.05 * torch.randn(parameter.shape,
+                                            generator=generator)
+    return model
+
+
+def test_first_estimate(cutouts):
+    # half of what the pixels show; exactly the image outside the holes
+    image, valid, sources, fwhm = cutouts
+    model = make_model('separation', width=1, seed=1).eval()
+    _, (filled, difference, _), center, spread = model.prepare(*cutouts)
+    with torch.no_grad():
+        found = model(*cutouts)
+    torch.testing.assert_close(found.background[valid], image[valid],
+                               rtol=1e-4, atol=1e-4)
+    assert (difference[valid] == 0).all()
+    small = (difference.abs() < 0.3) & ~valid
+    expected = (center + spread * (filled + difference / 2))[small]
+    torch.testing.assert_close(found.background[small], expected, rtol=1e-2,
+                               atol=1e-2)
+    assert (found.error > 0).all()
+    # sums over larger apertures have larger errors
+    assert (found.flux_error.diff(dim=1) > 0).all()
+
+
+@pytest.mark.parametrize(('factor', 'offset'), [(1e-8, 0), (1e6, 0),
+                                                (2.0, 30.0)])
+def test_scale_free(model, cutouts, factor, offset):
+    image, valid, sources, fwhm = cutouts
+    with torch.no_grad():
+        first = model(*cutouts)
+        second = model(factor * image + offset, valid, factor * sources,
+                       fwhm)
+    torch.testing.assert_close((second.background - offset) / factor,
+                               first.background, rtol=1e-3, atol=1e-2)
+    for name in ('error', 'flux_error'):
+        torch.testing.assert_close(getattr(second, name) / factor,
+                                   getattr(first, name), rtol=1e-2,
+                                   atol=1e-3)
+
+
+def test_sees_pixels_in_holes_but_not_unmeasured(model, cutouts):
+    image, valid, sources, fwhm = cutouts
+    changed = image.clone()
+    changed[:, 30:34, 30:34] += 3.0
+    with torch.no_grad():
+        first = model(*cutouts).background
+        second = model(changed, valid, sources, fwhm).background
+        assert (second - first)[:, 30:34, 30:34].mean() > 0.3
+        hidden = image.clone()
+        hidden[:, 20:24, 5:9] = math.nan
+        results = []
+        for value in (math.nan, math.inf, -math.inf):
+            hidden[:, 20:24, 5:9] = value
+            results.append(model(hidden, valid, sources, fwhm))
+    for result in results:
+        assert torch.isfinite(result.background).all()
+        assert torch.equal(result.background, results[0].background)
+
+
+def test_empty_and_constant(model, cutouts):
+    image, valid, sources, fwhm = cutouts
+    image, valid = image.clone(), valid.clone()
+    valid[0] = False
+    image[1] = 3.0
+    image[2] = math.nan
+    with torch.no_grad():
+        found = model(image, valid, sources, fwhm)
+    for values in found:
+        assert torch.isfinite(values).all()
+
+
+def test_dynamic_range(model, cutouts):
+    image, valid, sources, fwhm = cutouts
+    bright = image.clone()
+    bright[:, 28:37, 28:37] += 1e5
+    with torch.no_grad():
+        found = model(bright, valid, 1e6 * sources, fwhm)
+    assert torch.isfinite(found.background).all()
+    # the background stays near the rest of the image
+    assert found.background.abs().max() < 40 * image.abs().max()
+
+
+def test_loss_by_hand():
+    target = torch.zeros(1, 48, 48)
+    validity = torch.ones(1, 48, 48)
+    validity[:, 20:28, 20:28] = 0
+    sources = torch.zeros(1, 48, 48)
+    sources[:, :4, :8] = 1.0
+    aperture = aperture_weights((48, 48), *torch.full((2, 1), 24.0),
+                                torch.tensor([4.0]))
+    background = torch.zeros(1, 48, 48)
+    background[:, 20:28, 20:28] = 0.5
+    log_error = torch.full((1, 48, 48), math.log(0.5))
+    fwhm = torch.tensor([2.0])
+    total, terms = SeparationLoss(hole=2, flux=3, error=5, flux_error=7)(
+        background, log_error, torch.zeros(1, 4), target, validity, sources,
+        aperture, fwhm)
+    # 64 pixels of the hole off by 0.5; 32 pixels reached count half
+    mean = 64 * 0.5 / (64 + 0.5 * 32)
+    assert terms['hole'].item() == pytest.approx(math.log1p(mean / 0.25))
+    expected = math.log(0.5) + 0.5 * 64 / (64 + 0.5 * 32)
+    assert terms['error'].item() == pytest.approx(expected)
+    # the two small apertures lie in the hole
+    sums = [torch.sum(aperture_weights((48, 48), *torch.full((2, 1), 24.0),
+                                       torch.tensor([2.0 * radius]))
+                      * background).item() for radius in nn.ERROR_RADII]
+    areas = [aperture_weights((48, 48), *torch.full((2, 1), 24.0),
+                              torch.tensor([2.0 * radius])).sum().item()
+             for radius in nn.ERROR_RADII]
+    flux = np.mean([math.log1p(s / (0.12 * a))
+                    for s, a in zip(sums, areas, strict=True)])
+    assert terms['flux'].item() == pytest.approx(flux, rel=1e-4)
+    surprise = np.mean([s ** 2 / 2 if s < 3 else 3 * s - 4.5 for s in sums])
+    assert terms['flux_error'].item() == pytest.approx(surprise, rel=1e-4)
+    assert total.item() == pytest.approx(
+        2 * terms['hole'].item() + 3 * terms['flux'].item()
+        + 5 * terms['error'].item() + 7 * terms['flux_error'].item())
+
+
+def test_error_terms_find_the_scatter():
+    # the most likely error is the scatter of the differences
+    generator = torch.Generator().manual_seed(3)
+    background = 0.7 * torch.randn(8, 48, 48, generator=generator)
+    zero = torch.zeros(8, 48, 48)
+    aperture = aperture_weights((48, 48), *torch.full((3, 8), 24.0))
+    losses = {}
+    for width in (0.5, 0.7, 1.0):
+        log_error = torch.full((8, 48, 48), math.log(width))
+        _, terms = SeparationLoss()(background, log_error,
+                                    torch.zeros(8, 4), zero, zero, zero,
+                                    aperture, torch.full((8,), 3.0))
+        losses[width] = terms['error'].item()
+    assert min(losses, key=losses.get) == 0.7
+
+
+def test_unknown_target():
+    model = make_model('separation', width=1, seed=1)
+    image = torch.randn(2, 48, 48)
+    aperture = aperture_weights((48, 48), *torch.full((3, 2), 24.0))
+    batch = {'image': image, 'validity': torch.zeros(2, 48, 48),
+             'sources': torch.ones(2, 48, 48), 'aperture': aperture,
+             'target': torch.full((2, 48, 48), math.nan),
+             'fwhm': torch.full((2,), 3.0)}
+    total, terms = model.compute_loss(batch, SeparationLoss())
+    assert terms['hole'].item() == 0
+    assert terms['flux'].item() == 0
+    total.backward()
+    for parameter in model.parameters():
+        assert torch.isfinite(parameter.grad).all()
+
+
+class Batches:
+    """
+    Sources of two unknown widths on a slope.
+    """
+
+    def __init__(self, n_batches):
+        self.n_batches = n_batches
+
+    def epoch(self, i):
+        y, x = np.indices((32, 32)) - 16.0
+        radius = np.hypot(x, y)
+        for number in range(self.n_batches):
+            rng = np.random.default_rng([i, number])
+            slope = rng.normal(size=(8, 1, 1))
+            target = slope * x + 0.1 * rng.normal(size=(8, 32, 32))
+            core = np.exp(-radius ** 2 / rng.choice([6, 9], size=(8, 1, 1)))
+            nominal = np.exp(-radius ** 2 / 7.5)
+            flux = rng.uniform(5, 50, size=(8, 1, 1))
+            hole = radius < 7
+            yield {'image': target + flux * (core - nominal),
+                   'sources': flux * nominal, 'target': target,
+                   'validity': np.broadcast_to(~hole, target.shape),
+                   'aperture': np.broadcast_to(radius < 4, target.shape),
+                   'fwhm': np.full(8, 4.0)}
+
+
+def test_training(tmp_path):
+    model = nn.build_model('separation', width=2, seed=1)
+    loss = nn.make_loss('separation')
+    path = tmp_path / 'run.checkpoint'
+    settings = {'loss': loss, 'learning_rate': 0.005, 'scheduler': 'cosine'}
+    history = nn.train(model, Batches(20), Batches(2), n_epochs=4,
+                       checkpoint=path, **settings)
+    assert history['flux'][-1] < 0.7 * history['flux'][0]
+    assert history['validation_hole'][-1] < 0.8 * history['hole'][0]
+
+    saved = tmp_path / 'weights.safetensors'
+    nn.save_weights(model, saved, {'mode': 'any'})
+    loaded, metadata = nn.load_weights(saved)
+    assert metadata['network'] == 'separation'
+    batch = next(Batches(1).epoch(9))
+    first, second = (nn.predict(one, batch['image'], batch['validity'],
+                                sources=batch['sources'], fwhm=4.0)
+                     for one in (model, loaded))
+    spread = np.std(batch['target'])
+    for one, other in zip(first, second, strict=True):
+        np.testing.assert_allclose(one, other, atol=0.02 * spread, rtol=0.05)
+
+
+def test_bridge(model, cutouts):
+    image, valid, sources, fwhm = (value.numpy() for value in cutouts)
+    found = nn.predict(model, image, valid, sources=sources, fwhm=fwhm)
+    assert found.background.shape == found.error.shape == image.shape
+    assert found.flux_error.shape == (3, len(nn.ERROR_RADII))
+    single = nn.predict(model, image[1:2], valid[1:2],
+                        sources=sources[1:2], fwhm=float(fwhm[1]))
+    for one, other in zip(single, found, strict=True):
+        np.testing.assert_allclose(one[0], other[1], rtol=1e-3, atol=1e-3)
+    big = nn.predict(model, 1e20 * image.astype(float) + 1e23, valid,
+                     sources=1e20 * sources, fwhm=fwhm)
+    np.testing.assert_allclose(big.background / 1e20 - 1e3,
+                               found.background, rtol=1e-3, atol=1e-2)
+    with pytest.raises(ValueError, match='^sources must have the shape'):
+        nn.predict(model, image, valid, sources=sources[:1])
+    with pytest.raises(ValueError, match='^fwhm must be positive'):
+        nn.predict(model, image, valid, fwhm=-1.0)
+
+
+def test_network_shapes():
+    network = SeparationUNet(width=2)
+    maps, values = network(torch.zeros(1, 8, 40, 48), torch.tensor([3.0]))
+    assert maps.shape == (1, 4, 40, 48)
+    assert values.shape == (1, 4)
+    with pytest.raises(ValueError, match='^image must have sides'):
+        network(torch.zeros(1, 8, 36, 48), torch.tensor([3.0]))
+    for width in (0, 1.5):
+        with pytest.raises(ValueError, match='^width must be'):
+            SeparationUNet(width=width)
+    assert nn.network_limits('separation') == (8, 32)
+
+
+def test_errors():
+    with pytest.raises(ValueError, match='^flux must be a weight'):
+        SeparationLoss(flux=-1)
