@@ -17,7 +17,7 @@ _TAPER = 3.0
 
 # A network that sees the sources takes out their wings, too, as far as
 # they reach this part of the standard deviation of the background.
-_FAINTEST_WING = 0.05
+_FAINTEST_WING = 0.1
 
 
 def estimate_background(input_map, sources, predict, *, band, cutout_size,
@@ -110,7 +110,7 @@ def estimate_background(input_map, sources, predict, *, band, cutout_size,
                                              np.minimum(reach, limit))
         # first the wings, then the holes: a hole belongs to its source
         discs.insert(0, sources.footprint[rows])
-    result, error = data, input_error
+    result, error = np.where(input_map.valid, data, 0.0), input_error
     filled = np.zeros(data.shape, dtype=np.float32)
     for disc in discs:
         weights = disc_weights(x, y, disc, corners, cutout_size, taper=taper)

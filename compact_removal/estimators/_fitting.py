@@ -13,19 +13,17 @@ from compact_removal.estimators._inputs import read_image, read_positions
 from compact_removal.instruments import get_mode
 from compact_removal.masks import scale_factor
 
-# What `fit` does unless told otherwise: the paper's settings (Sect. 3.5).
+_COMMON = {'n_epochs': 100, 'n_batches': 100, 'n_validation_batches': 20,
+           'n_fields': 400, 'width': None, 'loss': None, 'patience': 5,
+           'factor': 0.5, 'checkpoint': None}
+
+# What `fit` does unless told otherwise, by network; for inpainting these
+# are the paper's settings (Sect. 3.5).
 TRAINING_DEFAULTS = {
-    'n_epochs': 100,
-    'n_batches': 100,
-    'n_validation_batches': 20,
-    'n_fields': 400,
-    'width': 32,
-    'loss': None,
-    'learning_rate': 0.005,
-    'scheduler': 'plateau',
-    'patience': 5,
-    'factor': 0.5,
-    'checkpoint': None,
+    'separation': {**_COMMON, 'learning_rate': 0.001, 'scheduler': 'cosine',
+                   'max_norm': 20.0},
+    'inpainting': {**_COMMON, 'learning_rate': 0.005,
+                   'scheduler': 'plateau', 'max_norm': 1.0},
 }
 
 
@@ -51,7 +49,7 @@ def fit_remover(remover, band, backgrounds, catalogs, validation, training):
     history : dict
         Losses and learning rates.
     """
-    settings = _settings(training)
+    settings = _settings(remover.network, training)
     maps = _background_maps('backgrounds', backgrounds, band, catalogs)
     kept = _background_maps('validation', validation, band, None)
     seed = _integer_seed(remover.seed)
@@ -80,7 +78,8 @@ def fit_remover(remover, band, backgrounds, catalogs, validation, training):
         n_epochs=settings['n_epochs'],
         learning_rate=settings['learning_rate'],
         scheduler=settings['scheduler'], patience=settings['patience'],
-        factor=settings['factor'], checkpoint=settings['checkpoint'],
+        factor=settings['factor'], max_norm=settings['max_norm'],
+        checkpoint=settings['checkpoint'],
         progress_bar=remover.progress_bar, seed=seed, device=remover.device)
     info = {
         'network': remover.network,
@@ -162,17 +161,18 @@ def calibration(info, name):
     return factor
 
 
-def _settings(training):
+def _settings(network, training):
     """
-    The defaults, with what the user changed.
+    The defaults of a network, with what the user changed.
     """
+    defaults = TRAINING_DEFAULTS[network]
     training = {} if training is None else training
-    unknown = sorted(set(training) - set(TRAINING_DEFAULTS))
+    unknown = sorted(set(training) - set(defaults))
     if unknown:
-        msg = (f'training must only have the keys '
-               f'{", ".join(TRAINING_DEFAULTS)}; got {", ".join(unknown)}')
+        msg = (f'training must only have the keys {", ".join(defaults)}; '
+               f'got {", ".join(unknown)}')
         raise ValueError(msg)
-    return {**TRAINING_DEFAULTS, **training}
+    return {**defaults, **training}
 
 
 def _integer_seed(seed):

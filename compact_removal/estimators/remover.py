@@ -45,11 +45,12 @@ class CompactSourceRemover(BaseEstimator):
     Remove compact sources from maps, and measure them.
 
     Each source is covered by a round hole whose radius grows with its
-    signal-to-noise ratio (paper, Table 3). A partial-convolution U-Net
-    fills the hole from the pixels around it, out of which the wings of
-    the source were taken; the flux of the source is what was removed,
-    corrected for the aperture. "Paper" is Madarasz et al., "A Deep
-    Neural Network Approach to Compact Source Removal".
+    signal-to-noise ratio (paper, Table 3). A model of the source, fitted
+    to its core, is taken out of the map, wings included. Then a network
+    estimates the background in the hole, from the pixels around it
+    (inpainting) or from all pixels (separation); the flux of the source
+    is what was removed, corrected for the aperture. "Paper" is Madarasz
+    et al., "A Deep Neural Network Approach to Compact Source Removal".
 
     Parameters
     ----------
@@ -58,9 +59,10 @@ class CompactSourceRemover(BaseEstimator):
     band : str, Quantity or `~compact_removal.instruments.Band`
         The band (``'blue'``, ``'green'``, ``'red'``), its wavelength
         (70, 100 or 160 um), or a band object of another instrument.
-    network : {'inpainting'}, optional
-        ``'inpainting'``: the network of the paper, which sees only the
-        pixels outside the holes.
+    network : {'separation', 'inpainting'}, optional
+        ``'separation'``: sees the pixels under the sources, too, and
+        tells errors. ``'inpainting'``: the network of the paper, which
+        sees only the pixels outside the holes.
     weights : str or path-like, optional
         ``'default'``: the weights that ship for ``network`` and
         ``mode``; or the name of shipped weights, or a safetensors file.
@@ -100,7 +102,7 @@ class CompactSourceRemover(BaseEstimator):
     (3, Unit("Jy / pix"))
     """
 
-    def __init__(self, mode, band, *, network='inpainting',
+    def __init__(self, mode, band, *, network='separation',
                  weights='default', apertures=None, cutout_size=96,
                  batch_size=64, device='auto', recenter=False, seed=None,
                  progress_bar=False):
@@ -137,8 +139,12 @@ class CompactSourceRemover(BaseEstimator):
             shape, unit and WCS: pixels outside the footprints of the
             sources are those of the input, bit by bit; ``flags`` marks
             changed pixels (``PIXEL_FLAGS``), ``uncertainty`` is the
-            error of the estimate, ``meta`` the provenance. Masked and
-            non-finite pixels keep their values.
+            error of the estimate (elsewhere that of the input, or 0),
+            ``meta`` the provenance. Masked and non-finite pixels keep
+            their values. The footprint of a source is its hole with a
+            soft edge; for separation it reaches out to where the wings
+            drop below a tenth of the local standard deviation, but stays
+            in the cutout.
             ``sources``, a `~astropy.table.QTable` with the columns
             ``id``, ``sky_center``, ``x_center``, ``y_center``, ``snr``
             (eq. 1), ``mask_radius`` (pixels of the map), ``flux``,
@@ -201,8 +207,8 @@ class CompactSourceRemover(BaseEstimator):
             Maps that decide which epoch's weights are kept; default:
             other cutouts of ``backgrounds``.
         training : dict, optional
-            Settings of the training, see
-            `TRAINING_DEFAULTS`.
+            Settings of the training, see ``TRAINING_DEFAULTS``, which
+            has one dict per network.
 
         Returns
         -------

@@ -6,9 +6,9 @@ These functions take and return NumPy arrays; PyTorch is loaded when one
 of them is first called. A model is an opaque object.
 """
 
-__all__ = ['ERROR_RADII', 'build_model', 'find_weights', 'list_weights', 'load_weights',
-           'make_loss', 'network_limits', 'predict', 'save_weights', 'train',
-           'weights_path']
+__all__ = ['ERROR_RADII', 'build_model', 'find_weights', 'list_weights',
+           'load_weights', 'make_loss', 'network_limits', 'predict',
+           'save_weights', 'train', 'weights_path']
 
 # Radii of apertures, in FWHM of the PSF, whose errors networks predict.
 ERROR_RADII = (0.8, 1.2, 1.8, 2.7)

@@ -14,7 +14,8 @@ from compact_removal.nn.features import FilterBankFeatures
 from compact_removal.nn.separation import SeparationLoss
 
 __all__ = ['FluxLoss', 'HoleLoss', 'InpaintingLoss', 'SSIMLoss',
-           'SeparationLoss', 'SourceLoss', 'StyleLoss', 'ValidLoss', 'composite', 'flux_loss',
+           'SeparationLoss', 'SourceLoss', 'StyleLoss', 'ValidLoss',
+           'composite', 'flux_loss',
            'gram_matrix', 'hole_loss', 'source_loss', 'ssim_loss',
            'style_loss', 'valid_loss']
 

@@ -26,16 +26,21 @@ def make_maps(n_maps=1):
             for _ in range(n_maps)]
 
 
-def make_remover(**kwargs):
-    return CompactSourceRemover('scanmap', 'blue', weights=None,
-                                batch_size=2, seed=3, **kwargs)
+@pytest.fixture(params=['inpainting', 'separation'])
+def network(request):
+    return request.param
 
 
-def test_fit_on_maps(tmp_path):
+def make_remover(network='inpainting'):
+    return CompactSourceRemover('scanmap', 'blue', network=network,
+                                weights=None, batch_size=2, seed=3)
+
+
+def test_fit_on_maps(tmp_path, network):
     maps = make_maps()
     before = maps[0].data.copy()
     catalog = maps[0].wcs.pixel_to_world([70.0], [60.0])
-    remover = make_remover()
+    remover = make_remover(network)
     with pytest.raises(ValueError, match='call fit'):
         remover.remove(maps[0], catalog)
     assert remover.fit(maps, catalogs=[catalog], validation=make_maps(),
@@ -50,8 +55,8 @@ def test_fit_on_maps(tmp_path):
     assert np.isfinite(again.remove(maps[0], catalog).sources['flux'][0])
 
 
-def test_fit_is_deterministic_and_overwrites():
-    remover = make_remover().fit(None, training=TINY)
+def test_fit_is_deterministic_and_overwrites(network):
+    remover = make_remover(network).fit(None, training=TINY)
     first = remover.history_
     assert remover.fit(None, training=TINY).history_ == first
 

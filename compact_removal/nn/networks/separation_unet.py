@@ -3,6 +3,8 @@
 The U-Net that sees the pixels under the sources.
 """
 
+from itertools import pairwise
+
 import torch
 from torch import nn
 from torch.nn import functional
@@ -88,7 +90,7 @@ class SeparationUNet(nn.Module):
                                padding=1)
         self.encoder = nn.ModuleList(_make_blocks(n) for n in channels)
         self.decoder = nn.ModuleList(_make_blocks(n) for n in channels[:-1])
-        pairs = list(zip(channels[:-1], channels[1:], strict=True))
+        pairs = list(pairwise(channels))
         self.down = nn.ModuleList(nn.Conv2d(n, m, 2, stride=2)
                                   for n, m in pairs)
         self.up = nn.ModuleList(nn.Conv2d(m, n, 1) for n, m in pairs)

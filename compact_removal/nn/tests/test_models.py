@@ -89,7 +89,8 @@ def test_nan_is_invalid(model, cutouts):
     with_nan = image.clone()
     with_nan[:, 5, 5] = float('nan')
     with torch.no_grad():
-        assert torch.equal(model(with_nan, valid).background, model(image, hole).background)
+        assert torch.equal(model(with_nan, valid).background,
+                           model(image, hole).background)
 
 
 def test_empty_and_constant(model, cutouts):

@@ -1,0 +1,359 @@
+# Licensed under a 3-clause BSD style license - see licenses/LICENSE.rst
+"""
+Accuracy of both networks against what people would use instead.
+
+Sources are injected into simulated fields and real maps that no network
+was trained on, with PSFs that no network was trained on (stamps of Vesta
+and model PSFs), removed, and measured by every method. Prints a table
+and saves all rows::
+
+    python benchmarks/accuracy.py --data ../shared/data --output accuracy.ecsv
+
+The methods besides the package's own need scikit-image and maskfill.
+"""
+
+import argparse
+import time
+import warnings
+from pathlib import Path
+
+import astropy.units as u
+import competitors
+import numpy as np
+from astropy.io import fits
+from astropy.nddata import CCDData
+from astropy.table import Table, vstack
+from astropy.wcs import WCS
+from scipy.ndimage import binary_dilation
+
+from compact_removal import CompactSourceRemover
+from compact_removal.datasets import (list_background_kinds,
+                                      load_background_maps, make_background,
+                                      make_source_positions)
+from compact_removal.instruments import get_band
+from compact_removal.masks import draw_discs, source_snr
+from compact_removal.psf import StampPSF, make_psf_stamp
+
+# Real maps kept out of the training; see docs/examples.
+HELD_OUT = ('W5_WISE12um_10.8as.fits', 'GC_Bolocam1.1mm_7.2as.fits',
+            'GLIMPSE_IRAC8um_51as_Npix304.fits', 'OMC_SCUBA2_850um_4as.fits',
+            'NGC5705field_SPIRE250_6as.fits.gz')
+
+# Real and model PSFs: file, pixel size (arcsec), share of the flux.
+PSFS = {
+    'blue': (('herschel-pacs70-vesta.fits', 1.2, 0.92),
+             ('psf_0070.fits', 1.0, 0.98)),
+    'green': (('herschel-pacs100-vesta.fits', 1.2, 0.92),),
+    'red': (('herschel-pacs160-vesta.fits', 2.4, 0.9),
+            ('psf_0160.fits', 1.0, 0.98)),
+}
+
+# Flux of the sources in local standard deviations of the background.
+FLUX_RANGE = (5, 3000)
+LEVELS = ((5, 30), (30, 150), (150, np.inf))
+HALF = 60
+
+
+def load_psfs(folder, band):
+    """
+    The PSFs of a band that no training has seen.
+    """
+    psfs = []
+    for name, scale, fraction in PSFS[band]:
+        data = fits.getdata(folder / 'psf' / name).astype(float)
+        data = np.nan_to_num(np.squeeze(data))
+        psfs.append(StampPSF(data, scale * u.arcsec, fraction=fraction))
+    return psfs
+
+
+def as_ccd(data, band):
+    """
+    A map of surface brightness on a tangential WCS.
+    """
+    wcs = WCS(naxis=2)
+    wcs.wcs.ctype = 'RA---TAN', 'DEC--TAN'
+    wcs.wcs.crval = 83.8, -5.4
+    wcs.wcs.crpix = (data.shape[1] + 1) / 2, (data.shape[0] + 1) / 2
+    scale = band.pixel_scale.to_value(u.deg)
+    wcs.wcs.cdelt = -scale, scale
+    return CCDData(data, unit='Jy/pix', wcs=wcs, mask=~np.isfinite(data))
+
+
+def make_scene(truth, avoid, band, psf, seed, n_sources=40):
+    """
+    A map with sources: the scene, true fluxes and local deviations.
+    """
+    rng = np.random.default_rng(seed)
+    while True:
+        try:
+            x, y = make_source_positions(
+                truth.shape, n_sources, min_separation=36, mask=avoid,
+                border=24, seed=rng)
+            break
+        except ValueError:
+            n_sources = int(0.8 * n_sources)
+    _, _, sigma = source_snr(truth, x, y, source_radius=8,
+                             annulus_radii=(0, 22))
+    flux = sigma * np.exp(rng.uniform(*np.log(FLUX_RANGE), x.size))
+    angle = rng.uniform(0, 360) * u.deg
+    kwargs = {'pixel_scale': band.pixel_scale, 'position_angle': angle,
+              'shape': (2 * HALF + 1, 2 * HALF + 1)}
+    image = truth.copy()
+    for xi, yi, value in zip(x, y, flux, strict=True):
+        x0, y0 = round(xi) - HALF, round(yi) - HALF
+        stamp = make_psf_stamp(psf, center=(xi - x0, yi - y0), **kwargs)
+        ny, nx = truth.shape
+        rows = slice(max(0, y0), min(ny, y0 + 2 * HALF + 1))
+        columns = slice(max(0, x0), min(nx, x0 + 2 * HALF + 1))
+        image[rows, columns] += value * stamp[
+            rows.start - y0:rows.stop - y0,
+            columns.start - x0:columns.stop - x0]
+    radius = float(band.default_aperture / band.pixel_scale)
+    stamp = make_psf_stamp(psf, **kwargs)
+    own = competitors.Scene(np.pad(stamp, 1), np.array([HALF + 1.0]),
+                            np.array([HALF + 1.0]), None, radius, stamp, 1.0,
+                            1.0, None)
+    shift = rng.normal(0, 0.2, size=(2, x.size))
+    scene = competitors.Scene(
+        image, x + shift[0], y + shift[1], np.zeros(image.shape, dtype=bool),
+        radius, stamp, float(own.aperture_flux(0.0)[0]),
+        band.psf.fwhm / band.pixel_scale.to_value(u.arcsec),
+        tuple((band.photometry_annulus / band.pixel_scale).value))
+    return scene, flux, sigma
+
+
+def log_power(data):
+    """
+    Log of the azimuthally averaged power spectrum.
+    """
+    values = np.where(np.isfinite(data), data, np.nanmedian(data))
+    values = values - values.mean()
+    window = np.outer(np.hanning(values.shape[0]),
+                      np.hanning(values.shape[1]))
+    power = np.abs(np.fft.fft2(values * window)) ** 2
+    k = np.hypot(*np.meshgrid(*(np.fft.fftfreq(n) for n in values.shape),
+                              indexing='ij'))
+    edges = np.geomspace(3 / min(values.shape), 0.5, 13)
+    bins = np.digitize(k, edges)
+    return np.log([power[bins == i].mean() for i in range(1, len(edges))])
+
+
+def run_methods(scene, truth, flux, sigma, band, removers, others):
+    """
+    One row per source and method.
+    """
+    ccd = as_ccd(scene.image, band)
+    positions = ccd.wcs.pixel_to_world(scene.x, scene.y)
+    known = np.isfinite(truth)
+    wanted = competitors.Scene(
+        **{**scene.__dict__, 'image': scene.image - truth}).aperture_flux(0.0)
+    tables = []
+
+    def add(method, measured, background, seconds, error=None, pulls=None):
+        rows = Table({'sigma': sigma, 'level': flux / sigma,
+                      'aperture': wanted, 'error': measured - wanted})
+        rows['method'] = method
+        rows['seconds'] = seconds / len(flux)
+        rows['flux_err'] = np.nan if error is None else error
+        rows['hole'], rows['pulls'], rows['power'] = np.nan, np.nan, np.nan
+        rows['pulls2'] = np.nan
+        if background is not None:
+            difference = np.where(known & scene.holes, background - truth, 0)
+            holes = draw_discs(truth.shape, [], [], [])
+            for i, (x, y) in enumerate(zip(scene.x, scene.y, strict=True)):
+                holes = np.hypot(*np.ogrid[-y:truth.shape[0] - y - 0.5,
+                                           -x:truth.shape[1] - x - 0.5])
+                own = (holes < radii[i]) & known
+                rows['hole'][i] = np.sqrt(np.mean(difference[own] ** 2))
+                if pulls is not None:
+                    ratio = np.abs(difference[own] / pulls[own])
+                    rows['pulls'][i] = np.mean(ratio < 1)
+                    rows['pulls2'][i] = np.mean(ratio < 1.96)
+            worst = log_power(background) - log_power(truth)
+            rows['power'] = np.abs(worst).max()
+        tables.append(rows)
+
+    for name, remover in removers.items():
+        start = time.perf_counter()
+        background, sources = remover.remove(ccd, positions)
+        seconds = time.perf_counter() - start
+        radii = np.asarray(sources['mask_radius'])
+        scene.holes = draw_discs(truth.shape, scene.x, scene.y, radii) > 0
+        correction = np.asarray(sources['aperture_correction'])
+        add(name, sources['flux'].value * correction,
+            np.where(np.isfinite(truth), background.data, np.nan), seconds,
+            sources['flux_err'].value * correction,
+            background.uncertainty.array)
+    add('annulus', sources['annulus_flux'].value * correction, None, 0.0)
+    for name in others:
+        start = time.perf_counter()
+        measured, background = competitors.run(name, scene)
+        add(name, measured, background, time.perf_counter() - start)
+    add('none', scene.aperture_flux(0.0), scene.image, 0.0)
+    return vstack(tables)
+
+
+def gaussian_bound(truth_kwargs, band, scene, sigma):
+    """
+    Cramer-Rao bound of the aperture flux in a field of known spectrum.
+    """
+    shape = (512, 512)
+    power = 0.0
+    for seed in range(40):
+        field = make_background(shape, **{**truth_kwargs, 'seed': seed})
+        power = power + np.abs(np.fft.fft2(field)) ** 2
+    covariance = np.fft.ifft2(power / 40).real / field.size
+    error = competitors.cramer_rao(scene.stamp, 22, covariance)
+    return error * scene.fraction / sigma
+
+
+def robust(values):
+    """
+    Interquartile range over 1.349.
+    """
+    low, high = np.nanpercentile(values, [25, 75])
+    return (high - low) / 1.349
+
+
+def report(title, rows):
+    """
+    Print one block of the table.
+    """
+    reference = rows[rows['method'] == 'annulus']
+    print(f'\n{title}\n' + '-' * len(title))
+    print(f'{"method":18s}' + ''.join(
+        f' {f"{low}-{high:g}" if np.isfinite(high) else f">{low}":>8s}'
+        f' {"bias":>6s} {"hole":>6s}' for low, high in LEVELS)
+        + f' {"rel. %":>7s} {"ln P":>6s} {"ms":>6s}'
+        + '  flux pulls   hole pulls')
+    for method in dict.fromkeys(rows['method']):
+        mine = rows[rows['method'] == method]
+        line = f'{method:18s}'
+        for low, high in LEVELS:
+            part = mine[(mine['level'] >= low) & (mine['level'] < high)]
+            other = reference[(reference['level'] >= low)
+                              & (reference['level'] < high)]
+            scatter = robust(part['error'] / part['sigma'])
+            line += (f' {scatter / robust(other["error"] / other["sigma"]):8.3f}'
+                     f' {np.nanmedian(part["error"] / part["sigma"]) / scatter:6.2f}'
+                     f' {np.nanmedian(part["hole"] / part["sigma"]):6.3f}')
+        bright = mine[mine['level'] >= LEVELS[-1][0]]
+        line += (f' {100 * robust(bright["error"] / bright["aperture"]):7.2f}'
+                 f' {np.nanmedian(mine["power"]):6.2f}'
+                 f' {1e3 * np.median(mine["seconds"]):6.1f}')
+        if np.isfinite(mine['flux_err']).any():
+            pulls = np.abs(mine['error'] / mine['flux_err'])
+            line += (f'  {np.mean(pulls < 1):.3f} {np.mean(pulls < 1.96):.3f}'
+                     f'  {np.nanmean(mine["pulls"]):.3f}'
+                     f' {np.nanmean(mine["pulls2"]):.3f}')
+        print(line, flush=True)
+
+
+def report_pulls(rows):
+    """
+    Print the share of pulls within 1 and 1.96, by level and kind.
+    """
+    print('\nShares of |pull| < 1 and < 1.96: fluxes; pixels in holes')
+    for method in ('separation', 'inpainting'):
+        for kind in ('simulated', 'real'):
+            for low, high in ((0, np.inf), *LEVELS):
+                part = rows[(rows['method'] == method)
+                            & (rows['kind'] == kind)
+                            & (rows['level'] >= low)
+                            & (rows['level'] < high)]
+                if not len(part):
+                    continue
+                pulls = np.abs(part['error'] / part['flux_err'])
+                print(f'{method:11s} {kind:10s} {low:4d}-{high:<6g}'
+                      f' {len(part):5d}  {np.mean(pulls < 1):.3f}'
+                      f' {np.mean(pulls < 1.96):.3f}'
+                      f'  {np.nanmean(part["pulls"]):.3f}'
+                      f' {np.nanmean(part["pulls2"]):.3f}')
+
+
+def main():
+    """
+    Run it for one mode and band.
+    """
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('--data', type=Path, default='../shared/data')
+    parser.add_argument('--mode', default='scanmap')
+    parser.add_argument('--band', default='blue')
+    parser.add_argument('--weights', default='default',
+                        help='of the separation network')
+    parser.add_argument('--n-fields', type=int, default=16,
+                        help='number of simulated fields')
+    parser.add_argument('--n-repeats', type=int, default=2,
+                        help='sets of sources in each real map')
+    parser.add_argument('--networks-only', action='store_true')
+    parser.add_argument('--output', type=Path)
+    args = parser.parse_args()
+    warnings.simplefilter('ignore')
+    band = get_band(args.mode, args.band)
+    removers = {
+        'separation': CompactSourceRemover(
+            args.mode, args.band, network='separation',
+            weights=args.weights),
+        'inpainting': CompactSourceRemover(args.mode, args.band,
+                                           network='inpainting')}
+    others = () if args.networks_only else competitors.COMPETITORS
+    psfs = load_psfs(args.data, args.band)
+    fwhm = band.psf.fwhm / band.pixel_scale.to_value(u.arcsec)
+    kinds = list_background_kinds()
+    tables = []
+
+    def run(truth, avoid, seed, name, kind, gaussian=None):
+        scene, flux, sigma = make_scene(truth, avoid, band,
+                                        psfs[seed % len(psfs)], seed)
+        rows = run_methods(scene, truth, flux, sigma, band, removers, others)
+        rows['map'], rows['kind'] = name, kind
+        rows['bound'] = np.nan
+        if gaussian is not None:
+            bound = gaussian_bound(gaussian, band, scene, 1.0)
+            rows['bound'] = bound
+        tables.append(rows)
+        print(f'{name} done', flush=True)
+
+    for i in range(args.n_fields):
+        rng = np.random.default_rng(70_000 + i)
+        kwargs = {'kind': kinds[i % len(kinds)],
+                  'slope': rng.uniform(2.6, 3.6), 'fwhm': fwhm,
+                  'noise': np.exp(rng.uniform(np.log(0.01), np.log(1.0)))}
+        truth = make_background((320, 320), seed=rng, **kwargs)
+        gaussian = kwargs if kwargs['kind'] == 'cirrus' else None
+        run(truth, None, i, f'{kwargs["kind"]} {i}', 'simulated', gaussian)
+    folder = args.data / 'backgrounds'
+    maps = [entry for entry in load_background_maps(folder)
+            if entry.name in HELD_OUT] if folder.is_dir() else []
+    for i, entry in enumerate(maps):
+        avoid = ~np.isfinite(entry.data)
+        columns, rows = entry.positions.astype(int).T
+        avoid[rows, columns] = True
+        avoid = binary_dilation(avoid, iterations=15)
+        for k in range(args.n_repeats):
+            run(entry.data.astype(float), avoid, 1000 * (k + 1) + i,
+                entry.name, 'real')
+    rows = vstack(tables)
+    if args.output:
+        rows.write(args.output, overwrite=True)
+    print(f'{args.mode} {args.band}: scatter / annulus, bias / scatter, and '
+          'error in the hole / local standard deviation, by flux / local '
+          'standard deviation')
+    for name in dict.fromkeys(rows['map']):
+        if rows['kind'][rows['map'] == name][0] == 'real':
+            report(name, rows[rows['map'] == name])
+    for kind in ('simulated', 'real'):
+        if kind in rows['kind']:
+            report(f'all {kind}', rows[rows['kind'] == kind])
+    report('all', rows)
+    known = rows[np.isfinite(rows['bound'])]
+    if len(known):
+        print('\nGaussian fields: robust scatter / Cramer-Rao bound')
+        for method in dict.fromkeys(known['method']):
+            mine = known[known['method'] == method]
+            print(f'{method:18s} {robust(mine["error"] / mine["bound"]):6.2f}')
+    report_pulls(rows)
+
+
+if __name__ == '__main__':
+    main()
