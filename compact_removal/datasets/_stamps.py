@@ -15,8 +15,8 @@ _CORE = 15
 
 # How the width, lobes and wings of real sources vary.
 _BROADENING = (0.94, 1.06)
-_LOBES = (0.6, 1.4)
-_WINGS = (0.6, 1.5)
+_LOBES = (0.7, 1.3)
+_WINGS = (0.7, 1.4)
 
 # The elongation of a source is 1 plus that of the band times this; the
 # scans of a strongly elongated one may have crossed.
@@ -26,7 +26,7 @@ _CROSSED_LEAST = 1.2
 
 # Some sources are larger than the beam: share, and width of source and
 # beam together over that of the beam.
-_EXTENDED_CHANCE = 0.2
+_EXTENDED_CHANCE = 0.12
 _EXTENT = (1.0, 1.5)
 _SIGMA_PER_FWHM = 1 / np.sqrt(8 * np.log(2))
 

@@ -180,7 +180,9 @@ class SeparationModel(nn.Module):
         correction, share, scale, log_error = maps.unbind(1)
         filled, difference, sources = parts
         difference = _clip(difference - 0.1 * scale * sources)
-        background = filled + torch.sigmoid(share) * difference + correction
+        # new networks begin with most of what the pixels show
+        background = (filled + torch.sigmoid(share + 2) * difference
+                      + correction)
         area = torch.pi * (fwhm[:, None] * fwhm.new_tensor(ERROR_RADII)) ** 2
         limit = _LOG_ERROR_LIMIT
         return (background, log_error.clamp(-limit, limit) - 2,
