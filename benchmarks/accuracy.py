@@ -145,6 +145,7 @@ def run_methods(scene, truth, flux, sigma, band, removers, others):
     ccd = as_ccd(scene.image, band)
     positions = ccd.wcs.pixel_to_world(scene.x, scene.y)
     known = np.isfinite(truth)
+    # of the apertures at the catalogue positions
     wanted = competitors.Scene(
         **{**scene.__dict__, 'image': scene.image - truth}).aperture_flux(0.0)
     tables = []
@@ -159,7 +160,6 @@ def run_methods(scene, truth, flux, sigma, band, removers, others):
         rows['pulls2'] = np.nan
         if background is not None:
             difference = np.where(known & scene.holes, background - truth, 0)
-            holes = draw_discs(truth.shape, [], [], [])
             for i, (x, y) in enumerate(zip(scene.x, scene.y, strict=True)):
                 holes = np.hypot(*np.ogrid[-y:truth.shape[0] - y - 0.5,
                                            -x:truth.shape[1] - x - 0.5])
@@ -233,9 +233,11 @@ def report(title, rows):
             part = mine[(mine['level'] >= low) & (mine['level'] < high)]
             other = reference[(reference['level'] >= low)
                               & (reference['level'] < high)]
-            scatter = robust(part['error'] / part['sigma'])
-            line += (f' {scatter / robust(other["error"] / other["sigma"]):8.3f}'
-                     f' {np.nanmedian(part["error"] / part["sigma"]) / scatter:6.2f}'
+            error = part['error'] / part['sigma']
+            scatter = robust(error)
+            unit = robust(other['error'] / other['sigma'])
+            line += (f' {scatter / unit:8.3f}'
+                     f' {np.nanmedian(error) / scatter:6.2f}'
                      f' {np.nanmedian(part["hole"] / part["sigma"]):6.3f}')
         bright = mine[mine['level'] >= LEVELS[-1][0]]
         line += (f' {100 * robust(bright["error"] / bright["aperture"]):7.2f}'
@@ -271,6 +273,39 @@ def report_pulls(rows):
                       f' {np.nanmean(part["pulls2"]):.3f}')
 
 
+def save_figure(rows, path):
+    """
+    Plot the scatter of the flux errors against the flux.
+    """
+    import matplotlib as mpl
+
+    mpl.use('agg')
+    from matplotlib import pyplot as plt
+
+    kinds = [kind for kind in ('simulated', 'real') if kind in rows['kind']]
+    figure, axes = plt.subplots(1, len(kinds), sharey=True, squeeze=False,
+                                figsize=(5 * len(kinds), 4.2),
+                                layout='constrained')
+    edges = np.geomspace(*FLUX_RANGE, 8)
+    for kind, ax in zip(kinds, axes[0], strict=True):
+        mine = rows[rows['kind'] == kind]
+        place = np.digitize(mine['level'], edges)
+        for method in dict.fromkeys(mine['method']):
+            if method == 'none':
+                continue
+            own = mine['method'] == method
+            scatter = [robust((mine['error'] / mine['sigma'])[
+                own & (place == i)]) for i in range(1, len(edges))]
+            ours = method in ('separation', 'inpainting')
+            ax.loglog(np.sqrt(edges[1:] * edges[:-1]), scatter, label=method,
+                      lw=2.5 if ours else 1, marker='o' if ours else '.')
+        ax.loglog(edges, 0.02 * edges, ':', color='0.5', label='2 %')
+        ax.set(title=f'{kind} backgrounds', xlabel='flux / local sigma')
+    axes[0, 0].set_ylabel('scatter of the error / local sigma')
+    axes[0, -1].legend(fontsize=7, ncols=2)
+    figure.savefig(path, dpi=110)
+
+
 def main():
     """
     Run it for one mode and band.
@@ -286,7 +321,8 @@ def main():
     parser.add_argument('--n-repeats', type=int, default=2,
                         help='sets of sources in each real map')
     parser.add_argument('--networks-only', action='store_true')
-    parser.add_argument('--output', type=Path)
+    parser.add_argument('--output', type=Path, help='table of all rows')
+    parser.add_argument('--figure', type=Path)
     args = parser.parse_args()
     warnings.simplefilter('ignore')
     band = get_band(args.mode, args.band)
@@ -312,7 +348,6 @@ def main():
             bound = gaussian_bound(gaussian, band, scene, 1.0)
             rows['bound'] = bound
         tables.append(rows)
-        print(f'{name} done', flush=True)
 
     for i in range(args.n_fields):
         rng = np.random.default_rng(70_000 + i)
@@ -336,6 +371,8 @@ def main():
     rows = vstack(tables)
     if args.output:
         rows.write(args.output, overwrite=True)
+    if args.figure:
+        save_figure(rows, args.figure)
     print(f'{args.mode} {args.band}: scatter / annulus, bias / scatter, and '
           'error in the hole / local standard deviation, by flux / local '
           'standard deviation')

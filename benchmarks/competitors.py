@@ -100,9 +100,9 @@ class Scene:
 
 def background2d(scene):
     """
-    photutils Background2D: clipped medians on a mesh.
+    Clipped medians on a mesh (photutils ``Background2D``).
     """
-    box = max(8, int(round(5 * scene.fwhm)))
+    box = max(8, round(5 * scene.fwhm))
     mask = scene.holes | ~np.isfinite(scene.image)
     found = Background2D(scene.image, box, mask=mask, filter_size=3,
                          sigma_clip=SigmaClip(3.0), exclude_percentile=90,
@@ -113,7 +113,7 @@ def background2d(scene):
 
 def psf_photometry(scene):
     """
-    photutils PSFPhotometry with the true PSF and a local annulus.
+    True PSF and local annulus (photutils ``PSFPhotometry``).
     """
     psf = ImagePSF(scene.stamp)
     size = 2 * int(np.ceil(1.2 * scene.fwhm)) + 1
@@ -176,7 +176,7 @@ def biharmonic(scene):
 
 def fill_maskfill(scene):
     """
-    maskfill (van Dokkum & Pasha 2024) with its defaults.
+    Repeated medians (maskfill, van Dokkum & Pasha 2024).
     """
     def method(image, mask):
         smooth, _ = maskfill.maskfill(image, mask.astype(int))

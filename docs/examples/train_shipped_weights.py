@@ -21,6 +21,7 @@ import json
 import os
 import warnings
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 os.environ.setdefault('OMP_NUM_THREADS', '2')
@@ -154,7 +155,7 @@ def measure_errors(model, cutouts):
     snr, pixels, fluxes = (np.array(one) for one in (snr, pixels, fluxes))
     result = {'hole_error': {'snr': [], 'factor': []},
               'flux_error': {'snr': [], 'factor': []}}
-    for low, high in zip(SNR_EDGES[:-1], SNR_EDGES[1:], strict=True):
+    for low, high in pairwise(SNR_EDGES):
         part = (snr >= low) & (snr < high) & np.isfinite(fluxes)
         one, two = np.percentile(fluxes[part], [68.3, 95])
         factors = {'flux_error': np.sqrt(one * two / 1.96),
