@@ -2,7 +2,7 @@
 import numpy as np
 import pytest
 from astropy.io import fits
-from numpy.testing import assert_allclose
+from numpy.testing import assert_allclose, assert_array_equal
 
 from compact_removal.datasets import (BackgroundMap, find_compact_sources,
                                       load_background_maps, make_background)
@@ -80,3 +80,21 @@ def test_real_map():
     item, = load_background_maps(path)
     assert item.data.shape == (300, 300)
     assert 5 < len(item.positions) < 60
+
+
+def test_smoothed():
+    data = np.random.default_rng(2).normal(size=(80, 90)).astype(np.float32)
+    data[30:40, 20:25] = np.nan
+    background = BackgroundMap(data, [[3.0, 4.0]], 'mine', 2.0)
+    wider = background.smoothed(4.0)
+    assert wider.fwhm == 4.0
+    assert wider.name == 'mine'
+    assert_array_equal(wider.positions, [[3.0, 4.0]])
+    assert_array_equal(np.isnan(wider.data), np.isnan(data))
+    # white noise times a Gaussian of the difference of the beams
+    sigma = np.sqrt(16 - 4) / np.sqrt(8 * np.log(2))
+    expected = 1 / (2 * np.sqrt(np.pi) * sigma)
+    assert abs(np.nanstd(wider.data[10:-10, 30:]) / expected - 1) < 0.15
+    assert background.smoothed(2.0) is background
+    unknown = BackgroundMap(data)
+    assert unknown.smoothed(9.0) is unknown

@@ -272,3 +272,16 @@ def test_progress_bar(capsys):
     assert '1/1' in capsys.readouterr().err
     run(n_epochs=1)
     assert capsys.readouterr().err == ''
+
+
+def test_errors_in_batches_are_raised():
+    class Broken:
+        def epoch(self, i):
+            yield {'image': np.ones((2, 96, 96)),
+                   'validity': np.ones((2, 96, 96)),
+                   'target': np.ones((2, 96, 96))}
+            raise OSError('disk on fire')
+
+    model = make_model('inpainting', width=1, seed=1)
+    with pytest.raises(OSError, match='disk on fire'):
+        train(model, Broken(), Broken(), n_epochs=1)
