@@ -14,7 +14,7 @@ from compact_removal.psf import as_psf, make_psf_stamp
 _CORE = 15
 
 # How the width, lobes and wings of real sources vary.
-_BROADENING = (0.94, 1.06)
+_BROADENING = (0.93, 1.11)
 _LOBES = (0.7, 1.3)
 _WINGS = (0.7, 1.4)
 
