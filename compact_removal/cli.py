@@ -140,17 +140,22 @@ def _add_remove(commands):
     parser.add_argument('--mode', required=True,
                         help='observing mode, such as scanmap or parallel')
     parser.add_argument('--band', required=True,
-                        help='band, such as blue, green or red')
+                        help='band, such as blue, or its wavelength, such as '
+                             '70um')
     parser.add_argument('--output', metavar='PREFIX', type=Path,
-                        help='beginning of the names of the output files '
-                             '(default: the name of MAP, in this folder)')
+                        help='folder and beginning of the names of the '
+                             'output files (default: the name of MAP, in '
+                             'this folder)')
     parser.add_argument('--aperture', metavar='ARCSEC', type=float,
                         nargs='+', help='aperture radii in arcsec '
                         '(default: that of the band)')
+    parser.add_argument('--network', default='separation',
+                        help='separation, which sees the pixels under the '
+                             'sources, or inpainting (default: %(default)s)')
     parser.add_argument('--weights', default='default',
                         help='shipped weights (see compact-removal info) or '
                              'a safetensors file (default: those of the '
-                             'mode)')
+                             'network)')
     parser.add_argument('--device', default='auto',
                         help='auto, cpu, cuda, ... (default: %(default)s)')
     parser.add_argument('--recenter', action='store_true',
@@ -217,7 +222,9 @@ def _run_remove(args):
 
     from compact_removal.datasets import read_pacs_map
     from compact_removal.estimators import CompactSourceRemover
+    from compact_removal.instruments import get_band
 
+    get_band(args.mode, args.band)
     prefix = args.output
     if prefix is None:
         prefix = Path(args.map.name.removesuffix('.gz')).with_suffix('')
@@ -228,8 +235,8 @@ def _run_remove(args):
     _check_outputs(paths, overwrite=args.overwrite)
     apertures = None if args.aperture is None else args.aperture * u.arcsec
     remover = CompactSourceRemover(
-        args.mode, args.band, weights=args.weights, apertures=apertures,
-        device=args.device, recenter=args.recenter,
+        args.mode, args.band, network=args.network, weights=args.weights,
+        apertures=apertures, device=args.device, recenter=args.recenter,
         progress_bar=sys.stderr.isatty())
     if not args.map.is_file():
         msg = f'map: there is no file {args.map}'

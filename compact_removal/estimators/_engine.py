@@ -15,6 +15,7 @@ from scipy.spatial import KDTree
 
 from compact_removal import nn
 from compact_removal.cutouts import extract_cutouts
+from compact_removal.estimators.calibration import interpolate_errors
 from compact_removal.estimators.flags import PIXEL_FLAGS, SOURCE_FLAGS
 from compact_removal.masks import mask_radius, scale_factor, source_snr
 from compact_removal.photometry import (annulus_background,
@@ -230,13 +231,15 @@ def measure(input_map, background, sources, *, band, apertures, error_scale):
                                    (inner + outer) / 2, mask=bad)
         white = spread * np.sqrt(np.pi) * radius
         scatter = np.fmax(scatter, white)
-        told = _interpolate_errors(sources.flux_error[rows], radius / fwhm)
+        told = interpolate_errors(sources.flux_error[rows], radius / fwhm)
         noise = _source_noise(input_map, x, y, flux_error, area,
                               (inner, outer))
         suffix = f'_{i}' if i else ''
         columns[f'flux{suffix}'] = flux * unit
         columns[f'flux_err{suffix}'] = np.hypot(
             noise, factor * np.where(np.isfinite(told), told, scatter)) * unit
+        columns[f'aperture_radius{suffix}'] = np.round(used.value, 6)
+        columns[f'aperture_correction{suffix}'] = fraction
         if i == 0:
             total, total_error, area = aperture_sums(
                 input_map.data, x, y, radius, mask=bad,
@@ -245,8 +248,6 @@ def measure(input_map, background, sources, *, band, apertures, error_scale):
             columns['annulus_flux_err'] = np.sqrt(
                 total_error ** 2 + scatter ** 2
                 + (area * spread) ** 2 / np.maximum(count, 1)) * unit
-            columns['aperture_radius'] = used.value
-            columns['aperture_correction'] = fraction
     full = {}
     for name, values in columns.items():
         full[name] = np.full(sources.x.size, np.nan)
@@ -266,22 +267,3 @@ def _source_noise(input_map, x, y, sum_error, area, annulus):
                                         mask=~input_map.valid)
     excess = sum_error ** 2 - area * np.nan_to_num(variance)
     return np.sqrt(np.maximum(excess, 0))
-
-
-def _interpolate_errors(errors, radius):
-    """
-    Errors of aperture sums at any radius (FWHM), from those at some.
-
-    Interpolation in the logarithms; beyond the ends, errors grow with
-    the area.
-    """
-    known = np.asarray(nn.ERROR_RADII)
-    inside = np.clip(radius, known[0], known[-1])
-    place = np.clip(np.searchsorted(known, inside) - 1, 0, known.size - 2)
-    share = (np.log(inside / known[place])
-             / np.log(known[place + 1] / known[place]))
-    logs = np.log(errors)
-    each = np.arange(len(errors))
-    value = ((1 - share) * logs[each, place]
-             + share * logs[each, place + 1])
-    return np.exp(value) * (radius / inside) ** 2

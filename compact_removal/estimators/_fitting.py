@@ -6,10 +6,12 @@ Training behind the ``fit`` method.
 from pathlib import Path
 
 import numpy as np
+from astropy.nddata import NDData
 
 from compact_removal import nn
 from compact_removal.datasets import BackgroundMap, TrainingCutouts
 from compact_removal.estimators._inputs import read_image, read_positions
+from compact_removal.estimators.calibration import measure_errors
 from compact_removal.instruments import get_mode
 from compact_removal.masks import scale_factor
 
@@ -91,6 +93,8 @@ def fit_remover(remover, band, backgrounds, catalogs, validation, training):
         'data': (f'{len(maps)} maps' if maps
                  else 'simulated backgrounds'),
         'started_from': None if start is None else start['name'],
+        'validation': measure_errors(model, validation_batches,
+                                     device=remover.device),
     }
     return model, info, history
 
@@ -124,41 +128,10 @@ def load_model(network, mode, weights):
         weights = nn.find_weights(network, get_mode(mode).name)
     model, info = nn.load_weights(weights)
     if info['network'] != network:
-        msg = (f'weights {weights} are of network {info["network"]!r}, but '
-               f'network is {network!r}')
+        msg = (f'weights {weights} are of network {info["network"]!r}: '
+               f'network must be that, too, got {network!r}')
         raise ValueError(msg)
     return model, {'name': Path(weights).name, **info}
-
-
-def calibration(info, name):
-    """
-    The factor on errors that validation asked for.
-
-    Parameters
-    ----------
-    info : dict
-        Description of the weights. Its ``validation`` holds a number,
-        or factors at some signal-to-noise ratios, as two lists.
-    name : {'hole_error', 'flux_error'}
-        Which errors.
-
-    Returns
-    -------
-    factor : callable
-        Maps signal-to-noise ratios (eq. 1) to factors; 1 where
-        validation tells nothing.
-    """
-    found = info.get('validation', {}).get(name, 1.0)
-    if isinstance(found, dict):
-        known = np.log(found['snr']), np.log(found['factor'])
-    else:
-        known = [0.0], [np.log(found)]
-
-    def factor(snr):
-        snr = np.nan_to_num(snr, nan=1.0, posinf=1e9)
-        return np.exp(np.interp(np.log(np.maximum(snr, 1.0)), *known))
-
-    return factor
 
 
 def _settings(network, training):
@@ -193,7 +166,7 @@ def _background_maps(name, images, band, catalogs):
     """
     if images is None:
         return []
-    images = list(images)
+    images = [images] if isinstance(images, NDData) else list(images)
     if not images:
         msg = f'{name} must be None or hold at least one map'
         raise ValueError(msg)

@@ -208,6 +208,8 @@ def _table_positions(table):
         angles = []
         for key in ('ra', 'dec'):
             column = table[names[key]]
+            if column.dtype.kind in 'US':
+                return _sexagesimal(table[names['ra']], table[names['dec']])
             unit = column.unit or u.deg
             values = np.ma.filled(np.ma.asarray(getattr(
                 column, 'value', column), dtype=float), np.nan)
@@ -218,15 +220,30 @@ def _table_positions(table):
     raise ValueError(msg)
 
 
+def _sexagesimal(ra, dec):
+    """
+    Positions from strings.
+    """
+    try:
+        return SkyCoord(ra, dec, unit=(u.hourangle, u.deg)).reshape(-1)
+    except (TypeError, ValueError) as error:
+        msg = ('positions must have columns ra and dec that hold degrees, or '
+               f'strings of hours and degrees: {error}')
+        raise ValueError(msg) from error
+
+
 def _region_positions(regions):
     """
     Centres of sky regions.
     """
     if not regions:
         return SkyCoord([], [], unit='deg')
-    centers = [getattr(region, 'center', None) for region in regions]
-    if not all(isinstance(center, SkyCoord) for center in centers):
-        msg = ('positions must be sky coordinates: regions need a centre in '
-               'sky coordinates, lists must hold such regions')
+    centers = [region if isinstance(region, SkyCoord)
+               else getattr(region, 'center', None) for region in regions]
+    if not all(isinstance(center, SkyCoord) and center.isscalar
+               for center in centers):
+        msg = ('positions must be sky coordinates: a list must hold scalar '
+               'SkyCoord or regions with a centre in sky coordinates, not in '
+               'those of an image')
         raise ValueError(msg)
     return SkyCoord([center.icrs for center in centers]).reshape(-1)

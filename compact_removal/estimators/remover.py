@@ -16,10 +16,10 @@ from compact_removal import nn
 from compact_removal.estimators import _engine
 from compact_removal.estimators._background import estimate_background
 from compact_removal.estimators._fitting import (TRAINING_DEFAULTS,
-                                                 calibration, fit_remover,
-                                                 load_model)
+                                                 fit_remover, load_model)
 from compact_removal.estimators._inputs import read_image, read_positions
 from compact_removal.estimators.base import BaseEstimator
+from compact_removal.estimators.calibration import calibration
 from compact_removal.instruments import Band, get_band
 
 __all__ = ['TRAINING_DEFAULTS', 'CompactSourceRemover', 'RemovalResult']
@@ -150,7 +150,10 @@ class CompactSourceRemover(BaseEstimator):
             (eq. 1), ``mask_radius`` (pixels of the map), ``flux``,
             ``flux_err``, ``aperture_radius``, ``aperture_correction``,
             ``flux_<i>``, ``flux_err_<i>``, ``annulus_flux``,
-            ``annulus_flux_err`` and ``flags`` (see `decode_flags`).
+            ``annulus_flux_err`` and ``flags`` (see `decode_flags`);
+            radius and correction of further apertures, too, with
+            ``_<i>``. ``sky_center`` is the position that was given, the
+            pixel coordinates are those that were used.
 
         Raises
         ------
@@ -316,7 +319,13 @@ class CompactSourceRemover(BaseEstimator):
             msg = ('apertures must be positive radii with a unit of angle, '
                    f'scalar or one-dimensional, got {apertures!r}')
             raise ValueError(msg)
-        return np.atleast_1d(apertures).to(u.arcsec)
+        apertures = np.atleast_1d(apertures).to(u.arcsec)
+        if band.eef_radii and apertures.max().value > band.eef_radii[-1]:
+            msg = (f'apertures must be at most {band.eef_radii[-1]:g} arcsec, '
+                   f'the largest radius in the table of band {band.name!r} '
+                   f'of mode {band.mode!r}, got {apertures}')
+            raise ValueError(msg)
+        return apertures
 
     def _model(self):
         """
@@ -340,7 +349,8 @@ class CompactSourceRemover(BaseEstimator):
             raise ValueError(msg)
         params = self.get_params()
         params['band'] = band.name
-        params['weights'] = str(self.weights)
+        if self.weights is not None:
+            params['weights'] = str(self.weights)
         if self.apertures is not None:
             params['apertures'] = self._apertures(band).value.tolist()
         json.dumps(params)
@@ -398,16 +408,16 @@ def _source_table(input_map, coordinates, sources, columns):
     table['y_center'] = sources.y
     first = sources.first
     table['snr'] = sources.snr[first]
-    table['mask_radius'] = sources.radius[first]
+    table['mask_radius'] = np.round(sources.radius[first], 6)
     names = ['flux', 'flux_err', 'aperture_radius', 'aperture_correction']
-    names += [name for name in columns if name.startswith(('flux_',))
-              and name != 'flux_err']
+    names += [name for name in columns if name not in names
+              and not name.startswith('annulus')]
     names += ['annulus_flux', 'annulus_flux_err']
     for name in names:
         values = columns[name][first]
-        if name == 'aperture_radius':
+        if name.startswith('aperture_radius'):
             values = values * u.arcsec
-        elif name != 'aperture_correction':
+        elif not name.startswith('aperture_correction'):
             values = values * flux_unit
         table[name] = values
     own = sources.flags & (_engine.FLAG['duplicate']

@@ -6,6 +6,7 @@ The tables are ECSV files with units and references, in the ``data``
 folder. Adding rows to them adds a mode or a band.
 """
 
+import contextlib
 from functools import lru_cache
 from importlib.resources import as_file, files
 
@@ -153,8 +154,8 @@ def get_band(mode, band):
     mode : str or `ObservingMode`
         The observing mode. It is not looked at if ``band`` is a `Band`.
     band : str, `~astropy.units.Quantity` or `Band`
-        The name of the band, its wavelength, or a band object, which is
-        returned as it is.
+        The name of the band, its wavelength (``'70 um'``, too), or a
+        band object, which is returned as it is.
 
     Returns
     -------
@@ -180,6 +181,10 @@ def get_band(mode, band):
     mode_name = get_mode(mode).name
     bands = {name: entry for (owner, name), entry in _bands().items()
              if owner == mode_name}
+    if isinstance(band, str) and band not in bands:
+        with contextlib.suppress(TypeError, ValueError):
+            # a wavelength such as '70 um'
+            band = u.Quantity(band)
     allowed = ', '.join(f'{name!r} ({entry.wavelength:g})'
                         for name, entry in bands.items())
     allowed = allowed or 'Band objects only'

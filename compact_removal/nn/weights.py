@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 from astropy.table import Table
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 
 from compact_removal.nn.models import make_model
 
@@ -162,7 +162,8 @@ def save_weights(model, path, metadata=None):
     # of the file must depend on its content alone.
     header = {_HEADER_KEY: json.dumps(header, sort_keys=True)}
     temporary = f'{os.fspath(path)}.tmp'
-    save_file(to_saveable(tensors), temporary, metadata=header)
+    # Not save_file, which makes files that only their owner can read.
+    Path(temporary).write_bytes(save(to_saveable(tensors), metadata=header))
     os.replace(temporary, path)
 
 

@@ -160,7 +160,8 @@ def test_remove(field, capsys):
     out = capsys.readouterr().out
     mode, band, params = FakeRemover.calls[0]
     assert (mode, band) == ('scanmap', 'green')
-    assert params == {'weights': 'default', 'apertures': None,
+    assert params == {'network': 'separation', 'weights': 'default',
+                      'apertures': None,
                       'device': 'auto', 'recenter': False,
                       'progress_bar': False}
     assert 'flux [Jy]' in out
@@ -231,7 +232,7 @@ def test_errors_of_the_library(field, capsys, monkeypatch):
 
     monkeypatch.setattr(FakeRemover, 'remove', remove)
     message = fails(capsys, 'remove', 'map.fits', 'catalog.csv', '--mode',
-                    'scanmap', '--band', 'pink')
+                    'scanmap', '--band', 'blue')
     assert message == ('compact-removal: error: band must be one of these\n')
 
 

@@ -19,21 +19,21 @@ import argparse
 import datetime
 import json
 import os
+import shutil
 import warnings
 from dataclasses import replace
-from itertools import pairwise
 from pathlib import Path
 
 os.environ.setdefault('OMP_NUM_THREADS', '2')
 
 import astropy.units as u
 import numpy as np
+from astropy.table import Table
 
 from compact_removal import nn
 from compact_removal.datasets import TrainingCutouts, load_background_maps
+from compact_removal.estimators.calibration import measure_errors
 from compact_removal.instruments import get_band
-from compact_removal.masks import source_snr
-from compact_removal.photometry import aperture_scatter
 
 # Never trained on: they are for benchmarks/accuracy.py.
 HELD_OUT = ('W5_WISE12um_10.8as.fits', 'GC_Bolocam1.1mm_7.2as.fits',
@@ -76,9 +76,6 @@ SETTINGS = {
     },
 }
 
-# Signal-to-noise ratios between which the errors are calibrated.
-SNR_EDGES = (0, 5, 12, 30, 100, 400, np.inf)
-
 
 def make_bands(network):
     """
@@ -109,63 +106,29 @@ def make_cutouts(network, maps, seed, **changes):
                            seed=seed, **settings)
 
 
-def measure_errors(model, cutouts):
+def ship(path, name):
     """
-    Factors on the errors of background and flux, by signal-to-noise ratio.
-
-    Errors of pixels in the hole of the central source and of its
-    aperture flux are compared with what the network tells; if it does
-    not, with the standard deviation of the annulus and with the scatter
-    of aperture sums around the source. The factors bring 68.3 % of the
-    errors within one and 95 % within 1.96.
+    Copy weights into the package, and enter them into its table.
     """
-    snr, pixels, fluxes = [], [], []
-    y, x = np.indices((cutouts.size,) * 2)
-    for batch in cutouts.epoch(0):
-        found = nn.predict(model, batch['image'], batch['validity'] > 0,
-                           sources=batch['sources'], fwhm=batch['fwhm'])
-        for k, target in enumerate(batch['target']):
-            known = np.isfinite(target)
-            aperture, fwhm = batch['aperture'][k], batch['fwhm'][k]
-            x0, y0 = (np.average(axis, weights=aperture) for axis in (x, y))
-            radius = np.hypot(x - x0, y - y0)
-            hole = known & (batch['validity'][k] == 0) & (radius < 2 * fwhm)
-            if not known[aperture > 0].all() or not hole.any():
-                continue
-            ratio, _, std = source_snr(
-                batch['image'][k] + batch['sources'][k], [x0], [y0],
-                source_radius=2.5 * fwhm,
-                annulus_radii=(3.2 * fwhm, 7 * fwhm))
-            error = found.background[k] - target
-            size = np.sqrt(aperture.sum() / np.pi)
-            if found.error is None:
-                pixel_error = np.full(error.shape, std[0])
-                flux_error = aperture_scatter(target, [x0], [y0], [size],
-                                              6 * fwhm)[0]
-            else:
-                pixel_error = found.error[k]
-                flux_error = np.exp(np.interp(
-                    np.log(size / fwhm), np.log(nn.ERROR_RADII),
-                    np.log(found.flux_error[k])))
-            snr.append(ratio[0])
-            pixels.append(np.percentile(np.abs(error / pixel_error)[hole],
-                                        [68.3, 95]))
-            fluxes.append(abs(np.sum(error * aperture, where=aperture > 0))
-                          / flux_error)
-    snr, pixels, fluxes = (np.array(one) for one in (snr, pixels, fluxes))
-    result = {'hole_error': {'snr': [], 'factor': []},
-              'flux_error': {'snr': [], 'factor': []}}
-    for low, high in pairwise(SNR_EDGES):
-        part = (snr >= low) & (snr < high) & np.isfinite(fluxes)
-        one, two = np.percentile(fluxes[part], [68.3, 95])
-        factors = {'flux_error': np.sqrt(one * two / 1.96),
-                   'hole_error': np.sqrt(np.prod(
-                       np.median(pixels[part], axis=0)) / 1.96)}
-        for name, factor in factors.items():
-            result[name]['snr'].append(round(float(np.exp(np.mean(
-                np.log(np.maximum(snr[part], 1))))), 2))
-            result[name]['factor'].append(round(float(factor), 4))
-    return result
+    folder = Path(nn.__file__).parent / 'data'
+    target = folder / f'{name}.safetensors'
+    shutil.copyfile(path, target)
+    model, info = nn.load_weights(target)
+    table = Table.read(folder / 'weights.ecsv', format='ascii.ecsv')
+    descriptions = {key: table[key].description for key in table.colnames}
+    rows = [dict(zip(row.colnames, row, strict=True)) for row in table
+            if row['name'] != name]
+    rows.append({
+        'name': name, 'file': target.name, 'network': info['network'],
+        'mode': info['mode'], 'width': info['width'],
+        'n_parameters': sum(one.numel() for one in model.parameters()),
+        'sha256': info['sha256'], 'date': info['date'],
+        'training_data': info['data'], 'n_steps': info['n_steps'],
+        'license': 'BSD-3-Clause'})
+    table = Table(rows, names=table.colnames)
+    for key, description in descriptions.items():
+        table[key].description = description
+    table.write(folder / 'weights.ecsv', format='ascii.ecsv', overwrite=True)
 
 
 def main():
@@ -175,7 +138,9 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split('\n')[1])
     parser.add_argument('network', choices=list(SETTINGS))
     parser.add_argument('output', type=Path)
-    parser.add_argument('--maps', type=Path)
+    parser.add_argument('--maps', type=Path, help='folder of real maps')
+    parser.add_argument('--ship', action='store_true',
+                        help='copy the weights into the package')
     args = parser.parse_args()
     args.output.mkdir(parents=True, exist_ok=True)
     warnings.filterwarnings('ignore', 'File may have been truncated')
@@ -218,6 +183,8 @@ def main():
     }
     nn.save_weights(model, args.output / f'{name}.safetensors', metadata)
     (args.output / f'{name}.json').write_text(json.dumps(history))
+    if args.ship:
+        ship(args.output / f'{name}.safetensors', name)
 
 
 if __name__ == '__main__':

@@ -311,7 +311,7 @@ def test_apertures(remover, network, image):
     ({'apertures': 5}, ValueError, 'apertures must be positive radii'),
     ({'apertures': -5 * u.arcsec}, ValueError, 'apertures must be positive'),
     ({'apertures': 60 * u.arcsec, 'band': 'red'}, ValueError,
-     'pixel_scale must lie'),
+     'apertures must be at most 22 arcsec'),
 ])
 def test_bad_parameters(remover, image, change, error, match):
     remover.set_params(**change)

@@ -280,7 +280,8 @@ def test_errors_in_batches_are_raised():
             yield {'image': np.ones((2, 96, 96)),
                    'validity': np.ones((2, 96, 96)),
                    'target': np.ones((2, 96, 96))}
-            raise OSError('disk on fire')
+            msg = 'disk on fire'
+            raise OSError(msg)
 
     model = make_model('inpainting', width=1, seed=1)
     with pytest.raises(OSError, match='disk on fire'):
