@@ -277,7 +277,8 @@ class CompactSourceRemover(BaseEstimator):
         model, info = nn.load_weights(path)
         stored = info.get('estimator')
         if stored is None:
-            msg = f'path: {path} was not written by {cls.__name__}.save'
+            msg = (f'path: {path} was not written by {cls.__name__}.save; '
+                   f'give files with weights alone as weights')
             raise ValueError(msg)
         params = dict(stored)
         if params['apertures'] is not None:

@@ -63,33 +63,35 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split('\n')[1])
     parser.add_argument('maps', type=Path)
     parser.add_argument('output', type=Path)
-    parser.add_argument('--weights', default='default')
     args = parser.parse_args()
 
-    print('map                 wave  flux   error  ratio  annulus  '
+    print('network     map            wave  flux   error  ratio  annulus  '
           'largest residual / rms')
     for path in sorted(args.maps.glob('hpacs*')):
         ccd = read_pacs_map(path)
         wave = int(ccd.meta['WAVELNTH'])
         band, reference = REFERENCE[wave]
-        remover = CompactSourceRemover('scanmap', band, weights=args.weights)
-        background, sources = remover.remove(ccd, GAMMA_DRA)
-        row = sources[0]
-        scale = 1.6 if wave < 160 else 3.2
-        middle, rms = sky_rms(background, row['x_center'], row['y_center'],
-                              scale)
-        residual = (background.data - middle)[background.flags > 0] / rms
-        print(f'{path.name[8:22]:18s} {wave:4d} {row["flux"].value:7.3f} '
-              f'{row["flux_err"].value:6.3f} '
-              f'{row["flux"].value / reference:6.3f} '
-              f'{row["annulus_flux"].value / reference:7.3f} '
-              f'{np.nanmax(np.abs(residual)):10.1f}')
+        for network in ('inpainting', 'separation'):
+            remover = CompactSourceRemover('scanmap', band, network=network)
+            background, sources = remover.remove(ccd, GAMMA_DRA)
+            row = sources[0]
+            scale = 1.6 if wave < 160 else 3.2
+            x, y = row['x_center'], row['y_center']
+            middle, rms = sky_rms(background, x, y, scale)
+            yy, xx = np.indices(background.shape)
+            hole = np.hypot(xx - x, yy - y) < row['mask_radius'] + 3
+            residual = (background.data - middle)[hole] / rms
+            print(f'{network:11s} {path.name[8:22]} {wave:4d} '
+                  f'{row["flux"].value:7.3f} {row["flux_err"].value:6.3f} '
+                  f'{row["flux"].value / reference:6.3f} '
+                  f'{row["annulus_flux"].value / reference:7.3f} '
+                  f'{np.nanmax(np.abs(residual)):10.1f}')
         if 'JSMAPB_blue' in path.name:
             save_cut(ccd, background, sources, GAMMA_DRA[0], 50,
                      args.output / 'gamma_dra.png')
 
     ccd = read_pacs_map(args.maps / 'helix_ksu_hppjsmapb.fits')
-    remover = CompactSourceRemover('scanmap', 'blue', weights=args.weights)
+    remover = CompactSourceRemover('scanmap', 'blue')
     background, sources = remover.remove(ccd, HELIX)
     sources.round({'snr': 1, 'mask_radius': 1, 'flux': 4, 'flux_err': 4})
     print(sources['snr', 'mask_radius', 'flux', 'flux_err'])

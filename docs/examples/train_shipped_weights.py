@@ -59,7 +59,7 @@ SETTINGS = {
     'separation': {
         'width': 8,
         'loss': {},
-        'training': {'n_epochs': 36, 'learning_rate': 0.0008,
+        'training': {'n_epochs': 24, 'learning_rate': 0.0008,
                      'scheduler': 'cosine', 'max_norm': 20.0},
         'cutouts': {'size': 80, 'batch_size': 32, 'n_batches': 150,
                     'n_fields': 120, 'field_size': 160, 'n_stamps': 128,
