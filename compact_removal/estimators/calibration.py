@@ -18,6 +18,9 @@ __all__ = ['calibration', 'interpolate_errors', 'measure_errors']
 _SNR_EDGES = (0, 5, 12, 30, 100, 400, np.inf)
 _LEAST_SOURCES = 20
 
+# Percentiles that stand for the pixels of a hole.
+_SAMPLES = np.arange(2.5, 100, 5)
+
 
 def interpolate_errors(errors, radius):
     """
@@ -135,17 +138,16 @@ def measure_errors(model, cutouts, *, device='auto'):
     rows = [row for batch in cutouts.epoch(0)
             for row in _batch_errors(model, batch, device)]
     result = {}
-    snr, *ratios = np.array(rows).reshape(-1, 5).T
+    snr, flux, *pixels = np.array(rows).reshape(-1, 2 + _SAMPLES.size).T
+    pixels = np.array(pixels)
     for low, high in pairwise(_SNR_EDGES):
-        part = (snr >= low) & (snr < high) & np.isfinite(ratios).all(axis=0)
+        part = (snr >= low) & (snr < high)
         if np.count_nonzero(part) < _LEAST_SOURCES:
             continue
-        one, two, pixel_one, pixel_two = (ratio[part] for ratio in ratios)
-        factors = {
-            'flux_error': np.sqrt(np.percentile(one, 68.3)
-                                  * np.percentile(two, 95) / 1.96),
-            'hole_error': np.sqrt(np.median(pixel_one) * np.median(pixel_two)
-                                  / 1.96)}
+        factors = {name: np.sqrt(np.prod(np.percentile(ratio, [68.3, 95]))
+                                 / 1.96)
+                   for name, ratio in (('flux_error', flux[part]),
+                                       ('hole_error', pixels[:, part]))}
         center = np.exp(np.mean(np.log(np.maximum(snr[part], 1))))
         for name, factor in factors.items():
             entry = result.setdefault(name, {'snr': [], 'factor': []})
@@ -156,8 +158,8 @@ def measure_errors(model, cutouts, *, device='auto'):
 
 def _batch_errors(model, batch, device):
     """
-    Per source: signal-to-noise ratio; ratio of flux error to what is told
-    (twice); 68.3 and 95 % of those of the pixels.
+    Per source: signal-to-noise ratio, and ratios of errors to what is
+    told: of the flux, and of pixels of the hole (`_SAMPLES`).
     """
     found = nn.predict(model, batch['image'], batch['validity'] > 0,
                        sources=batch['sources'], fwhm=batch['fwhm'],
@@ -188,6 +190,5 @@ def _batch_errors(model, batch, device):
         if not (snr[0] > 0 and flux_error > 0 and std[0] > 0):
             continue
         flux = abs(np.sum(error * aperture)) / flux_error
-        yield (snr[0], flux, flux,
-               *np.percentile(np.abs(error / pixel_error)[hole],
-                              [68.3, 95]))
+        yield (snr[0], flux,
+               *np.percentile(np.abs(error / pixel_error)[hole], _SAMPLES))
