@@ -20,6 +20,7 @@ from pathlib import Path
 import astropy.units as u
 import competitors
 import numpy as np
+from accuracy_report import FLUX_RANGE, print_tables, report, save_figure
 from astropy.io import fits
 from astropy.nddata import CCDData
 from astropy.table import Table, vstack
@@ -47,9 +48,8 @@ PSFS = {'blue': ('herschel-pacs70-vesta.fits', 1.2, 0.92),
 # They are injected as they are, and a little broadened and elongated.
 VARIATIONS = ({}, {'broadening': 1.05}, {'elongation': 1.1})
 
-# Flux of the sources in local standard deviations of the background.
-FLUX_RANGE = (5, 3000)
-LEVELS = ((5, 30), (30, 150), (150, np.inf))
+
+# Half size of the stamps (pixels).
 HALF = 60
 
 
@@ -205,105 +205,6 @@ def gaussian_bound(truth_kwargs, band, scene, sigma):
     return error * scene.fraction / sigma
 
 
-def robust(values):
-    """
-    Interquartile range over 1.349.
-    """
-    low, high = np.nanpercentile(values, [25, 75])
-    return (high - low) / 1.349
-
-
-def report(title, rows):
-    """
-    Print one block of the table.
-    """
-    reference = rows[rows['method'] == 'annulus']
-    print(f'\n{title}\n' + '-' * len(title))
-    print(f'{"method":18s}' + ''.join(
-        f' {f"{low}-{high:g}" if np.isfinite(high) else f">{low}":>8s}'
-        f' {"bias":>6s} {"hole":>6s}' for low, high in LEVELS)
-        + f' {"rel. %":>7s} {"ln P":>6s} {"ms":>6s}'
-        + '  flux pulls   hole pulls')
-    for method in dict.fromkeys(rows['method']):
-        mine = rows[rows['method'] == method]
-        line = f'{method:18s}'
-        for low, high in LEVELS:
-            part = mine[(mine['level'] >= low) & (mine['level'] < high)]
-            other = reference[(reference['level'] >= low)
-                              & (reference['level'] < high)]
-            error = part['error'] / part['sigma']
-            scatter = robust(error)
-            unit = robust(other['error'] / other['sigma'])
-            line += (f' {scatter / unit:8.3f}'
-                     f' {np.nanmedian(error) / scatter:6.2f}'
-                     f' {np.nanmedian(part["hole"] / part["sigma"]):6.3f}')
-        bright = mine[mine['level'] >= LEVELS[-1][0]]
-        line += (f' {100 * robust(bright["error"] / bright["aperture"]):7.2f}'
-                 f' {np.nanmedian(mine["power"]):6.2f}'
-                 f' {1e3 * np.median(mine["seconds"]):6.1f}')
-        if np.isfinite(mine['flux_err']).any():
-            pulls = np.abs(mine['error'] / mine['flux_err'])
-            line += (f'  {np.mean(pulls < 1):.3f} {np.mean(pulls < 1.96):.3f}'
-                     f'  {np.nanmean(mine["pulls"]):.3f}'
-                     f' {np.nanmean(mine["pulls2"]):.3f}')
-        print(line, flush=True)
-
-
-def report_pulls(rows):
-    """
-    Print the share of pulls within 1 and 1.96, by level and kind.
-    """
-    print('\nShares of |pull| < 1 and < 1.96: fluxes; pixels in holes')
-    for method in ('separation', 'inpainting'):
-        for kind in ('simulated', 'real'):
-            for low, high in ((0, np.inf), *LEVELS):
-                part = rows[(rows['method'] == method)
-                            & (rows['kind'] == kind)
-                            & (rows['level'] >= low)
-                            & (rows['level'] < high)]
-                if not len(part):
-                    continue
-                pulls = np.abs(part['error'] / part['flux_err'])
-                print(f'{method:11s} {kind:10s} {low:4d}-{high:<6g}'
-                      f' {len(part):5d}  {np.mean(pulls < 1):.3f}'
-                      f' {np.mean(pulls < 1.96):.3f}'
-                      f'  {np.nanmean(part["pulls"]):.3f}'
-                      f' {np.nanmean(part["pulls2"]):.3f}')
-
-
-def save_figure(rows, path):
-    """
-    Plot the scatter of the flux errors against the flux.
-    """
-    import matplotlib as mpl
-
-    mpl.use('agg')
-    from matplotlib import pyplot as plt
-
-    kinds = [kind for kind in ('simulated', 'real') if kind in rows['kind']]
-    figure, axes = plt.subplots(1, len(kinds), sharey=True, squeeze=False,
-                                figsize=(5 * len(kinds), 4.2),
-                                layout='constrained')
-    edges = np.geomspace(*FLUX_RANGE, 8)
-    for kind, ax in zip(kinds, axes[0], strict=True):
-        mine = rows[rows['kind'] == kind]
-        place = np.digitize(mine['level'], edges)
-        for method in dict.fromkeys(mine['method']):
-            if method == 'none':
-                continue
-            own = mine['method'] == method
-            scatter = [robust((mine['error'] / mine['sigma'])[
-                own & (place == i)]) for i in range(1, len(edges))]
-            ours = method in ('separation', 'inpainting')
-            ax.loglog(np.sqrt(edges[1:] * edges[:-1]), scatter, label=method,
-                      lw=2.5 if ours else 1, marker='o' if ours else '.')
-        ax.loglog(edges, 0.02 * edges, ':', color='0.5', label='2 %')
-        ax.set(title=f'{kind} backgrounds', xlabel='flux / local sigma')
-    axes[0, 0].set_ylabel('scatter of the error / local sigma')
-    axes[0, -1].legend(fontsize=7, ncols=2)
-    figure.savefig(path, dpi=110)
-
-
 def main():
     """
     Run it for one mode and band.
@@ -319,6 +220,8 @@ def main():
     parser.add_argument('--n-repeats', type=int, default=2,
                         help='sets of sources in each real map')
     parser.add_argument('--networks-only', action='store_true')
+    parser.add_argument('--maps', action='store_true',
+                        help='show each real map, too')
     parser.add_argument('--output', type=Path, help='table of all rows')
     parser.add_argument('--figure', type=Path)
     args = parser.parse_args()
@@ -371,23 +274,10 @@ def main():
         rows.write(args.output, overwrite=True)
     if args.figure:
         save_figure(rows, args.figure)
-    print(f'{args.mode} {args.band}: scatter / annulus, bias / scatter, and '
-          'error in the hole / local standard deviation, by flux / local '
-          'standard deviation')
-    for name in dict.fromkeys(rows['map']):
-        if rows['kind'][rows['map'] == name][0] == 'real':
+    print_tables(rows, f'{args.mode} {args.band}')
+    if args.maps:
+        for name in dict.fromkeys(rows['map'][rows['kind'] == 'real']):
             report(name, rows[rows['map'] == name])
-    for kind in ('simulated', 'real'):
-        if kind in rows['kind']:
-            report(f'all {kind}', rows[rows['kind'] == kind])
-    report('all', rows)
-    known = rows[np.isfinite(rows['bound'])]
-    if len(known):
-        print('\nGaussian fields: robust scatter / Cramer-Rao bound')
-        for method in dict.fromkeys(known['method']):
-            mine = known[known['method'] == method]
-            print(f'{method:18s} {robust(mine["error"] / mine["bound"]):6.2f}')
-    report_pulls(rows)
 
 
 if __name__ == '__main__':

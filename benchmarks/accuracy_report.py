@@ -1,0 +1,144 @@
+# Licensed under a 3-clause BSD style license - see licenses/LICENSE.rst
+"""
+Tables and figure of ``accuracy.py``.
+"""
+
+import numpy as np
+
+# Flux of the sources in local standard deviations of the background.
+FLUX_RANGE = (5, 3000)
+LEVELS = ((5, 30), (30, 150), (150, np.inf))
+
+
+def robust(values):
+    """
+    Interquartile range over 1.349.
+    """
+    low, high = np.nanpercentile(values, [25, 75])
+    return (high - low) / 1.349
+
+
+def by_level(rows, function):
+    """
+    A number for each range of the flux.
+    """
+    return [function(rows[(rows['level'] >= low) & (rows['level'] < high)])
+            for low, high in LEVELS]
+
+
+def error_scatter(rows):
+    """
+    Robust scatter of the flux errors in local standard deviations.
+    """
+    return robust(rows['error'] / rows['sigma'])
+
+
+def report(title, rows):
+    """
+    Print the fluxes and the backgrounds of one set of maps.
+    """
+    methods = list(dict.fromkeys(rows['method']))
+    names = [f'{low}-{high:g}' if np.isfinite(high) else f'>{low}'
+             for low, high in LEVELS]
+    unit = by_level(rows[rows['method'] == 'annulus'], error_scatter)
+    print(f'\n{title}: flux\n{"method":17s}' + ''.join(
+        f'{name:>8s}' for name in names) + '   rel. %   bias:' + ''.join(
+        f'{name:>8s}' for name in names))
+    for method in methods:
+        mine = rows[rows['method'] == method]
+        scatter = by_level(mine, error_scatter)
+        bias = by_level(mine, lambda part: np.nanmedian(
+            part['error'] / part['sigma']))
+        bright = mine[mine['level'] >= LEVELS[-1][0]]
+        relative = 100 * robust(bright['error'] / bright['aperture'])
+        print(f'{method:17s}' + ''.join(
+            f'{one / two:8.3f}' for one, two in zip(scatter, unit,
+                                                    strict=True))
+            + f'{relative:9.2f}        ' + ''.join(
+                f'{one / two:8.2f}' for one, two in zip(bias, scatter,
+                                                        strict=True)))
+    print(f'\n{title}: background\n{"method":17s}' + ''.join(
+        f'{name:>8s}' for name in names) + '    ln P      ms')
+    for method in methods:
+        mine = rows[rows['method'] == method]
+        if not np.isfinite(mine['hole']).any():
+            continue
+        hole = by_level(mine, lambda part: np.nanmedian(
+            part['hole'] / part['sigma']))
+        print(f'{method:17s}' + ''.join(f'{value:8.3f}' for value in hole)
+              + f'{np.nanmedian(mine["power"]):8.2f}'
+              f'{1e3 * np.median(mine["seconds"]):8.1f}', flush=True)
+
+
+def report_pulls(rows):
+    """
+    Print the share of pulls within 1 and 1.96, by level and kind.
+    """
+    print('\nShare of errors within 1 and 1.96 of the predicted ones\n'
+          f'{"network":11s} {"background":10s} {"flux":>9s}     n'
+          '    fluxes       pixels')
+    for method in ('separation', 'inpainting'):
+        for kind in ('simulated', 'real'):
+            for low, high in ((0, np.inf), *LEVELS):
+                part = rows[(rows['method'] == method)
+                            & (rows['kind'] == kind)
+                            & (rows['level'] >= low)
+                            & (rows['level'] < high)]
+                if not len(part):
+                    continue
+                pulls = np.abs(part['error'] / part['flux_err'])
+                print(f'{method:11s} {kind:10s} {low:4d}-{high:<4g}'
+                      f' {len(part):5d}  {np.mean(pulls < 1):.3f}'
+                      f' {np.mean(pulls < 1.96):.3f}'
+                      f'  {np.nanmean(part["pulls"]):.3f}'
+                      f' {np.nanmean(part["pulls2"]):.3f}')
+
+
+def save_figure(rows, path):
+    """
+    Plot the scatter of the flux errors against the flux.
+    """
+    import matplotlib as mpl
+
+    mpl.use('agg')
+    from matplotlib import pyplot as plt
+
+    kinds = [kind for kind in ('simulated', 'real') if kind in rows['kind']]
+    figure, axes = plt.subplots(1, len(kinds), sharey=True, squeeze=False,
+                                figsize=(5 * len(kinds), 4.2),
+                                layout='constrained')
+    edges = np.geomspace(*FLUX_RANGE, 8)
+    for kind, ax in zip(kinds, axes[0], strict=True):
+        mine = rows[rows['kind'] == kind]
+        place = np.digitize(mine['level'], edges)
+        for method in dict.fromkeys(mine['method']):
+            if method == 'none':
+                continue
+            own = mine['method'] == method
+            scatter = [robust((mine['error'] / mine['sigma'])[
+                own & (place == i)]) for i in range(1, len(edges))]
+            ours = method in ('separation', 'inpainting')
+            ax.loglog(np.sqrt(edges[1:] * edges[:-1]), scatter, label=method,
+                      lw=2.5 if ours else 1, marker='o' if ours else '.')
+        ax.loglog(edges, 0.02 * edges, ':', color='0.5', label='2 %')
+        ax.set(title=f'{kind} backgrounds', xlabel='flux / local sigma')
+    axes[0, 0].set_ylabel('scatter of the error / local sigma')
+    axes[0, -1].legend(fontsize=7, ncols=2)
+    figure.savefig(path, dpi=110)
+
+
+def print_tables(rows, title):
+    """
+    Print everything but the single maps.
+    """
+    for kind in ('simulated', 'real'):
+        if kind in rows['kind']:
+            report(f'{title}, {kind} backgrounds', rows[rows['kind'] == kind])
+    report(f'{title}, all', rows)
+    known = rows[np.isfinite(rows['bound'])]
+    if len(known):
+        print('\nGaussian fields: robust scatter / Cramer-Rao bound')
+        for method in dict.fromkeys(known['method']):
+            mine = known[known['method'] == method]
+            print(f'{method:18s} {robust(mine["error"] / mine["bound"]):6.2f}')
+    report_pulls(rows)
