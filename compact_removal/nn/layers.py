@@ -1,6 +1,7 @@
 # Licensed under a 3-clause BSD style license - see licenses/LICENSE.rst
 """
-Partial convolution layers that carry their mask in one channel.
+Partial convolution layers that carry their mask in one channel, and what
+networks have in common.
 
 A partial convolution (Liu et al. 2018; Section 3.2.1 of the paper) sees
 only the valid pixels of its input. The mask of a feature map has as many
@@ -14,7 +15,39 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-__all__ = ['PartialConv2d', 'PartialConvTranspose2d']
+__all__ = ['PartialConv2d', 'PartialConvTranspose2d', 'check_size']
+
+
+def check_size(image, network):
+    """
+    Refuse images that do not fit a network.
+
+    Parameters
+    ----------
+    image : `torch.Tensor`, (..., ny, nx)
+        The image.
+    network : object
+        Has the attributes ``size_step`` and ``min_size``.
+
+    Raises
+    ------
+    ValueError
+        If a side is too short or no multiple of the step.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from compact_removal.nn.layers import check_size
+    >>> from compact_removal.nn.networks import SeparationUNet
+    >>> check_size(torch.zeros(1, 8, 40, 48), SeparationUNet)
+    """
+    sizes = image.shape[-2:]
+    if any(size < network.min_size or size % network.size_step
+           for size in sizes):
+        msg = (f'image must have sides that are multiples of '
+               f'{network.size_step} and at least {network.min_size} '
+               f'pixels, got shape {tuple(sizes)}')
+        raise ValueError(msg)
 
 
 class _PartialConvBase(nn.Module):

@@ -6,7 +6,8 @@ The partial-convolution U-Net of the paper.
 import torch
 from torch import nn
 
-from compact_removal.nn.layers import PartialConv2d, PartialConvTranspose2d
+from compact_removal.nn.layers import (PartialConv2d,
+                                       PartialConvTranspose2d, check_size)
 
 __all__ = ['PartialConvUNet']
 
@@ -140,13 +141,7 @@ class PartialConvUNet(nn.Module):
         ValueError
             If the size of the image does not fit the network.
         """
-        sizes = image.shape[-2:]
-        if any(size < self.min_size or size % self.size_step
-               for size in sizes):
-            msg = (f'image must have sides that are multiples of '
-                   f'{self.size_step} and at least {self.min_size} pixels, '
-                   f'got shape {tuple(sizes)}')
-            raise ValueError(msg)
+        check_size(image, self)
         features = image * mask
         skips = []
         for block in self.down:

@@ -9,6 +9,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from compact_removal.nn.layers import check_size
+
 __all__ = ['SeparationUNet']
 
 # Channels per level in units of the width, and residual blocks per level.
@@ -126,13 +128,7 @@ class SeparationUNet(nn.Module):
         ValueError
             If the size of the image does not fit the network.
         """
-        sizes = image.shape[-2:]
-        if any(size < self.min_size or size % self.size_step
-               for size in sizes):
-            msg = (f'image must have sides that are multiples of '
-                   f'{self.size_step} and at least {self.min_size} pixels, '
-                   f'got shape {tuple(sizes)}')
-            raise ValueError(msg)
+        check_size(image, self)
         features = self.first(functional.pixel_unshuffle(image, _BLOCK))
         skips = []
         for blocks, down in zip(self.encoder, self.down, strict=False):
