@@ -48,7 +48,6 @@ PSFS = {'blue': ('herschel-pacs70-vesta.fits', 1.2, 0.92),
 # They are injected as they are, and a little broadened and elongated.
 VARIATIONS = ({}, {'broadening': 1.05}, {'elongation': 1.1})
 
-
 # Half size of the stamps (pixels).
 HALF = 60
 
@@ -110,13 +109,12 @@ def make_scene(truth, avoid, band, psf, seed, n_sources=40):
     stamp = make_psf_stamp(psf, **kwargs)
     own = competitors.Scene(np.pad(stamp, 1), np.array([HALF + 1.0]),
                             np.array([HALF + 1.0]), None, radius, stamp, 1.0,
-                            1.0, None)
+                            1.0)
     shift = rng.normal(0, 0.2, size=(2, x.size))
     scene = competitors.Scene(
         image, x + shift[0], y + shift[1], np.zeros(image.shape, dtype=bool),
         radius, stamp, float(own.aperture_flux(0.0)[0]),
-        band.psf.fwhm / band.pixel_scale.to_value(u.arcsec),
-        tuple((band.photometry_annulus / band.pixel_scale).value))
+        band.psf.fwhm / band.pixel_scale.to_value(u.arcsec))
     return scene, flux, sigma
 
 
@@ -159,9 +157,9 @@ def run_methods(scene, truth, flux, sigma, band, removers, others):
         if background is not None:
             difference = np.where(known & scene.holes, background - truth, 0)
             for i, (x, y) in enumerate(zip(scene.x, scene.y, strict=True)):
-                holes = np.hypot(*np.ogrid[-y:truth.shape[0] - y - 0.5,
-                                           -x:truth.shape[1] - x - 0.5])
-                own = (holes < radii[i]) & known
+                radius = np.hypot(*np.ogrid[-y:truth.shape[0] - y - 0.5,
+                                            -x:truth.shape[1] - x - 0.5])
+                own = (radius < radii[i]) & known
                 rows['hole'][i] = np.sqrt(np.mean(difference[own] ** 2))
                 if pulls is not None:
                     ratio = np.abs(difference[own] / pulls[own])
@@ -191,7 +189,7 @@ def run_methods(scene, truth, flux, sigma, band, removers, others):
     return vstack(tables)
 
 
-def gaussian_bound(truth_kwargs, band, scene, sigma):
+def gaussian_bound(truth_kwargs, scene):
     """
     Cramer-Rao bound of the aperture flux in a field of known spectrum.
     """
@@ -202,7 +200,7 @@ def gaussian_bound(truth_kwargs, band, scene, sigma):
         power = power + np.abs(np.fft.fft2(field)) ** 2
     covariance = np.fft.ifft2(power / 40).real / field.size
     error = competitors.cramer_rao(scene.stamp, 22, covariance)
-    return error * scene.fraction / sigma
+    return error * scene.fraction
 
 
 def main():
@@ -246,8 +244,7 @@ def main():
         rows['map'], rows['kind'] = name, kind
         rows['bound'] = np.nan
         if gaussian is not None:
-            bound = gaussian_bound(gaussian, band, scene, 1.0)
-            rows['bound'] = bound
+            rows['bound'] = gaussian_bound(gaussian, scene)
         tables.append(rows)
 
     for i in range(args.n_fields):

@@ -46,8 +46,6 @@ class Scene:
         Share of the flux of a source in the aperture.
     fwhm : float
         Width of the PSF (pixels).
-    annulus : tuple of float
-        Radii of the annulus of photometry (pixels).
     """
 
     image: np.ndarray
@@ -58,7 +56,6 @@ class Scene:
     stamp: np.ndarray
     fraction: float
     fwhm: float
-    annulus: tuple
 
     def aperture_flux(self, background):
         """
@@ -131,11 +128,11 @@ def psf_photometry(scene):
     return np.asarray(table['flux_fit']) * scene.fraction, None
 
 
-def psf_plane(scene, reach=None):
+def psf_plane(scene):
     """
     Least squares of the true PSF, with its position, plus a plane.
     """
-    reach = 1.6 * scene.fwhm if reach is None else reach
+    reach = 1.6 * scene.fwhm
     size = 2 * int(np.ceil(reach)) + 3
     images, corners = extract_cutouts(scene.image, scene.x, scene.y, size,
                                       fill=np.nan)
