@@ -11,6 +11,7 @@ from dataclasses import replace
 
 import astropy.units as u
 import numpy as np
+from astropy.stats import gaussian_fwhm_to_sigma
 from photutils.psf import ImagePSF
 from scipy.ndimage import map_coordinates, spline_filter
 
@@ -19,7 +20,6 @@ from compact_removal.instruments import Band, PSFParameters
 __all__ = ['AnalyticPSF', 'StampPSF', 'as_psf', 'encircled_energy',
            'make_psf_stamp']
 
-_SIGMA_PER_FWHM = 1 / np.sqrt(8 * np.log(2))
 
 
 def _as_arcsec(name, value):
@@ -131,7 +131,7 @@ class AnalyticPSF:
         """
         par = self.parameters
         dx, dy = np.asarray(dx, dtype=float), np.asarray(dy, dtype=float)
-        sigma = par.fwhm * _SIGMA_PER_FWHM
+        sigma = par.fwhm * gaussian_fwhm_to_sigma
         squared = dx ** 2 + dy ** 2
         radius = np.sqrt(squared)
         ratio = np.sqrt(par.elongation)

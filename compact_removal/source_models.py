@@ -18,6 +18,7 @@ from functools import lru_cache
 
 import astropy.units as u
 import numpy as np
+from astropy.stats import gaussian_fwhm_to_sigma
 from scipy.spatial import KDTree
 
 from compact_removal.cutouts import cutout_radii, extract_cutouts
@@ -25,7 +26,6 @@ from compact_removal.psf import as_psf
 
 __all__ = ['RadialPSF', 'fit_sources', 'render_sources']
 
-_SIGMA_PER_FWHM = 1 / np.sqrt(8 * np.log(2))
 
 # Reach of the wings that are modelled, in full widths at half maximum.
 _REACH = 15
@@ -296,7 +296,7 @@ def _beam(k, fwhm):
     """
     Power of a Gaussian beam at wave numbers.
     """
-    sigma = fwhm * _SIGMA_PER_FWHM
+    sigma = fwhm * gaussian_fwhm_to_sigma
     return np.exp(-4 * (np.pi * sigma * k) ** 2)
 
 

@@ -5,6 +5,7 @@ Libraries of PSF stamps with varied shapes and sub-pixel positions.
 
 import astropy.units as u
 import numpy as np
+from astropy.stats import gaussian_fwhm_to_sigma
 from scipy import fft
 
 from compact_removal.psf import as_psf, make_psf_stamp
@@ -28,7 +29,6 @@ _CROSSED_LEAST = 1.2
 # beam together over that of the beam.
 _EXTENDED_CHANCE = 0.12
 _EXTENT = (1.0, 1.5)
-_SIGMA_PER_FWHM = 1 / np.sqrt(8 * np.log(2))
 
 
 def make_fast_stamp(psf, *, pixel_scale, shape, center, position_angle):
@@ -101,7 +101,8 @@ def _broaden(stamp, fwhm, rng):
     """
     Convolve a stamp with a Gaussian source of random size and shape.
     """
-    sigma = _SIGMA_PER_FWHM * fwhm * np.sqrt(rng.uniform(*_EXTENT) ** 2 - 1)
+    sigma = (gaussian_fwhm_to_sigma * fwhm
+             * np.sqrt(rng.uniform(*_EXTENT) ** 2 - 1))
     ratio, angle = rng.uniform(0.5, 1), rng.uniform(0, np.pi)
     ky = fft.fftfreq(stamp.shape[0])[:, None]
     kx = fft.rfftfreq(stamp.shape[1])

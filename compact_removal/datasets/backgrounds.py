@@ -4,12 +4,12 @@ Simulated backgrounds that look like the interstellar medium.
 """
 
 import numpy as np
+from astropy.stats import gaussian_fwhm_to_sigma
 from scipy import fft
 
 __all__ = ['list_background_kinds', 'make_background',
            'make_random_background']
 
-_SIGMA_PER_FWHM = 1 / np.sqrt(8 * np.log(2))
 
 # Fields are made on a grid larger by this factor and cropped, so that
 # opposite edges do not match.
@@ -38,7 +38,7 @@ class _Grid:
         """
         Convolve with a round Gaussian.
         """
-        sigma = fwhm * _SIGMA_PER_FWHM
+        sigma = fwhm * gaussian_fwhm_to_sigma
         squared = self.kx ** 2 + self.ky ** 2
         return self.filter(data, np.exp(-2 * (np.pi * sigma) ** 2 * squared))
 

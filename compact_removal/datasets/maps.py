@@ -10,11 +10,11 @@ from pathlib import Path
 
 import numpy as np
 from astropy.io import fits
+from astropy.stats import gaussian_fwhm_to_sigma
 from scipy.ndimage import gaussian_filter, maximum_filter
 
 __all__ = ['BackgroundMap', 'find_compact_sources', 'load_background_maps']
 
-_SIGMA_PER_FWHM = 1 / np.sqrt(8 * np.log(2))
 
 # Beam (arcsec) of surveys, by a fragment of the file name. What is not
 # listed is taken as a beam smaller than a pixel.
@@ -87,7 +87,7 @@ def _smooth(data, valid, fwhm):
     """
     Gaussian smoothing that leaves out invalid pixels.
     """
-    sigma = fwhm * _SIGMA_PER_FWHM
+    sigma = fwhm * gaussian_fwhm_to_sigma
     weight = gaussian_filter(valid.astype(float), sigma, mode='constant')
     total = gaussian_filter(np.where(valid, data, 0), sigma, mode='constant')
     return np.where(valid, total / np.maximum(weight, 1e-9), np.nan)
@@ -131,7 +131,7 @@ def find_compact_sources(data, *, fwhm=3.5, threshold=5.0):
     difference = (_smooth(data, valid, 0.7 * fwhm)
                   - _smooth(data, valid, 2 * fwhm))
     difference = np.where(valid, difference, 0)
-    window = 12 * fwhm * _SIGMA_PER_FWHM * 2
+    window = 12 * fwhm * gaussian_fwhm_to_sigma * 2
     count = np.maximum(gaussian_filter(valid.astype(float), window,
                                        mode='constant'), 1e-6)
     limit = np.full(data.shape, np.inf)

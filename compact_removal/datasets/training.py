@@ -169,18 +169,20 @@ class TrainingCutouts:
         self.n_fields, self.field_size = n_fields, field_size
         self.n_stamps, self.clearance = n_stamps, clearance
         self.seed = int(np.random.SeedSequence(seed).generate_state(1)[0])
-        sites = [_Sites(item, size, clearance) for item in maps]
-        usable = [k for k, site in enumerate(sites) if site.edge.size]
-        self._maps = [maps[k] for k in usable]
-        if sites and not self._maps:
+        pairs = [(item, _Sites(item, size, clearance)) for item in maps]
+        pairs = [pair for pair in pairs if pair[1].edge.size]
+        self._maps = [item for item, _ in pairs]
+        if len(maps) and not self._maps:
             msg = 'maps have no room for a cutout away from real sources'
             raise ValueError(msg)
         self.real_fraction = real_fraction if self._maps else 0.0
-        weights = np.sqrt([float(sites[k].edge.size) for k in usable])
+        weights = np.sqrt([float(site.edge.size) for _, site in pairs])
         self._map_shares = np.cumsum(weights / weights.sum())
         self._fields = {}
         self._libraries = {}
-        self._smoothed = {}
+        # by number of the map and beam
+        self._sites = {(number, item.fwhm): site
+                       for number, (item, site) in enumerate(pairs)}
         self._psfs = {}
         y, x = np.indices((size, size)) - size // 2
         self._radius = np.hypot(x, y)
@@ -226,13 +228,14 @@ class TrainingCutouts:
         One of the real maps, with the beam of a band.
         """
         background = self._maps[number]
-        # in steps, so that similar bands share their maps
-        fwhm = np.floor(2 * self._psf(band).fwhm) / 2
-        fwhm = max(fwhm, background.fwhm or 0)
-        if (number, fwhm) not in self._smoothed:
-            self._smoothed[number, fwhm] = _Sites(
+        fwhm = background.fwhm
+        if fwhm is not None:
+            # in steps, so that similar bands share their maps
+            fwhm = max(fwhm, np.floor(2 * self._psf(band).fwhm) / 2)
+        if (number, fwhm) not in self._sites:
+            self._sites[number, fwhm] = _Sites(
                 background.smoothed(fwhm), self.size, self.clearance)
-        return self._smoothed[number, fwhm]
+        return self._sites[number, fwhm]
 
     def _field(self, band, number):
         """

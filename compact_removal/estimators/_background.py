@@ -93,13 +93,11 @@ def estimate_background(input_map, sources, predict, *, band, cutout_size,
 
     taper = _TAPER * scale_factor(band, input_map.pixel_scale)
     scale = error_scale(sources.snr[rows])
-    sources.footprint[rows] = radius
     discs = [radius]
     if found.error is None:
         deviation = np.broadcast_to(
             (scale * np.nan_to_num(sources.std[rows]))[:, None, None],
             found.background.shape)
-        sources.flux_error[rows] = np.nan
     else:
         deviation = found.error * scale[:, None, None]
         sources.flux_error[rows] = found.flux_error

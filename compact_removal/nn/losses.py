@@ -12,6 +12,7 @@ from torch import nn
 
 from compact_removal.nn.features import FilterBankFeatures
 from compact_removal.nn.separation import SeparationLoss
+from compact_removal.nn.weighted_loss import WeightedLoss
 
 __all__ = ['FluxLoss', 'HoleLoss', 'InpaintingLoss', 'SSIMLoss',
            'SeparationLoss', 'SourceLoss', 'StyleLoss', 'ValidLoss',
@@ -433,7 +434,7 @@ class FluxLoss(nn.Module):
                          annulus=self.annulus)
 
 
-class InpaintingLoss(nn.Module):
+class InpaintingLoss(WeightedLoss):
     """
     The weighted sum of all terms (equation 7 of the paper).
 
@@ -460,13 +461,8 @@ class InpaintingLoss(nn.Module):
 
     def __init__(self, *, valid=2.0, hole=6.0, style=120.0, ssim=0.4,
                  source=1.0, flux=0.0, features=None):
-        super().__init__()
-        self.weights = {'valid': valid, 'hole': hole, 'style': style,
-                        'ssim': ssim, 'source': source, 'flux': flux}
-        for name, weight in self.weights.items():
-            if not 0 <= weight < float('inf'):
-                msg = f'{name} must be a weight >= 0, got {weight!r}'
-                raise ValueError(msg)
+        super().__init__(valid=valid, hole=hole, style=style, ssim=ssim,
+                         source=source, flux=flux)
         self.style_loss = StyleLoss(features)
         self.ssim_loss = SSIMLoss()
 
@@ -510,5 +506,4 @@ class InpaintingLoss(nn.Module):
                 msg = 'aperture is needed for the flux term of the loss'
                 raise ValueError(msg)
             terms['flux'] = flux_loss(output, target, mask, aperture)
-        total = sum(weights[name] * term for name, term in terms.items())
-        return total, terms
+        return self.add(terms), terms

@@ -10,6 +10,7 @@ from torch import nn
 
 from compact_removal.nn import ERROR_RADII
 from compact_removal.nn.filling import fill_smoothly
+from compact_removal.nn.weighted_loss import WeightedLoss
 
 __all__ = ['Estimate', 'SeparationLoss', 'SeparationModel',
            'aperture_weights']
@@ -277,7 +278,7 @@ def _statistics(image, valid, fwhm):
             spread[:, None, None])
 
 
-class SeparationLoss(nn.Module):
+class SeparationLoss(WeightedLoss):
     r"""
     Logarithmic errors of background and fluxes, and of their errors.
 
@@ -313,13 +314,8 @@ class SeparationLoss(nn.Module):
     """
 
     def __init__(self, *, hole=1.0, flux=1.0, error=0.1, flux_error=0.1):
-        super().__init__()
-        self.weights = {'hole': hole, 'flux': flux, 'error': error,
-                        'flux_error': flux_error}
-        for name, weight in self.weights.items():
-            if not 0 <= weight < float('inf'):
-                msg = f'{name} must be a weight >= 0, got {weight!r}'
-                raise ValueError(msg)
+        super().__init__(hole=hole, flux=flux, error=error,
+                         flux_error=flux_error)
 
     def forward(self, background, log_error, log_flux_error, target,
                 validity, sources, aperture, fwhm):
@@ -374,9 +370,7 @@ class SeparationLoss(nn.Module):
             sums.abs() / (0.12 * areas))).sum() / count
         terms['flux_error'] = (usable * _surprise(
             sums, log_flux_error)).sum() / count
-        total = sum(weight * terms[name]
-                    for name, weight in self.weights.items())
-        return total, terms
+        return self.add(terms), terms
 
 
 def _surprise(difference, log_error):
