@@ -25,6 +25,9 @@ _ELONGATION = (0.0, 3.3)
 _CROSSED_CHANCE = 0.4
 _CROSSED_LEAST = 1.2
 
+# Sources of one map differ by this much in log of width and elongation.
+_SCATTER = 0.01
+
 # Some sources are larger than the beam: share, and width of source and
 # beam together over that of the beam.
 _EXTENDED_CHANCE = 0.12
@@ -51,25 +54,25 @@ def make_fast_stamp(psf, *, pixel_scale, shape, center, position_angle):
     return stamp
 
 
-def make_varied_stamp(band, *, shape, center, rng):
+def vary_psf(band, rng):
     """
-    Stamp of a source whose shape differs a little from the nominal PSF.
+    The PSF of a map, which differs a little from the nominal one.
 
     Parameters
     ----------
     band : `~compact_removal.instruments.Band`
         The band.
-    shape : tuple of int
-        ``(ny, nx)``.
-    center : tuple of float
-        ``(x, y)`` of the source.
     rng : `~numpy.random.Generator`
         Draws position angle, broadening, elongation, lobes and wings.
 
     Returns
     -------
-    stamp : `~numpy.ndarray`
-        Fraction of the flux per pixel.
+    psf : object
+        The PSF.
+    angle : `~astropy.units.Quantity`
+        Its position angle.
+    crossed : bool
+        Whether two scans have crossed.
     """
     psf = as_psf(band, pixel_scale=band.pixel_scale)
     angle = rng.uniform(0, 360) * u.deg
@@ -84,6 +87,35 @@ def make_varied_stamp(band, *, shape, center, rng):
         psf = psf.vary(broadening=broadening, elongation=target / nominal,
                        lobes=lobes, wings=wings)
         crossed = target > _CROSSED_LEAST and rng.random() < _CROSSED_CHANCE
+    return psf, angle, crossed
+
+
+def make_varied_stamp(band, varied, *, shape, center, rng):
+    """
+    Stamp of a source of a map.
+
+    Parameters
+    ----------
+    band : `~compact_removal.instruments.Band`
+        The band.
+    varied : tuple
+        From `vary_psf`.
+    shape : tuple of int
+        ``(ny, nx)``.
+    center : tuple of float
+        ``(x, y)`` of the source.
+    rng : `~numpy.random.Generator`
+        Draws how the source differs from the others.
+
+    Returns
+    -------
+    stamp : `~numpy.ndarray`
+        Fraction of the flux per pixel.
+    """
+    psf, angle, crossed = varied
+    if hasattr(psf, 'vary'):
+        broadening, elongation = np.exp(rng.normal(0, _SCATTER, 2))
+        psf = psf.vary(broadening=broadening, elongation=elongation)
     stamp = make_fast_stamp(psf, pixel_scale=band.pixel_scale, shape=shape,
                             center=center, position_angle=angle)
     if crossed:
@@ -114,33 +146,45 @@ def _broaden(stamp, fwhm, rng):
 
 class StampLibrary:
     """
-    Stamps of one band, each with its own shape and sub-pixel position.
+    Stamps of one band, each with its own sub-pixel position.
 
     Parameters
     ----------
     band : `~compact_removal.instruments.Band`
         The band.
+    n_psfs : int
+        Number of PSFs, as of so many maps.
     n_stamps : int
-        Number of stamps; flips and transpositions make eight of each.
+        Number of stamps of each.
     half : int
         Half size: stamps have ``2 * half + 1`` pixels a side.
     rng : `~numpy.random.Generator`
         Source of randomness.
     """
 
-    def __init__(self, band, n_stamps, half, rng):
+    def __init__(self, band, n_psfs, n_stamps, half, rng):
         size = 2 * half + 1
         self.half = half
-        self.stamps = np.empty((n_stamps, size, size), dtype=np.float32)
-        self.phases = rng.uniform(-0.5, 0.5, (n_stamps, 2))
-        for stamp, (dx, dy) in zip(self.stamps, self.phases, strict=True):
-            stamp[:] = make_varied_stamp(
-                band, shape=(size, size), center=(half + dx, half + dy),
-                rng=rng)
+        self.stamps = np.empty((n_psfs, n_stamps, size, size),
+                               dtype=np.float32)
+        self.phases = rng.uniform(-0.5, 0.5, (n_psfs, n_stamps, 2))
+        for stamps, phases in zip(self.stamps, self.phases, strict=True):
+            varied = vary_psf(band, rng)
+            for stamp, (dx, dy) in zip(stamps, phases, strict=True):
+                stamp[:] = make_varied_stamp(
+                    band, varied, shape=(size, size),
+                    center=(half + dx, half + dy), rng=rng)
 
-    def draw(self, rng):
+    def draw(self, psf, rng):
         """
         Draw a stamp.
+
+        Parameters
+        ----------
+        psf : int
+            Number of the PSF.
+        rng : `~numpy.random.Generator`
+            Source of randomness.
 
         Returns
         -------
@@ -149,17 +193,8 @@ class StampLibrary:
         phase : tuple of float
             ``(x, y)`` of the source from the central pixel.
         """
-        index = rng.integers(len(self.stamps))
-        stamp = self.stamps[index]
-        dx, dy = self.phases[index]
-        swap, flip_x, flip_y = rng.integers(2, size=3)
-        if swap:
-            stamp, dx, dy = stamp.T, dy, dx
-        if flip_x:
-            stamp, dx = stamp[:, ::-1], -dx
-        if flip_y:
-            stamp, dy = stamp[::-1], -dy
-        return stamp, (dx, dy)
+        index = rng.integers(self.stamps.shape[1])
+        return self.stamps[psf, index], tuple(self.phases[psf, index])
 
     def add(self, image, stamp, flux, x, y):
         """

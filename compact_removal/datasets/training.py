@@ -11,8 +11,9 @@ from compact_removal.datasets.backgrounds import make_random_background
 from compact_removal.datasets.maps import BackgroundMap
 from compact_removal.instruments import get_band, get_mode, list_bands
 from compact_removal.masks import draw_discs, mask_radius, source_snr
-from compact_removal.source_models import (RadialPSF, fit_sources,
-                                           render_sources)
+from compact_removal.psf_learning import learn_psf
+from compact_removal.source_models import fit_sources, render_sources
+from compact_removal.source_psf import SourcePSF
 
 __all__ = ['TrainingCutouts']
 
@@ -21,10 +22,18 @@ __all__ = ['TrainingCutouts']
 # for neighbours.
 _SHARES = (0.0, 0.25, 0.55, 0.8, 0.95, 1.0)
 _LOG_RATIO = (-0.6, 0.4, 1.2, 2.2, 3.2, 4.2)
+_LOG_RATIO_BRIGHT = (0.8, 1.2, 1.6, 2.1, 2.7, 3.5)
 _LOG_RATIO_NEIGHBOR = (-0.6, 0.0, 0.7, 1.5, 2.2, 2.7)
 
 _NEIGHBOR_CHANCE = 0.5
 _MAX_NEIGHBORS = 4
+
+# Cutouts of a batch with the same PSF, stamps of each PSF, how often it
+# is not learned, and from how many bright sources otherwise (log10).
+_GROUP = 4
+_STAMPS_PER_PSF = 6
+_NOMINAL_CHANCE = 0.3
+_LOG_BRIGHT = (0.0, 1.5)
 
 # Error of catalogue positions in pixels: mostly small, some large.
 _SMALL_ERROR = 0.2
@@ -87,7 +96,8 @@ class TrainingCutouts:
 
     Each cutout shows a piece of a simulated or real map, flipped,
     rotated and scaled at random, with one source near its centre and
-    often some neighbours (paper, Sect. 2.3 and 2.4). Holes have the
+    often some neighbours (paper, Sect. 2.3 and 2.4). The PSF differs
+    from the nominal one; how much of that is known differs, too. Holes have the
     radius that the signal-to-noise ratio of each source asks for (paper,
     eq. 1 and Table 3). Everything depends on the seed and the number of
     the epoch only.
@@ -115,8 +125,8 @@ class TrainingCutouts:
         Simulated maps per band, made when first needed and kept.
     field_size : int, optional
         Side of the simulated maps (pixels).
-    n_stamps : int, optional
-        PSF stamps per band.
+    n_psfs : int, optional
+        PSFs per band.
     clearance : float, optional
         Least distance (pixels) of the central source from real ones.
     seed : int, optional
@@ -132,19 +142,19 @@ class TrainingCutouts:
     >>> from compact_removal.datasets import TrainingCutouts
     >>> cutouts = TrainingCutouts('scanmap', bands=['blue'], size=48,
     ...                           batch_size=4, n_batches=2, n_fields=2,
-    ...                           field_size=64, n_stamps=3, seed=1)
+    ...                           field_size=64, n_psfs=3, seed=1)
     >>> for batch in cutouts.epoch(0):
     ...     print(sorted(batch), batch['image'].shape)
-    ['aperture', 'fwhm', 'image', 'sources', 'target', 'validity'] (4, 48, 48)
-    ['aperture', 'fwhm', 'image', 'sources', 'target', 'validity'] (4, 48, 48)
+    ['aperture', 'fwhm', 'image', 'psf_error', 'sources', 'target', 'validity'] (4, 48, 48)
+    ['aperture', 'fwhm', 'image', 'psf_error', 'sources', 'target', 'validity'] (4, 48, 48)
     """
 
     def __init__(self, mode, maps=(), *, bands=None, real_fraction=0.5,
                  size=96, batch_size=32, n_batches=100, n_fields=800,
-                 field_size=192, n_stamps=256, clearance=12.0, seed=None):
+                 field_size=192, n_psfs=48, clearance=12.0, seed=None):
         for name, value in (('size', size), ('batch_size', batch_size),
                             ('n_batches', n_batches), ('n_fields', n_fields),
-                            ('n_stamps', n_stamps)):
+                            ('n_psfs', n_psfs)):
             if value < 1:
                 msg = f'{name} must be positive, got {value!r}'
                 raise ValueError(msg)
@@ -167,7 +177,7 @@ class TrainingCutouts:
         self.size, self.batch_size, self.n_batches = (size, batch_size,
                                                       n_batches)
         self.n_fields, self.field_size = n_fields, field_size
-        self.n_stamps, self.clearance = n_stamps, clearance
+        self.n_psfs, self.clearance = n_psfs, clearance
         self.seed = int(np.random.SeedSequence(seed).generate_state(1)[0])
         pairs = [(item, _Sites(item, size, clearance)) for item in maps]
         pairs = [pair for pair in pairs if pair[1].edge.size]
@@ -184,6 +194,7 @@ class TrainingCutouts:
         self._sites = {(number, item.fwhm): site
                        for number, (item, site) in enumerate(pairs)}
         self._psfs = {}
+        self._learned = {}
         y, x = np.indices((size, size)) - size // 2
         self._radius = np.hypot(x, y)
 
@@ -216,8 +227,9 @@ class TrainingCutouts:
             background with its noise; NaN where it is not known),
             ``aperture`` (weights of the photometric aperture of the
             central source, soft at its edge); and of shape
-            ``(batch_size,)``: ``fwhm``, the width of the nominal PSF
-            (pixels).
+            ``(batch_size,)``: ``fwhm``, the width of the nominal PSF (pixels),
+            and ``psf_error``, how well the shapes of sources are known
+            (`~compact_removal.source_psf.SourcePSF.uncertainty`).
         """
         for number in range(self.n_batches):
             rng = np.random.default_rng([self.seed, 1, i, number])
@@ -258,33 +270,63 @@ class TrainingCutouts:
         if band not in self._libraries:
             rng = np.random.default_rng([self.seed, 3, band])
             self._libraries[band] = StampLibrary(
-                self.bands[band], self.n_stamps, 2 * self.size // 3, rng)
+                self.bands[band], self.n_psfs, _STAMPS_PER_PSF,
+                2 * self.size // 3, rng)
         return self._libraries[band]
+
+    def _learned_psf(self, band, number):
+        """
+        One of the PSFs of a band, as bright sources of a map show it.
+        """
+        if (band, number) not in self._learned:
+            rng = np.random.default_rng([self.seed, 4, band, number])
+            n = round(10 ** rng.uniform(*_LOG_BRIGHT))
+            target = np.empty((n, self.size, self.size), dtype=np.float32)
+            image = np.empty_like(target)
+            known = np.ones(target.shape, dtype=bool)
+            sources = [self._fill(rng, band, number, target[k], image[k],
+                                  known[k], bright=True) for k in range(n)]
+            image[~known] = np.nan
+            tall, x, y = self._stack(band, image, sources)
+            _, _, std = self._signal(band, tall, x, y)
+            self._learned[band, number], _ = learn_psf(
+                tall, np.isfinite(tall), x, y, self._psf(band), std)
+        return self._learned[band, number]
 
     def _make_batch(self, rng):
         size, n = self.size, self.batch_size
         target = np.empty((n, size, size), dtype=np.float32)
         image = np.empty_like(target)
+        holes = np.zeros(target.shape, dtype=bool)
+        models, aperture = np.zeros_like(image), np.empty_like(image)
         known = np.ones(target.shape, dtype=bool)
-        bands = rng.integers(len(self.bands), size=n)
-        sources = [self._fill(rng, bands[k], target[k], image[k], known[k])
-                   for k in range(n)]
-        image[~known] = np.nan
-        holes, models = self._model_sources(image, bands, sources)
-        image -= models
-        aperture = np.empty_like(target)
+        fwhm, psf_error = np.empty((2, n), dtype=np.float32)
         grid = np.arange(size)
-        for k in range(n):
-            x, y = sources[k][0]
-            band = self.bands[bands[k]]
+        for start in range(0, n, _GROUP):
+            group = slice(start, start + _GROUP)
+            number = int(rng.integers(len(self.bands)))
+            member = int(rng.integers(self.n_psfs))
+            psf = self._psf(number)
+            if rng.random() > _NOMINAL_CHANCE:
+                psf = self._learned_psf(number, member)
+            sources = [self._fill(rng, number, member, target[k], image[k],
+                                  known[k])
+                       for k in range(n)[group]]
+            image[group][~known[group]] = np.nan
+            self._model_sources(number, psf, image[group], sources,
+                                holes[group], models[group])
+            fwhm[group], psf_error[group] = psf.fwhm, psf.uncertainty
+            band = self.bands[number]
             radius = float(band.default_aperture / band.pixel_scale)
-            distance = np.hypot(grid - x, (grid - y)[:, None])
-            aperture[k] = np.clip(radius + 0.5 - distance, 0, 1)
-        fwhm = np.array([self._psf(band).fwhm for band in bands])
+            for k, positions in zip(range(n)[group], sources, strict=True):
+                x, y = positions[0]
+                distance = np.hypot(grid - x, (grid - y)[:, None])
+                aperture[k] = np.clip(radius + 0.5 - distance, 0, 1)
+        image -= models
         return {'image': image, 'sources': models,
                 'validity': (known & ~holes).astype(np.float32),
                 'target': target, 'aperture': aperture,
-                'fwhm': fwhm.astype(np.float32)}
+                'fwhm': fwhm, 'psf_error': psf_error}
 
     def _psf(self, band):
         """
@@ -292,12 +334,14 @@ class TrainingCutouts:
         """
         if band not in self._psfs:
             entry = self.bands[band]
-            self._psfs[band] = RadialPSF(entry, entry.pixel_scale)
+            self._psfs[band] = SourcePSF(entry, entry.pixel_scale)
         return self._psfs[band]
 
-    def _fill(self, rng, number, target, image, known):
+    def _fill(self, rng, number, psf, target, image, known, *, bright=False):
         """
         Fill one cutout; returns the catalogue positions, shape (n, 2).
+
+        ``bright``: with one bright source alone.
         """
         size, center = self.size, self.size // 2
         if rng.random() < self.real_fraction:
@@ -316,7 +360,7 @@ class TrainingCutouts:
         np.multiply(cutout - np.float32(middle), scale, out=target)
         target += offset
         known &= measured
-        if rng.random() < _LOSS_CHANCE:
+        if not bright and rng.random() < _LOSS_CHANCE:
             _lose_pixels(known, rng)
         np.copyto(image, target)
 
@@ -326,11 +370,12 @@ class TrainingCutouts:
         spread = float(target[ring].std(dtype=np.float64)) if ring.any() else 0
         spread = spread or 1.0
         n_neighbors = 0
-        if rng.random() < _NEIGHBOR_CHANCE:
+        if not bright and rng.random() < _NEIGHBOR_CHANCE:
             n_neighbors = int(rng.integers(1, _MAX_NEIGHBORS + 1))
+        ratios = _LOG_RATIO_BRIGHT if bright else _LOG_RATIO
         positions = []
         for k in range(n_neighbors + 1):
-            stamp, phase = library.draw(rng)
+            stamp, phase = library.draw(psf, rng)
             error = _position_error(rng)
             if k == 0:
                 # the catalogue position lies in the central pixel
@@ -340,47 +385,53 @@ class TrainingCutouts:
                 x, y = _neighbor_pixel(rng, size, 1.5 * band.mask_radii[-1])
             ratio = 10 ** np.interp(
                 rng.random(), _SHARES,
-                _LOG_RATIO if k == 0 else _LOG_RATIO_NEIGHBOR)
+                _LOG_RATIO_NEIGHBOR if k else ratios)
             flux = ratio * spread / float(stamp.max())
             library.add(image, stamp, flux, x, y)
             positions.append((x + phase[0] - error[0],
                               y + phase[1] - error[1]))
         return np.array(positions)
 
-    def _model_sources(self, image, bands, sources):
+    def _stack(self, number, image, sources):
         """
-        Holes and fitted models of all sources.
+        All cutouts in one tall map, with gaps between them.
+
+        Returns the map and the positions of all sources in it.
         """
         n, size = image.shape[:2]
-        holes = np.zeros(image.shape, dtype=bool)
-        models = np.zeros_like(image)
-        for number in np.unique(bands):
-            band, psf = self.bands[number], self._psf(number)
-            members = np.flatnonzero(bands == number)
-            gap = int(np.ceil(max(band.annulus_radii[1], 7 * psf.fwhm))) + 3
-            # all cutouts in one tall map, with gaps between them
-            tall = np.full((len(members), size + gap, size), np.nan,
-                           dtype=np.float32)
-            tall[:, :size] = image[members]
-            tall = tall.reshape(-1, size)
-            x, y = np.concatenate(
-                [sources[k] + [0, row * (size + gap)]
-                 for row, k in enumerate(members)]).T
-            snr, _, std = source_snr(tall, x, y,
-                                     source_radius=band.source_radius,
-                                     annulus_radii=band.annulus_radii)
-            radii = mask_radius(snr, band)
-            flux, shapes = fit_sources(tall, np.isfinite(tall), x, y, psf,
-                                       std)
-            start = 0
-            for k in members:
-                part = slice(start, start + len(sources[k]))
-                holes[k] = draw_discs((size, size), *sources[k].T,
-                                      radii[part]) > 0
-                models[k] = render_sources((size, size), *sources[k].T,
-                                           flux[part], shapes[part], psf)
-                start = part.stop
-        return holes, models
+        band, psf = self.bands[number], self._psf(number)
+        gap = int(np.ceil(max(band.annulus_radii[1], 7 * psf.fwhm))) + 3
+        tall = np.full((n, size + gap, size), np.nan, dtype=np.float32)
+        tall[:, :size] = image
+        x, y = np.concatenate(
+            [positions + [0, row * (size + gap)]
+             for row, positions in enumerate(sources)]).T
+        return tall.reshape(-1, size), x, y
+
+    def _signal(self, number, tall, x, y):
+        """
+        Signal-to-noise ratios, means and standard deviations of sources.
+        """
+        band = self.bands[number]
+        return source_snr(tall, x, y, source_radius=band.source_radius,
+                          annulus_radii=band.annulus_radii)
+
+    def _model_sources(self, number, psf, image, sources, holes, models):
+        """
+        Draw holes and fitted models of all sources.
+        """
+        tall, x, y = self._stack(number, image, sources)
+        snr, _, std = self._signal(number, tall, x, y)
+        radii = mask_radius(snr, self.bands[number])
+        flux, shapes = fit_sources(tall, np.isfinite(tall), x, y, psf, std)
+        shape = image.shape[1:]
+        start = 0
+        for k, positions in enumerate(sources):
+            part = slice(start, start + len(positions))
+            holes[k] = draw_discs(shape, *positions.T, radii[part]) > 0
+            models[k] = render_sources(shape, *positions.T, flux[part],
+                                       shapes[part], psf)
+            start = part.stop
 
 
 def _turn(cutout, rng):

@@ -9,8 +9,9 @@ from compact_removal.cutouts import (blend_cutouts, disc_weights,
                                      extract_cutouts)
 from compact_removal.estimators._engine import FLAG, PIXEL_FLAG
 from compact_removal.masks import draw_discs, scale_factor
-from compact_removal.source_models import (RadialPSF, fit_sources,
-                                           render_sources)
+from compact_removal.psf_learning import learn_psf
+from compact_removal.source_models import fit_sources, render_sources
+from compact_removal.source_psf import SourcePSF
 
 # Soft edge of the holes, in nominal pixels.
 _TAPER = 3.0
@@ -35,7 +36,8 @@ def estimate_background(input_map, sources, predict, *, band, cutout_size,
         The sources.
     predict : callable
         Takes images, validity, source models, each of shape ``(n, size,
-        size)``, and the width of the PSF, and returns a
+        size)``, and a
+        `~compact_removal.source_psf.SourcePSF`, and returns a
         `~compact_removal.nn.Prediction`.
     band : Band
         The band.
@@ -70,7 +72,9 @@ def estimate_background(input_map, sources, predict, *, band, cutout_size,
     x, y, radius = sources.x[rows], sources.y[rows], sources.radius[rows]
     open_pixels = input_map.valid & (
         draw_discs(data.shape, x, y, radius) == 0)
-    psf = RadialPSF(band, input_map.pixel_scale)
+    psf, sources.n_psf = learn_psf(
+        data, input_map.valid, x, y, SourcePSF(band, input_map.pixel_scale),
+        sources.std[rows])
     flux, shapes = fit_sources(data, input_map.valid, x, y, psf,
                                sources.std[rows])
     model = render_sources(data.shape, x, y, flux, shapes, psf)
@@ -85,7 +89,7 @@ def estimate_background(input_map, sources, predict, *, band, cutout_size,
         value[usable] for value in (rows, x, y, radius, corners, flux))
     images, _ = extract_cutouts(clean, x, y, cutout_size, fill=np.nan)
     models, _ = extract_cutouts(model, x, y, cutout_size, fill=0.0)
-    found = predict(images, validity[usable], models, psf.fwhm)
+    found = predict(images, validity[usable], models, psf)
     if not np.all(np.isfinite(found.background)):
         msg = ('weights: the network gave values that are not finite; the '
                'weights are damaged, or not those of a trained network')

@@ -41,7 +41,8 @@ class Sources:
     ``active`` tells which rows are processed; ``first`` gives for every
     row the row that is processed in its place. ``footprint`` is the
     radius (pixels) within which the map is changed, ``flux_error`` what
-    the network tells of the errors of aperture sums.
+    the network tells of the errors of aperture sums, ``n_psf`` the
+    number of sources from which the PSF of the map was learned.
     """
 
     x: np.ndarray
@@ -54,6 +55,7 @@ class Sources:
     radius: np.ndarray
     footprint: np.ndarray
     flux_error: np.ndarray
+    n_psf: int = 0
 
 
 def locate(input_map, coordinates, band, *, recenter):

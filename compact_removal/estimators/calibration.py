@@ -131,7 +131,7 @@ def measure_errors(model, cutouts, *, device='auto'):
     >>> from compact_removal.estimators.calibration import measure_errors
     >>> cutouts = TrainingCutouts('scanmap', bands=['blue'], size=48,
     ...                           batch_size=2, n_batches=1, n_fields=1,
-    ...                           field_size=64, n_stamps=2, seed=1)
+    ...                           field_size=64, n_psfs=2, seed=1)
     >>> measure_errors(nn.build_model('separation', width=1, seed=1), cutouts)
     {}
     """
@@ -163,7 +163,7 @@ def _batch_errors(model, batch, device):
     """
     found = nn.predict(model, batch['image'], batch['validity'] > 0,
                        sources=batch['sources'], fwhm=batch['fwhm'],
-                       device=device)
+                       psf_error=batch['psf_error'], device=device)
     y, x = np.indices(batch['image'].shape[1:])
     for k, target in enumerate(batch['target']):
         known = np.isfinite(target)

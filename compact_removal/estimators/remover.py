@@ -169,9 +169,10 @@ class CompactSourceRemover(BaseEstimator):
         sources = _engine.locate(input_map, coordinates, band,
                                  recenter=self.recenter)
 
-        def predict(images, validity, models, fwhm):
+        def predict(images, validity, models, psf):
             return nn.predict(model, images, validity, sources=models,
-                              fwhm=fwhm, batch_size=self.batch_size,
+                              fwhm=psf.fwhm, psf_error=psf.uncertainty,
+                              batch_size=self.batch_size,
                               device=self.device,
                               progress_bar=self.progress_bar)
 
@@ -186,6 +187,7 @@ class CompactSourceRemover(BaseEstimator):
             error_scale=calibration(info, 'flux_error'))
         table = _source_table(input_map, coordinates, sources, columns)
         provenance = self._provenance(band, info)
+        provenance['CRNPSF'] = sources.n_psf
         table.meta.update(provenance)
         return RemovalResult(
             _as_ccd(image, background, pixel_flags, error, provenance),

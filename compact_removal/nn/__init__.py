@@ -80,8 +80,8 @@ def network_limits(network):
     return found.size_step, found.min_size
 
 
-def predict(model, image, validity, *, sources=None, fwhm=3.0, batch_size=64,
-            device='auto', progress_bar=False):
+def predict(model, image, validity, *, sources=None, fwhm=3.0,
+            psf_error=0.1, batch_size=64, device='auto', progress_bar=False):
     """
     Estimate the background of cutouts.
 
@@ -101,6 +101,9 @@ def predict(model, image, validity, *, sources=None, fwhm=3.0, batch_size=64,
         `~compact_removal.source_models.render_sources`.
     fwhm : float or ndarray, (n,), optional
         Width of the PSF (pixels).
+    psf_error : float or ndarray, (n,), optional
+        Uncertainty of the shapes of sources, see
+        `~compact_removal.source_psf.SourcePSF`.
     batch_size : int, optional
         Number of cutouts per batch. The results do not depend on it
         but for rounding.
@@ -137,8 +140,9 @@ def predict(model, image, validity, *, sources=None, fwhm=3.0, batch_size=64,
     from compact_removal.nn.prediction import predict_background
 
     return predict_background(model, image, validity, sources=sources,
-                              fwhm=fwhm, batch_size=batch_size,
-                              device=device, progress_bar=progress_bar)
+                              fwhm=fwhm, psf_error=psf_error,
+                              batch_size=batch_size, device=device,
+                              progress_bar=progress_bar)
 
 
 def make_loss(network, **kwargs):

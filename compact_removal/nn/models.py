@@ -162,7 +162,8 @@ class InpaintingModel(nn.Module):
             aperture = aperture.unsqueeze(1)
         return loss(output, target, filled, mask, aperture)
 
-    def forward(self, image, valid, sources=None, fwhm=None):
+    def forward(self, image, valid, sources=None, fwhm=None,
+                psf_error=None):
         """
         Estimate the background of raw cutouts.
 
@@ -172,7 +173,7 @@ class InpaintingModel(nn.Module):
             Cutouts in any unit. Holes may hold anything, NaN included.
         valid : `torch.Tensor`, (n, ny, nx)
             True (or 1) at background pixels that may be used.
-        sources, fwhm : object, optional
+        sources, fwhm, psf_error : object, optional
             Not used; for models that see the sources.
 
         Returns

@@ -36,7 +36,7 @@ class Prediction(NamedTuple):
 
 
 def predict_background(model, image, validity, *, sources=None, fwhm=3.0,
-                       batch_size=64, device='auto', progress_bar=False):
+                       psf_error=0.1, batch_size=64, device='auto', progress_bar=False):
     """
     Estimate the background of cutouts.
 
@@ -52,6 +52,9 @@ def predict_background(model, image, validity, *, sources=None, fwhm=3.0,
         Fitted sources, which are not in the image any more.
     fwhm : float or ndarray, (n,), optional
         Width of the PSF (pixels).
+    psf_error : float or ndarray, (n,), optional
+        Uncertainty of the shapes of sources, see
+        `~compact_removal.source_psf.SourcePSF`.
     batch_size : int, optional
         Number of cutouts per batch.
     device : str, optional
@@ -90,10 +93,14 @@ def predict_background(model, image, validity, *, sources=None, fwhm=3.0,
             msg = (f'{name} must have the shape of image {image.shape}, got '
                    f'{array.shape}')
             raise ValueError(msg)
-    fwhm = np.broadcast_to(np.asarray(fwhm, dtype=np.float32), len(image))
-    if not np.all((fwhm > 0) & np.isfinite(fwhm)):
-        msg = 'fwhm must be positive and finite'
-        raise ValueError(msg)
+    numbers = []
+    for name, value in (('fwhm', fwhm), ('psf_error', psf_error)):
+        value = np.broadcast_to(np.asarray(value, dtype=np.float32),
+                                len(image))
+        if not np.all((value > 0) & np.isfinite(value)):
+            msg = f'{name} must be positive and finite'
+            raise ValueError(msg)
+        numbers.append(value)
     if int(batch_size) != batch_size or batch_size < 1:
         msg = f'batch_size must be a positive integer, got {batch_size!r}'
         raise ValueError(msg)
@@ -113,7 +120,8 @@ def predict_background(model, image, validity, *, sources=None, fwhm=3.0,
             bright = (sources[part] / half_range).astype(np.float32)
             estimate = model(*(torch.as_tensor(array, device=device)
                                for array in (scaled, valid, bright,
-                                             fwhm[part].copy())))
+                                             *(value[part].copy() for value
+                                               in numbers))))
             background, error, flux_error = (
                 None if value is None
                 else value.cpu().numpy().astype(np.float64)

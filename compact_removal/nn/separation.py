@@ -25,7 +25,8 @@ _REACH_FWHM = 7.0
 _REACH_PIXELS = 18.0
 _LEAST_PIXELS = 40
 
-_LOG_ERROR_LIMIT = 8.0
+# Predicted errors (log) lie within these limits around a typical one.
+_LOG_ERROR_LIMITS = (-4.0, 8.0)
 
 
 class Estimate(NamedTuple):
@@ -104,7 +105,7 @@ class SeparationModel(nn.Module):
     >>> image = torch.rand(2, 64, 64)
     >>> with torch.no_grad():
     ...     estimate = model(image, image > 0, 0 * image,
-    ...                      torch.full((2,), 3.0))
+    ...                      torch.full((2,), 3.0), torch.full((2,), 0.1))
     >>> estimate.background.shape, estimate.flux_error.shape
     (torch.Size([2, 64, 64]), torch.Size([2, 4]))
     """
@@ -113,22 +114,22 @@ class SeparationModel(nn.Module):
         super().__init__()
         self.network = network
 
-    def prepare(self, image, valid, sources, fwhm):
+    def prepare(self, image, valid, sources, fwhm, psf_error):
         """
         Scale cutouts and arrange the input of the network.
 
         Parameters
         ----------
-        image, valid, sources, fwhm : `torch.Tensor`
+        image, valid, sources, fwhm, psf_error : `torch.Tensor`
             See `forward`.
 
         Returns
         -------
-        inputs : `torch.Tensor`, (n, 8, ny, nx)
+        inputs : `torch.Tensor`, (n, 9, ny, nx)
             Smooth fill and residual, compressed; their difference,
             clipped; the difference relative to the source models;
-            holes; observed pixels; source models, compressed; log of
-            the width of the PSF.
+            holes; observed pixels; source models, compressed; logs of
+            the width of the PSF and of its uncertainty.
         filled, difference, sources : `torch.Tensor`, (n, ny, nx)
             Smooth fill, residual minus fill, and source models, scaled.
         center, spread : `torch.Tensor`, (n, 1, 1)
@@ -144,7 +145,9 @@ class SeparationModel(nn.Module):
                                    mask)[:, 0]
             difference = torch.where(observed, scaled - filled, 0.0)
             sources = sources / spread
-            width = torch.log2(fwhm / 3.5)[:, None, None].expand_as(image)
+            width, known = (
+                value[:, None, None].expand_as(image) for value in
+                (torch.log2(fwhm / 3.5), torch.log2(psf_error / 0.1) / 2))
             inputs = torch.stack((
                 torch.asinh(filled),
                 torch.asinh(filled + difference),
@@ -153,7 +156,7 @@ class SeparationModel(nn.Module):
                 (observed & ~valid).to(scaled.dtype),
                 observed.to(scaled.dtype),
                 torch.asinh(sources) / 2,
-                width), dim=1)
+                width, known), dim=1)
         return inputs, (filled, difference, sources), center, spread
 
     def predict_scaled(self, inputs, parts, fwhm):
@@ -162,7 +165,7 @@ class SeparationModel(nn.Module):
 
         Parameters
         ----------
-        inputs : `torch.Tensor`, (n, 8, ny, nx)
+        inputs : `torch.Tensor`, (n, 9, ny, nx)
             From `prepare`.
         parts : tuple of `torch.Tensor`, (n, ny, nx)
             Filled, difference and sources, from `prepare`.
@@ -185,9 +188,8 @@ class SeparationModel(nn.Module):
         background = (filled + torch.sigmoid(share + 2) * difference
                       + correction)
         area = torch.pi * (fwhm[:, None] * fwhm.new_tensor(ERROR_RADII)) ** 2
-        limit = _LOG_ERROR_LIMIT
-        return (background, log_error.clamp(-limit, limit) - 2,
-                values.clamp(-limit, limit) - 2 + torch.log(area))
+        return (background, log_error.clamp(*_LOG_ERROR_LIMITS) - 2,
+                values.clamp(*_LOG_ERROR_LIMITS) - 2 + torch.log(area))
 
     def compute_loss(self, batch, loss):
         """
@@ -198,7 +200,7 @@ class SeparationModel(nn.Module):
         batch : dict of `torch.Tensor`
             ``image``, ``validity``, ``sources``, ``target`` (the true
             background; NaN where it is not known) and ``aperture``,
-            (n, ny, nx), and ``fwhm``, (n,).
+            (n, ny, nx), and ``fwhm`` and ``psf_error``, (n,).
         loss : callable
             For example `SeparationLoss`.
 
@@ -211,14 +213,14 @@ class SeparationModel(nn.Module):
         """
         inputs, parts, center, spread = self.prepare(
             batch['image'], batch['validity'], batch['sources'],
-            batch['fwhm'])
+            batch['fwhm'], batch['psf_error'])
         output = self.predict_scaled(inputs, parts, batch['fwhm'])
         target = (batch['target'] - center) / spread
         return loss(*output, target, batch['validity'],
                     batch['sources'] / spread, batch['aperture'],
                     batch['fwhm'])
 
-    def forward(self, image, valid, sources, fwhm):
+    def forward(self, image, valid, sources, fwhm, psf_error):
         """
         Estimate the background of cutouts.
 
@@ -235,6 +237,9 @@ class SeparationModel(nn.Module):
             `~compact_removal.source_models.render_sources`.
         fwhm : `torch.Tensor`, (n,)
             Width of the PSF (pixels).
+        psf_error : `torch.Tensor`, (n,)
+            Uncertainty of the shapes of sources, see
+            `~compact_removal.source_psf.SourcePSF`.
 
         Returns
         -------
@@ -242,7 +247,7 @@ class SeparationModel(nn.Module):
             In the unit of the image.
         """
         inputs, parts, center, spread = self.prepare(
-            image, valid, sources, fwhm)
+            image, valid, sources, fwhm, psf_error)
         background, log_error, log_flux_error = self.predict_scaled(
             inputs, parts, fwhm)
         return Estimate(center + spread * background,

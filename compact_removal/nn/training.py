@@ -21,7 +21,8 @@ from compact_removal.nn.weights import check_state, to_saveable
 __all__ = ['TrainingDivergedError', 'resolve_device', 'train']
 
 _CHECKPOINT_FORMAT = 'compact_removal training checkpoint 1'
-_KEYS = ('image', 'validity', 'target', 'aperture', 'sources', 'fwhm')
+_KEYS = ('image', 'validity', 'target', 'aperture', 'sources', 'fwhm',
+         'psf_error')
 
 
 class TrainingDivergedError(RuntimeError):
@@ -71,8 +72,8 @@ def resolve_device(device):
 
 def train(model, batches, validation_batches, *, loss=None, n_epochs=100,
           learning_rate=0.005, scheduler='plateau', patience=5, factor=0.5,
-          max_norm=1.0, augment=None, checkpoint=None, progress_bar=False,
-          seed=0, device='auto'):
+          max_norm=1.0, mixed_precision=False, augment=None, checkpoint=None,
+          progress_bar=False, seed=0, device='auto'):
     """
     Train a model; keep the weights that are best on validation data.
 
@@ -111,6 +112,9 @@ def train(model, batches, validation_batches, *, loss=None, n_epochs=100,
         For ``'plateau'``.
     max_norm : float, optional
         Gradients with a larger norm are scaled down to it.
+    mixed_precision : bool, optional
+        Whether convolutions run in bfloat16, which is faster on
+        processors that have it. Weights stay in single precision.
     augment : callable, optional
         ``augment(batch, rng)`` returns a changed batch of tensors; see
         `compact_removal.nn.augment`.
@@ -179,6 +183,7 @@ def train(model, batches, validation_batches, *, loss=None, n_epochs=100,
                       'learning_rate': optimizer.param_groups[0]['lr']}
             record |= _train_epoch(model, batches, epoch, loss=loss,
                                    optimizer=optimizer, max_norm=max_norm,
+                                   mixed_precision=mixed_precision,
                                    augment=augment, seed=seed,
                                    device=device, bar=bar)
             record |= _validate(model, validation_batches, epoch,
@@ -274,7 +279,7 @@ class _Means:
 
 
 def _train_epoch(model, batches, epoch, *, loss, optimizer, max_norm,
-                 augment, seed, device, bar):
+                 mixed_precision, augment, seed, device, bar):
     """
     Take one step per batch and return the means.
     """
@@ -285,7 +290,9 @@ def _train_epoch(model, batches, epoch, *, loss, optimizer, max_norm,
         batch = _to_tensors(batch, device)
         if augment is not None:
             batch = augment(batch, rng)
-        total, terms = model.compute_loss(batch, loss)
+        with torch.autocast(device.type, dtype=torch.bfloat16,
+                            enabled=mixed_precision):
+            total, terms = model.compute_loss(batch, loss)
         where = f'in epoch {epoch}, step {step}'
         _check_finite(total, terms, where=where)
         optimizer.zero_grad(set_to_none=True)

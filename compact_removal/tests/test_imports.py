@@ -19,7 +19,8 @@ FRAMEWORKS = {'torch', 'torchvision', 'kornia', 'safetensors'}
 
 # What each part may import of the package, besides itself.
 _LOW = {'utils', 'instruments'}
-_MAP = {'masks', 'cutouts', 'photometry', 'source_models', 'metrics'}
+_FIT = {'source_psf', '_source_patches', 'source_models', 'psf_learning'}
+_MAP = {'masks', 'cutouts', 'photometry', 'metrics'} | _FIT
 ALLOWED = {
     'utils': set(),
     'instruments': {'utils'},
@@ -27,7 +28,11 @@ ALLOWED = {
     'cutouts': _LOW | {'psf'},
     'masks': _LOW | {'psf', 'cutouts'},
     'photometry': _LOW | {'psf', 'masks', 'cutouts'},
-    'source_models': _LOW | {'psf', 'cutouts'},
+    'source_psf': _LOW | {'psf'},
+    '_source_patches': _LOW | {'psf', 'cutouts', 'source_psf'},
+    'source_models': _LOW | {'psf', 'cutouts'} | {'source_psf',
+                                                  '_source_patches'},
+    'psf_learning': _LOW | {'psf', 'cutouts'} | _FIT - {'psf_learning'},
     'metrics': _LOW | {'psf'},
     'datasets': _LOW | {'psf'} | _MAP,
     'nn': {'utils'},

@@ -10,8 +10,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from compact_removal.instruments import get_band
 from compact_removal.psf import make_psf_stamp
-from compact_removal.source_models import (RadialPSF, fit_sources,
-                                           render_sources)
+from compact_removal.source_models import fit_sources, render_sources
+from compact_removal.source_psf import SourcePSF
 
 BAND = get_band('scanmap', 'blue')
 SCALE = BAND.pixel_scale
@@ -19,7 +19,7 @@ SCALE = BAND.pixel_scale
 
 @pytest.fixture(scope='module')
 def psf():
-    return RadialPSF(BAND, SCALE)
+    return SourcePSF(BAND, SCALE)
 
 
 def stamp(x, y, flux, shape=(81, 81), **kwargs):

@@ -59,10 +59,11 @@ SETTINGS = {
     'separation': {
         'width': 8,
         'loss': {},
-        'training': {'n_epochs': 24, 'learning_rate': 0.0008,
-                     'scheduler': 'cosine', 'max_norm': 20.0},
+        'training': {'n_epochs': 60, 'learning_rate': 0.0006,
+                     'scheduler': 'cosine', 'max_norm': 20.0,
+                     'mixed_precision': True},
         'cutouts': {'size': 80, 'batch_size': 32, 'n_batches': 150,
-                    'n_fields': 120, 'field_size': 160, 'n_stamps': 128,
+                    'n_fields': 120, 'field_size': 160, 'n_psfs': 32,
                     'real_fraction': 0.45},
     },
     'inpainting': {
@@ -139,6 +140,8 @@ def main():
     parser.add_argument('network', choices=list(SETTINGS))
     parser.add_argument('output', type=Path)
     parser.add_argument('--maps', type=Path, help='folder of real maps')
+    parser.add_argument('--start', type=Path,
+                        help='weights to start from, instead of new ones')
     parser.add_argument('--ship', action='store_true',
                         help='copy the weights into the package')
     args = parser.parse_args()
@@ -153,8 +156,13 @@ def main():
     settings = SETTINGS[args.network]
     batches = make_cutouts(args.network, maps, SEED)
     validation = make_cutouts(args.network, maps, SEED + 1, n_batches=12,
-                              n_fields=40, n_stamps=32)
-    model = nn.build_model(args.network, width=settings['width'], seed=1)
+                              n_fields=40, n_psfs=8)
+    if args.start is None:
+        model, start = nn.build_model(args.network, width=settings['width'],
+                                      seed=1), 'new weights'
+    else:
+        model, start = nn.load_weights(args.start)
+        start = f'weights with sha256 {start["sha256"]}'
     name = args.network
     history = nn.train(model, batches, validation,
                        loss=nn.make_loss(name, **settings['loss']),
@@ -162,12 +170,13 @@ def main():
                        progress_bar=True, seed=1, **settings['training'])
     best = int(np.argmin(history['validation_loss']))
     calibration = make_cutouts(args.network, maps, SEED + 2, n_batches=60,
-                               n_fields=60, n_stamps=64)
+                               n_fields=60, n_psfs=16)
     metadata = {
         'mode': 'any',
         'bands': ['blue', 'green', 'red'],
         'date': datetime.date.today().isoformat(),
         'seed': SEED,
+        'start': start,
         'n_steps': (settings['cutouts']['n_batches']
                     * settings['training']['n_epochs']),
         'configuration': settings,

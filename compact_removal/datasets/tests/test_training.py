@@ -10,7 +10,7 @@ from compact_removal.instruments import get_band
 from compact_removal.psf import make_psf_stamp
 
 SMALL = {'size': 64, 'batch_size': 24, 'n_batches': 2, 'n_fields': 3,
-         'field_size': 96, 'n_stamps': 6}
+         'field_size': 96, 'n_psfs': 2}
 
 
 @pytest.fixture(name='cutouts', scope='module')
@@ -29,12 +29,18 @@ def test_arrays(batch, cutouts):
     assert len(cutouts) == 2
     for name, values in batch.items():
         assert values.dtype == np.float32
-        assert values.shape == (48,) if name == 'fwhm' else (48, 64, 64)
+        assert values.shape == (
+            (48,) if name in ('fwhm', 'psf_error') else (48, 64, 64))
     known = np.isfinite(batch['image'])
     assert not known.all()
     assert np.all(batch['validity'][~known] == 0)
     assert np.all(np.isfinite(batch['sources']))
-    assert set(np.round(10 * batch['fwhm'])) == {30, 31, 38}
+    assert len(set(np.round(10 * batch['fwhm']))) > 1
+    assert set(np.round(10 * batch['fwhm'])) <= {30, 31, 38}
+    assert np.all((batch['psf_error'] > 0) & (batch['psf_error'] < 0.4))
+    # what is known of the PSF is the same for four cutouts
+    assert_array_equal(np.diff(batch['psf_error'].reshape(-1, 4), axis=1), 0)
+    assert len(set(batch['psf_error'])) > 3
     assert set(np.unique(batch['validity'])) == {0, 1}
     assert batch['aperture'].min() == 0
     assert batch['aperture'].max() == 1
@@ -129,10 +135,10 @@ def test_errors(kwargs, match):
 
 def test_stamp_library():
     band = get_band('scanmap', 'green')
-    library = StampLibrary(band, 4, 30, np.random.default_rng(0))
+    library = StampLibrary(band, 3, 4, 30, np.random.default_rng(0))
     rng = np.random.default_rng(1)
-    for _ in range(12):
-        stamp, (dx, dy) = library.draw(rng)
+    for k in range(12):
+        stamp, (dx, dy) = library.draw(k % 3, rng)
         offset = np.arange(-3, 4)
         core = stamp[27:34, 27:34]
         x = (core * offset).sum() / core.sum()

@@ -56,7 +56,7 @@ def test_errors_grow_with_radius(radius):
 def test_measured_factors_calibrate(network):
     cutouts = TrainingCutouts('scanmap', bands=['blue'], size=96,
                               batch_size=16, n_batches=5, n_fields=6,
-                              field_size=128, n_stamps=6, seed=2)
+                              field_size=128, n_psfs=2, seed=2)
     model = nn.build_model(network, width=1, seed=1)
     factors = measure_errors(model, cutouts)
     again = measure_errors(model, cutouts)

@@ -69,7 +69,7 @@ class SeparationUNet(nn.Module):
     >>> from compact_removal.nn.networks import SeparationUNet
     >>> network = SeparationUNet(width=1).eval()
     >>> with torch.no_grad():
-    ...     maps, values = network(torch.zeros(2, 8, 32, 32),
+    ...     maps, values = network(torch.zeros(2, 9, 32, 32),
     ...                            torch.tensor([3.0, 3.0]))
     >>> maps.shape, values.shape
     (torch.Size([2, 4, 32, 32]), torch.Size([2, 4]))
@@ -81,7 +81,7 @@ class SeparationUNet(nn.Module):
     size_step = 8
     min_size = 32
 
-    def __init__(self, width=8, *, n_inputs=8, n_maps=4, n_values=4):
+    def __init__(self, width=8, *, n_inputs=9, n_maps=4, n_values=4):
         super().__init__()
         if int(width) != width or width < 1:
             msg = f'width must be a positive integer, got {width!r}'

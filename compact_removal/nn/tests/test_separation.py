@@ -16,6 +16,7 @@ from compact_removal.nn.separation import (SeparationLoss,
                                            aperture_weights)
 
 FWHM = torch.tensor([2.6, 3.1, 6.0])
+PSF_ERROR = torch.tensor([0.02, 0.1, 0.3])
 
 
 @pytest.fixture
@@ -26,7 +27,7 @@ def cutouts():
     valid[:, 26:39, 26:39] = False
     sources = torch.zeros(3, 64, 64)
     sources[:, 30:35, 30:35] = 500.0
-    return image, valid, sources, FWHM
+    return image, valid, sources, FWHM, PSF_ERROR
 
 
 @pytest.fixture(scope='module')
@@ -43,7 +44,7 @@ def model():
 
 def test_first_estimate(cutouts):
     # most of what the pixels show; exactly the image outside the holes
-    image, valid, sources, fwhm = cutouts
+    image, valid, sources, *psf = cutouts
     model = make_model('separation', width=1, seed=1).eval()
     _, (filled, difference, _), center, spread = model.prepare(*cutouts)
     with torch.no_grad():
@@ -64,11 +65,11 @@ def test_first_estimate(cutouts):
 @pytest.mark.parametrize(('factor', 'offset'), [(1e-8, 0), (1e6, 0),
                                                 (2.0, 30.0)])
 def test_scale_free(model, cutouts, factor, offset):
-    image, valid, sources, fwhm = cutouts
+    image, valid, sources, *psf = cutouts
     with torch.no_grad():
         first = model(*cutouts)
         second = model(factor * image + offset, valid, factor * sources,
-                       fwhm)
+                       *psf)
     torch.testing.assert_close((second.background - offset) / factor,
                                first.background, rtol=1e-3, atol=1e-2)
     for name in ('error', 'flux_error'):
@@ -78,42 +79,42 @@ def test_scale_free(model, cutouts, factor, offset):
 
 
 def test_sees_pixels_in_holes_but_not_unmeasured(model, cutouts):
-    image, valid, sources, fwhm = cutouts
+    image, valid, sources, *psf = cutouts
     changed = image.clone()
     changed[:, 30:34, 30:34] += 3.0
     with torch.no_grad():
         first = model(*cutouts).background
-        second = model(changed, valid, sources, fwhm).background
+        second = model(changed, valid, sources, *psf).background
         assert (second - first)[:, 30:34, 30:34].mean() > 0.3
         hidden = image.clone()
         hidden[:, 20:24, 5:9] = math.nan
         results = []
         for value in (math.nan, math.inf, -math.inf):
             hidden[:, 20:24, 5:9] = value
-            results.append(model(hidden, valid, sources, fwhm))
+            results.append(model(hidden, valid, sources, *psf))
     for result in results:
         assert torch.isfinite(result.background).all()
         assert torch.equal(result.background, results[0].background)
 
 
 def test_empty_and_constant(model, cutouts):
-    image, valid, sources, fwhm = cutouts
+    image, valid, sources, *psf = cutouts
     image, valid = image.clone(), valid.clone()
     valid[0] = False
     image[1] = 3.0
     image[2] = math.nan
     with torch.no_grad():
-        found = model(image, valid, sources, fwhm)
+        found = model(image, valid, sources, *psf)
     for values in found:
         assert torch.isfinite(values).all()
 
 
 def test_dynamic_range(model, cutouts):
-    image, valid, sources, fwhm = cutouts
+    image, valid, sources, *psf = cutouts
     bright = image.clone()
     bright[:, 28:37, 28:37] += 1e5
     with torch.no_grad():
-        found = model(bright, valid, 1e6 * sources, fwhm)
+        found = model(bright, valid, 1e6 * sources, *psf)
     assert torch.isfinite(found.background).all()
     # the background stays near the rest of the image
     assert found.background.abs().max() < 40 * image.abs().max()
@@ -179,7 +180,8 @@ def test_unknown_target():
     batch = {'image': image, 'validity': torch.zeros(2, 48, 48),
              'sources': torch.ones(2, 48, 48), 'aperture': aperture,
              'target': torch.full((2, 48, 48), math.nan),
-             'fwhm': torch.full((2,), 3.0)}
+             'fwhm': torch.full((2,), 3.0),
+             'psf_error': torch.full((2,), 0.1)}
     total, terms = model.compute_loss(batch, SeparationLoss())
     assert terms['hole'].item() == 0
     assert terms['flux'].item() == 0
@@ -211,7 +213,8 @@ class Batches:
                    'sources': flux * nominal, 'target': target,
                    'validity': np.broadcast_to(~hole, target.shape),
                    'aperture': np.broadcast_to(radius < 4, target.shape),
-                   'fwhm': np.full(8, 4.0)}
+                   'fwhm': np.full(8, 4.0),
+                   'psf_error': np.full(8, 0.1)}
 
 
 def test_training(tmp_path):
@@ -238,31 +241,41 @@ def test_training(tmp_path):
 
 
 def test_bridge(model, cutouts):
-    image, valid, sources, fwhm = (value.numpy() for value in cutouts)
-    found = nn.predict(model, image, valid, sources=sources, fwhm=fwhm)
+    image, valid, sources, fwhm, psf_error = (value.numpy()
+                                              for value in cutouts)
+    found = nn.predict(model, image, valid, sources=sources, fwhm=fwhm,
+                       psf_error=psf_error)
     assert found.background.shape == found.error.shape == image.shape
     assert found.flux_error.shape == (3, len(nn.ERROR_RADII))
     single = nn.predict(model, image[1:2], valid[1:2],
-                        sources=sources[1:2], fwhm=float(fwhm[1]))
+                        sources=sources[1:2], fwhm=float(fwhm[1]),
+                        psf_error=psf_error[1])
     for one, other in zip(single, found, strict=True):
         np.testing.assert_allclose(one[0], other[1], rtol=1e-3, atol=1e-3)
     big = nn.predict(model, 1e20 * image.astype(float) + 1e23, valid,
-                     sources=1e20 * sources, fwhm=fwhm)
+                     sources=1e20 * sources, fwhm=fwhm,
+                     psf_error=psf_error)
     np.testing.assert_allclose(big.background / 1e20 - 1e3,
                                found.background, rtol=1e-3, atol=1e-2)
     with pytest.raises(ValueError, match='^sources must have the shape'):
         nn.predict(model, image, valid, sources=sources[:1])
     with pytest.raises(ValueError, match='^fwhm must be positive'):
         nn.predict(model, image, valid, fwhm=-1.0)
+    with pytest.raises(ValueError, match='^psf_error must be positive'):
+        nn.predict(model, image, valid, psf_error=np.nan)
+    # a network has to be told
+    other = nn.predict(model, image, valid, sources=sources, fwhm=fwhm,
+                       psf_error=0.5)
+    assert np.any(other.background != found.background)
 
 
 def test_network_shapes():
     network = SeparationUNet(width=2)
-    maps, values = network(torch.zeros(1, 8, 40, 48), torch.tensor([3.0]))
+    maps, values = network(torch.zeros(1, 9, 40, 48), torch.tensor([3.0]))
     assert maps.shape == (1, 4, 40, 48)
     assert values.shape == (1, 4)
     with pytest.raises(ValueError, match='^image must have sides'):
-        network(torch.zeros(1, 8, 36, 48), torch.tensor([3.0]))
+        network(torch.zeros(1, 9, 36, 48), torch.tensor([3.0]))
     for width in (0, 1.5):
         with pytest.raises(ValueError, match='^width must be'):
             SeparationUNet(width=width)

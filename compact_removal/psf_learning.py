@@ -1,0 +1,188 @@
+# Licensed under a 3-clause BSD style license - see licenses/LICENSE.rst
+"""
+Learn the PSF of a map from its own bright sources.
+
+The PSF of a map differs from the nominal one by its width, its
+elongation along the scan, its lobes, and the offset of its astrometry.
+For bright sources this matters more than the background. The bright
+sources of a map share it, so a hierarchical model learns it: the shape
+of each source is drawn from a distribution of the map, whose mean and
+scatter have priors themselves, and the profile may differ from the
+nominal one by smooth functions of radius and angle, the same for all.
+"""
+
+import numpy as np
+
+from compact_removal.source_models import fit_sources
+from compact_removal._source_patches import (SourcePatches, close_pairs,
+                                            measure_graininess,
+                                            normal_equations)
+
+__all__ = ['learn_psf']
+
+# Which sources take part: peak over the standard deviation of the
+# background, known share of the patch, distance to others (full widths),
+# and the largest number.
+_LEAST_PEAK = 8.0
+_LEAST_KNOWN = 0.8
+_LEAST_DISTANCE = 2.5
+_MAX_SOURCES = 60
+
+# Radius of the patches (full widths); light of sources within the second
+# one is taken out.
+_RADIUS = 3.0
+_NEIGHBORHOOD = 8.0
+
+# Priors: standard deviation of the common shift (pixels) and log of the
+# width; scatter of the shapes of sources, and how many sources it counts.
+_COMMON = (0.2, 0.2, 0.08)
+_SCATTER = np.array([0.15, 0.15, 0.02, 0.015, 0.015])
+_SCATTER_COUNT = 4.0
+
+# Degrees of freedom of the distribution of shapes: sources that are
+# unlike the others have little weight.
+_FREEDOM = 4.0
+
+_N_ITERATIONS = 6
+_N_UNWEIGHTED = 2
+_LARGEST_SHAPE = 1.0
+
+
+def learn_psf(data, valid, x, y, psf, noise):
+    """
+    Adapt the PSF to the bright sources of a map.
+
+    Parameters
+    ----------
+    data : array_like
+        The map, shape ``(ny, nx)``.
+    valid : array_like of bool
+        True where a pixel may be used, shape ``(ny, nx)``.
+    x, y : array_like
+        Positions (pixels), shape ``(n,)``.
+    psf : SourcePSF
+        The nominal PSF.
+    noise : array_like
+        Standard deviation of the background around each source, shape
+        ``(n,)``.
+
+    Returns
+    -------
+    psf : SourcePSF
+        The adapted PSF; the nominal one if no source is bright enough.
+    n_used : int
+        Number of sources that it was learned from.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from compact_removal.instruments import get_band
+    >>> from compact_removal.psf_learning import learn_psf
+    >>> from compact_removal.source_models import render_sources
+    >>> from compact_removal.source_psf import SourcePSF
+    >>> band = get_band('scanmap', 'blue')
+    >>> psf = SourcePSF(band, band.pixel_scale)
+    >>> shapes = np.array([[0, 0, 0.1, 0.05, 0]])
+    >>> data = render_sources((61, 61), [30], [30], [5.0], shapes, psf)
+    >>> learned, n_used = learn_psf(data, data >= 0, [30], [30], psf, [1e-3])
+    >>> n_used, bool(0.05 < learned.mean[2] < 0.12)
+    (1, True)
+    """
+    x, y = np.asarray(x, dtype=float), np.asarray(y, dtype=float)
+    noise = np.asarray(noise, dtype=float)
+    rows = _candidates(data, valid, x, y, psf, noise)
+    if rows.size == 0:
+        return psf, 0
+    # their neighbours shine into the patches
+    pairs = close_pairs(x, y, _NEIGHBORHOOD * psf.fwhm)
+    pairs = pairs[:, np.isin(pairs[1], rows)]
+    near = np.union1d(rows, pairs[0])
+    flux, shapes = np.zeros(x.size), np.zeros((x.size, 5))
+    flux[near], shapes[near] = fit_sources(data, valid, x[near], y[near],
+                                           psf, noise[near])
+    rows = rows[flux[rows] * psf(0) > _LEAST_PEAK * noise[rows]]
+    clean = np.where(valid, data, np.nan)
+    patches = SourcePatches(clean, x[rows], y[rows], psf, _RADIUS)
+    known = patches.used.mean(axis=1) >= _LEAST_KNOWN
+    if not known.all():
+        rows = rows[known]
+        patches = SourcePatches(clean, x[rows], y[rows], psf, _RADIUS)
+    if rows.size == 0:
+        return psf, 0
+    patches.subtract(rows, x, y, flux, shapes, pairs, psf)
+    patches.scale(noise[rows], measure_graininess(clean, x[rows], y[rows],
+                                                  psf), psf)
+    return _learn(patches, flux[rows] / patches.unit, shapes[rows],
+                  psf), int(rows.size)
+
+
+def _candidates(data, valid, x, y, psf, noise):
+    """
+    The brightest of the sources that stand alone, in growing order.
+    """
+    ny, nx = np.shape(data)
+    columns, rows = np.rint(x).astype(int), np.rint(y).astype(int)
+    inside = (columns >= 0) & (columns < nx) & (rows >= 0) & (rows < ny)
+    peak = np.full(x.size, np.nan)
+    peak[inside] = np.where(valid, data, np.nan)[rows[inside],
+                                                 columns[inside]]
+    with np.errstate(invalid='ignore', divide='ignore'):
+        peak = peak / noise
+    allowed = np.isfinite(peak) & (noise > 0)
+    close = close_pairs(x, y, _LEAST_DISTANCE * psf.fwhm)
+    allowed[close[1]] = False
+    chosen = np.flatnonzero(allowed)
+    order = np.argsort(-peak[chosen], kind='stable')
+    return np.sort(chosen[order[:_MAX_SOURCES]])
+
+
+def _learn(patches, flux, shapes, psf):
+    """
+    Gauss-Newton steps for what is common, without what is not.
+    """
+    common = np.concatenate([
+        np.hypot([*_COMMON, 0, 0], [0, 0, 0, *psf.prior[3:]]),
+        psf.basis_prior])
+    mean, scatter = np.zeros(5), _SCATTER.copy()
+    coefficients = np.zeros(psf.basis_prior.size)
+    weight = np.ones(flux.size)
+    shape = np.arange(2, 7)
+    learned = psf
+    for iteration in range(_N_ITERATIONS):
+        basis = psf.basis(patches.dx, patches.dy, shapes[:, None])
+        design, values = patches.design(
+            flux, shapes, learned,
+            np.moveaxis(flux[:, None, None] * basis, -1, 0))
+        own, shared = design[..., :7], design[..., 2:]
+        matrix, right = normal_equations(own, values, shapes - mean, scatter)
+        # what the map has in common, after what is each source's own
+        mixed = own.swapaxes(1, 2) @ shared
+        solved = np.linalg.solve(
+            matrix, np.concatenate([mixed, right[..., None]], axis=-1))
+        left = shared.swapaxes(1, 2)
+        rest = left @ shared - mixed.swapaxes(1, 2) @ solved[..., :-1]
+        wanted = (left @ values[..., None]
+                  - mixed.swapaxes(1, 2) @ solved[..., -1:])[..., 0]
+        total = np.einsum('n,nij->ij', weight, rest) + np.diag(common ** -2)
+        step = np.linalg.solve(
+            total, weight @ wanted
+            - np.concatenate([mean, coefficients]) / common ** 2)
+        solution = solved[..., -1] - solved[..., :-1] @ step
+        own_shapes = np.clip(shapes - mean + solution[:, 2:],
+                             -_LARGEST_SHAPE, _LARGEST_SHAPE)
+        mean = mean + step[:5]
+        coefficients = coefficients + step[5:]
+        shapes = mean + own_shapes
+        flux = np.maximum(solution[:, 1], 0)
+        variance = np.linalg.inv(matrix)[:, shape, shape]
+        if iteration >= _N_UNWEIGHTED:
+            distance = np.mean((own_shapes / scatter) ** 2, axis=1)
+            weight = (_FREEDOM + 1) / (_FREEDOM + distance)
+        scatter = np.sqrt(
+            (_SCATTER_COUNT * _SCATTER ** 2
+             + weight @ (own_shapes ** 2 + variance))
+            / (_SCATTER_COUNT + weight.sum()))
+        uncertain = np.diag(np.linalg.inv(total))[:5]
+        learned = psf.adapted(mean, np.sqrt(scatter ** 2 + uncertain),
+                              coefficients)
+    return learned
