@@ -145,7 +145,8 @@ def _learn(patches, flux, shapes, psf):
         psf.basis_prior])
     mean, scatter = np.zeros(5), _SCATTER.copy()
     coefficients = np.zeros(psf.basis_prior.size)
-    weight = np.ones(flux.size)
+    weight, deviation = np.ones((2, flux.size))
+    n_known = patches.used.sum(axis=1)
     shape = np.arange(2, 7)
     learned = psf
     for iteration in range(_N_ITERATIONS):
@@ -153,6 +154,8 @@ def _learn(patches, flux, shapes, psf):
         design, values = patches.design(
             flux, shapes, learned,
             np.moveaxis(flux[:, None, None] * basis, -1, 0))
+        design /= deviation[:, None, None]
+        values /= deviation[:, None]
         own, shared = design[..., :7], design[..., 2:]
         matrix, right = normal_equations(own, values, shapes - mean, scatter)
         # what the map has in common, after what is each source's own
@@ -168,6 +171,10 @@ def _learn(patches, flux, shapes, psf):
             total, weight @ wanted
             - np.concatenate([mean, coefficients]) / common ** 2)
         solution = solved[..., -1] - solved[..., :-1] @ step
+        left_over = values - (own @ solution[..., None])[..., 0] - shared @ step
+        # where there is more structure than the annulus shows
+        deviation = np.maximum(deviation * np.sqrt(
+            (left_over ** 2).sum(axis=1) / n_known), 1.0)
         own_shapes = np.clip(shapes - mean + solution[:, 2:],
                              -_LARGEST_SHAPE, _LARGEST_SHAPE)
         mean = mean + step[:5]

@@ -12,7 +12,8 @@ from functools import lru_cache
 import astropy.units as u
 import numpy as np
 from astropy.stats import gaussian_fwhm_to_sigma
-from scipy.ndimage import map_coordinates
+from scipy.ndimage import (gaussian_filter, map_coordinates,
+                           spline_filter)
 
 from compact_removal.psf import as_psf
 
@@ -35,16 +36,20 @@ _PRIOR = (0.3, 0.3, 0.08)
 _PRIOR_ELONGATION = (0.03, 1.3)
 
 # What a map may tell beyond the shape: knots (full widths) of functions
-# that are linear between them, the last one zero; the largest angular
-# harmonic; standard deviations of the priors, as a share of the profile
-# and of its peak, for the profile and for the harmonics.
+# that are linear between them, the last one zero, and then smoothed, as
+# a PSF has no kinks; the largest angular harmonic; standard deviations
+# of the priors, as a share of the profile and of its peak, for the
+# profile and for the harmonics.
 _KNOTS = np.array([0, 0.35, 0.7, 1.05, 1.4, 1.75, 2.1, 2.6, 3.2])
+_SMOOTHING = 0.33
 _N_HARMONICS = 3
-_PROFILE_PRIOR = (0.05, 0.001)
-_HARMONIC_PRIOR = (0.02, 0.002)
+_PROFILE_PRIOR = (0.05, 0.0005)
+_HARMONIC_PRIOR = (0.04, 0.004)
 
-# Steps per full width of the table in which it is kept.
+# Steps per full width of the tables in which it is kept, and their half
+# size (full widths).
 _N_STEPS = 20
+_HALF_TABLE = 4
 
 # Error of the model as a share of the peak of the source: of a PSF that
 # is known as well as it can be, and what the nominal one adds.
@@ -173,10 +178,8 @@ class SourcePSF:
         """
         psf = copy.copy(self)
         psf.mean, psf.prior = np.array(mean), np.array(prior)
-        half = int(np.ceil(_KNOTS[-1] * _N_STEPS)) + 1
-        axis = np.arange(-half, half + 1) * (self.fwhm / _N_STEPS)
-        psf._table = self.basis(axis, axis[:, None],
-                                np.zeros(5)) @ coefficients
+        psf._table = spline_filter(
+            self._values[0] * np.tensordot(coefficients, _basis_tables(), 1))
         return psf
 
     def basis(self, dx, dy, shapes):
@@ -194,17 +197,10 @@ class SourcePSF:
             In units of fraction of the flux per pixel, shape ``(...,
             k)``.
         """
-        dx, dy = self._place(dx, dy, shapes)
-        radius = np.hypot(dx, dy)
-        hats = [np.interp(radius, _KNOTS, row, right=0)
-                for row in np.eye(_KNOTS.size)[:-1]]
-        functions = list(hats)
-        direction = (dx + 1j * dy) / np.maximum(radius, 1e-9)
-        for m in range(1, _N_HARMONICS + 1):
-            wave = direction ** m
-            for hat in hats[1:]:
-                functions += [hat * wave.real, hat * wave.imag]
-        return self._values[0] * np.stack(functions, axis=-1)
+        place = self._place(dx, dy, shapes)
+        values = [_look_up(table, place, order=1)
+                  for table in _basis_tables()]
+        return self._values[0] * np.stack(values, axis=-1)
 
     @property
     def basis_prior(self):
@@ -220,12 +216,13 @@ class SourcePSF:
 
     def _place(self, dx, dy, shapes):
         """
-        Offsets from the centre in units of the width.
+        Places in the tables, rows first, shape ``(2, ...)``.
         """
         shift_x, shift_y, width = np.moveaxis(np.asarray(shapes), -1, 0)[:3]
-        unit = np.exp(-width) / self.fwhm
-        return np.broadcast_arrays((dx - shift_x) * unit,
-                                   (dy - shift_y) * unit)
+        unit = _N_STEPS * np.exp(-width) / self.fwhm
+        place = np.broadcast_arrays((dy - shift_y) * unit,
+                                    (dx - shift_x) * unit)
+        return np.stack(place) + _N_STEPS * _HALF_TABLE
 
     def evaluate(self, dx, dy, shapes):
         """
@@ -264,11 +261,8 @@ class SourcePSF:
         values = ((1 + weight * (shrink ** 2 - 1))
                   * self(np.sqrt(np.maximum(squared, 0))))
         if self._table is not None:
-            place = np.stack(self._place(dx, dy, shapes)[::-1])
-            place = self._table.shape[0] // 2 + _N_STEPS * place
-            values = values + map_coordinates(
-                self._table, place.reshape(2, -1),
-                order=1).reshape(place.shape[1:])
+            values = values + _look_up(self._table,
+                                       self._place(dx, dy, shapes), order=3)
         return values
 
     def whitener(self, level, radius):
@@ -301,6 +295,37 @@ class SourcePSF:
             self._whiteners[level, radius] = (
                 offsets, np.linalg.inv(np.linalg.cholesky(matrix)))
         return self._whiteners[level, radius]
+
+
+@lru_cache(maxsize=1)
+def _basis_tables():
+    """
+    Tables of the functions of `SourcePSF.basis`, shape ``(k, m, m)``.
+    """
+    half = _N_STEPS * _HALF_TABLE
+    axis = np.arange(-half, half + 1) / _N_STEPS
+    radius = np.hypot(axis, axis[:, None])
+    hats = [np.interp(radius, _KNOTS, row, right=0)
+            for row in np.eye(_KNOTS.size)[:-1]]
+    tables = list(hats)
+    direction = (axis + 1j * axis[:, None]) / np.maximum(radius, 1e-9)
+    for m in range(1, _N_HARMONICS + 1):
+        wave = direction ** m
+        for hat in hats[1:]:
+            tables += [hat * wave.real, hat * wave.imag]
+    return np.array([gaussian_filter(table, _SMOOTHING * _N_STEPS)
+                     for table in tables])
+
+
+def _look_up(table, place, *, order):
+    """
+    Values of a table, prepared for the order, at places; 0 outside.
+    """
+    inside = np.all((place > 0) & (place < table.shape[0] - 1), axis=0)
+    values = np.zeros(inside.shape)
+    values[inside] = map_coordinates(table, place[:, inside], order=order,
+                                     prefilter=False)
+    return values
 
 
 def noise_levels():

@@ -59,7 +59,7 @@ SETTINGS = {
     'separation': {
         'width': 8,
         'loss': {},
-        'training': {'n_epochs': 60, 'learning_rate': 0.0006,
+        'training': {'n_epochs': 48, 'learning_rate': 0.0006,
                      'scheduler': 'cosine', 'max_norm': 20.0,
                      'mixed_precision': True},
         'cutouts': {'size': 80, 'batch_size': 32, 'n_batches': 150,
