@@ -48,6 +48,11 @@ PSFS = {'blue': ('herschel-pacs70-vesta.fits', 1.2, 0.92),
 # They are injected as they are, and a little broadened and elongated.
 VARIATIONS = ({}, {'broadening': 1.05}, {'elongation': 1.1})
 
+# Side of simulated fields (pixels), and the standard deviation of their
+# noise over that of their structure.
+_FIELD_SIZE = 320
+NOISE = {'simulated': (0.005, 0.5), 'noisy': (0.5, 2.0)}
+
 # Half size of the stamps (pixels).
 HALF = 60
 
@@ -193,7 +198,7 @@ def gaussian_bound(truth_kwargs, scene):
     """
     Cramer-Rao bound of the aperture flux in a field of known spectrum.
     """
-    size = 512
+    size = _FIELD_SIZE
     # against leakage into high frequencies, where structure has no power
     window = np.outer(np.hanning(size), np.hanning(size))
     power = 0.0
@@ -219,7 +224,8 @@ def main():
     parser.add_argument('--weights', default='default',
                         help='of the separation network')
     parser.add_argument('--n-fields', type=int, default=16,
-                        help='number of simulated fields')
+                        help='number of simulated fields; half as many '
+                             'more are dominated by noise')
     parser.add_argument('--n-repeats', type=int, default=2,
                         help='sets of sources in each real map')
     parser.add_argument('--networks-only', action='store_true')
@@ -252,14 +258,16 @@ def main():
             rows['bound'] = gaussian_bound(gaussian, scene)
         tables.append(rows)
 
-    for i in range(args.n_fields):
+    n_noisy = args.n_fields // 2
+    for i in range(args.n_fields + n_noisy):
+        group = 'simulated' if i < args.n_fields else 'noisy'
         rng = np.random.default_rng(70_000 + i)
         kwargs = {'kind': kinds[i % len(kinds)],
                   'slope': rng.uniform(2.6, 3.6), 'fwhm': fwhm,
-                  'noise': np.exp(rng.uniform(np.log(0.01), np.log(1.0)))}
-        truth = make_background((320, 320), seed=rng, **kwargs)
+                  'noise': np.exp(rng.uniform(*np.log(NOISE[group])))}
+        truth = make_background((_FIELD_SIZE,) * 2, seed=rng, **kwargs)
         gaussian = kwargs if kwargs['kind'] == 'cirrus' else None
-        run(truth, None, i, f'{kwargs["kind"]} {i}', 'simulated', gaussian)
+        run(truth, None, i, f'{kwargs["kind"]} {i}', group, gaussian)
     folder = args.data / 'backgrounds'
     maps = [entry for entry in load_background_maps(folder)
             if entry.name in HELD_OUT] if folder.is_dir() else []

@@ -7,6 +7,7 @@ import numpy as np
 
 # Flux of the sources in local standard deviations of the background.
 FLUX_RANGE = (5, 3000)
+KINDS = ('simulated', 'real', 'noisy')
 LEVELS = ((5, 30), (30, 150), (150, np.inf))
 
 
@@ -78,7 +79,7 @@ def report_pulls(rows):
           f'{"network":11s} {"background":10s} {"flux":>9s}     n'
           '    fluxes       pixels')
     for method in ('separation', 'inpainting'):
-        for kind in ('simulated', 'real'):
+        for kind in KINDS:
             for low, high in ((0, np.inf), *LEVELS):
                 part = rows[(rows['method'] == method)
                             & (rows['kind'] == kind)
@@ -103,7 +104,7 @@ def save_figure(rows, path):
     mpl.use('agg')
     from matplotlib import pyplot as plt
 
-    kinds = [kind for kind in ('simulated', 'real') if kind in rows['kind']]
+    kinds = [kind for kind in KINDS if kind in rows['kind']]
     figure, axes = plt.subplots(1, len(kinds), sharey=True, squeeze=False,
                                 figsize=(5 * len(kinds), 4.2),
                                 layout='constrained')
@@ -131,10 +132,10 @@ def print_tables(rows, title):
     """
     Print everything but the single maps.
     """
-    for kind in ('simulated', 'real'):
+    for kind in KINDS:
         if kind in rows['kind']:
             report(f'{title}, {kind} backgrounds', rows[rows['kind'] == kind])
-    report(f'{title}, all', rows)
+    report(f'{title}, simulated and real', rows[rows['kind'] != 'noisy'])
     known = rows[np.isfinite(rows['bound'])]
     if len(known):
         print('\nGaussian fields: robust scatter / Cramer-Rao bound')

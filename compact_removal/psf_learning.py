@@ -171,7 +171,8 @@ def _learn(patches, flux, shapes, psf):
             total, weight @ wanted
             - np.concatenate([mean, coefficients]) / common ** 2)
         solution = solved[..., -1] - solved[..., :-1] @ step
-        left_over = values - (own @ solution[..., None])[..., 0] - shared @ step
+        left_over = (values - shared @ step
+                     - (own @ solution[..., None])[..., 0])
         # where there is more structure than the annulus shows
         deviation = np.maximum(deviation * np.sqrt(
             (left_over ** 2).sum(axis=1) / n_known), 1.0)

@@ -97,9 +97,9 @@ class TrainingCutouts:
     Each cutout shows a piece of a simulated or real map, flipped,
     rotated and scaled at random, with one source near its centre and
     often some neighbours (paper, Sect. 2.3 and 2.4). The PSF differs
-    from the nominal one; how much of that is known differs, too. Holes have the
-    radius that the signal-to-noise ratio of each source asks for (paper,
-    eq. 1 and Table 3). Everything depends on the seed and the number of
+    from the nominal one; how much of that is known differs, too. Holes
+    have the radius that the signal-to-noise ratio of each source asks
+    for (paper, eq. 1 and Table 3). Everything depends on the seed and the number of
     the epoch only.
 
     Parameters
@@ -144,9 +144,9 @@ class TrainingCutouts:
     ...                           batch_size=4, n_batches=2, n_fields=2,
     ...                           field_size=64, n_psfs=3, seed=1)
     >>> for batch in cutouts.epoch(0):
-    ...     print(sorted(batch), batch['image'].shape)
-    ['aperture', 'fwhm', 'image', 'psf_error', 'sources', 'target', 'validity'] (4, 48, 48)
-    ['aperture', 'fwhm', 'image', 'psf_error', 'sources', 'target', 'validity'] (4, 48, 48)
+    ...     print(len(batch), batch['image'].shape)
+    7 (4, 48, 48)
+    7 (4, 48, 48)
     """
 
     def __init__(self, mode, maps=(), *, bands=None, real_fraction=0.5,

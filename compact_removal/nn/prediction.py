@@ -36,7 +36,8 @@ class Prediction(NamedTuple):
 
 
 def predict_background(model, image, validity, *, sources=None, fwhm=3.0,
-                       psf_error=0.1, batch_size=64, device='auto', progress_bar=False):
+                       psf_error=0.1, batch_size=64, device='auto',
+                       progress_bar=False):
     """
     Estimate the background of cutouts.
 
