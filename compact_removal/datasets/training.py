@@ -99,8 +99,8 @@ class TrainingCutouts:
     often some neighbours (paper, Sect. 2.3 and 2.4). The PSF differs
     from the nominal one; how much of that is known differs, too. Holes
     have the radius that the signal-to-noise ratio of each source asks
-    for (paper, eq. 1 and Table 3). Everything depends on the seed and the number of
-    the epoch only.
+    for (paper, eq. 1 and Table 3). Everything depends on the seed and
+    the number of the epoch only.
 
     Parameters
     ----------
