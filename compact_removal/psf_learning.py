@@ -148,12 +148,12 @@ def _learn(patches, flux, shapes, psf):
     weight, deviation = np.ones((2, flux.size))
     n_known = patches.used.sum(axis=1)
     shape = np.arange(2, 7)
+    functions = np.moveaxis(
+        psf.basis(patches.dx, patches.dy, shapes[:, None]), -1, 0)
     learned = psf
     for iteration in range(_N_ITERATIONS):
-        basis = psf.basis(patches.dx, patches.dy, shapes[:, None])
-        design, values = patches.design(
-            flux, shapes, learned,
-            np.moveaxis(flux[:, None, None] * basis, -1, 0))
+        design, values = patches.design(flux, shapes, learned,
+                                        flux[:, None] * functions)
         design /= deviation[:, None, None]
         values /= deviation[:, None]
         own, shared = design[..., :7], design[..., 2:]
