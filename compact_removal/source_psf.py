@@ -57,10 +57,11 @@ _LEAST_ERROR = 0.01
 _NOMINAL_ERROR = 0.023
 
 # The background: slope of the power spectrum, its outer scale (full
-# widths), and width of the noise (pixels).
+# widths), width of the noise (pixels), and white share of its variance.
 _SLOPE = 3.0
 _OUTER_SCALE = 8.0
 _NOISE_FWHM = 1.5
+_WHITE_SHARE = 0.1
 
 # Noise over structure in the covariances that sources may get.
 _NOISE_LEVELS = (0.15, 0.3, 0.6, 1.2, 2.5, 5.0, 20.0)
@@ -369,14 +370,16 @@ def _covariance(fwhm, noise, size=256):
     Covariance of two pixels by their distance along y and x.
 
     Of unit variance: structure with a power spectrum and a beam, plus
-    correlated noise, ``noise`` times stronger.
+    noise, ``noise`` times stronger, most of it correlated.
     """
     k = np.hypot(np.fft.fftfreq(size)[:, None], np.fft.fftfreq(size))
     outer = np.maximum(k, 1 / (_OUTER_SCALE * fwhm))
     structure = outer ** -_SLOPE * _beam(k, 1.1 * fwhm)
     structure[0, 0] = 0
     grain = _beam(k, _NOISE_FWHM)
-    power = (structure / structure.sum() + noise ** 2 * grain / grain.sum())
+    grain = ((1 - _WHITE_SHARE) * grain / grain.sum()
+             + _WHITE_SHARE / grain.size)
+    power = structure / structure.sum() + noise ** 2 * grain
     return np.fft.ifft2(power / power.sum()).real * power.size
 
 
