@@ -20,12 +20,12 @@ from compact_removal.tests.helpers import get_data_path
 # Largest scatter relative to an annulus, for separation and inpainting.
 # The aim of inpainting is 0.6; where the beam has few pixels, its holes
 # are as wide as the structure and the aim is not reached.
-LIMITS = {('scanmap', 'blue'): (0.25, 0.6),
-          ('scanmap', 'green'): (0.25, 0.6),
-          ('scanmap', 'red'): (0.3, 0.75),
-          ('parallel', 'blue'): (0.4, 0.9),
-          ('parallel', 'green'): (0.35, 0.9),
-          ('parallel', 'red'): (0.3, 0.75)}
+LIMITS = {('scanmap', 'blue'): (0.2, 0.6),
+          ('scanmap', 'green'): (0.2, 0.6),
+          ('scanmap', 'red'): (0.26, 0.75),
+          ('parallel', 'blue'): (0.2, 0.9),
+          ('parallel', 'green'): (0.22, 0.9),
+          ('parallel', 'red'): (0.26, 0.75)}
 GAMMA_DRA = SkyCoord([269.15154], [51.48889], unit='deg')
 # Table 5 of the paper (Jy).
 GAMMA_DRA_MAPS = [
@@ -110,6 +110,7 @@ def test_better_than_an_annulus(injected, place, network):
     assert robust_scatter(found) < LIMITS[key][place] * robust_scatter(
         annulus)
     assert abs(np.median(found)) < 0.5 * robust_scatter(found)
+    # errors allow for more variation of the PSF than there is in these maps
     for values in (pulls, pixel_pulls):
         within = np.mean(np.abs(np.concatenate(values)) < 1)
-        assert 0.5 < within < 0.95
+        assert 0.5 < within < 0.98
