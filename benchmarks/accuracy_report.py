@@ -122,7 +122,8 @@ def save_figure(rows, path):
             ax.loglog(np.sqrt(edges[1:] * edges[:-1]), scatter, label=method,
                       lw=2.5 if ours else 1, marker='o' if ours else '.')
         ax.loglog(edges, 0.02 * edges, ':', color='0.5', label='2 %')
-        ax.set(title=f'{kind} backgrounds', xlabel='flux / local sigma')
+        ax.set(title=f'{kind} backgrounds', xlabel='flux / local sigma',
+               ylim=(1, None))
     axes[0, 0].set_ylabel('scatter of the error / local sigma')
     axes[0, -1].legend(fontsize=7, ncols=2)
     figure.savefig(path, dpi=110)
