@@ -334,7 +334,7 @@ def _write(image, result, paths, *, overwrite):
         from matplotlib import pyplot as plt
 
         figure = plot_removal(image, result)[0].figure
-        figure.savefig(paths['picture'], dpi=120)
+        figure.savefig(paths['picture'], dpi=120, bbox_inches='tight')
         plt.close(figure)
 
 

@@ -138,7 +138,8 @@ def scale_factor(band, pixel_scale):
         return 1.0
     ratio = float((band.pixel_scale / pixel_scale).to_value(
         u.dimensionless_unscaled))
-    if not 1 / _MAX_SCALE_RATIO <= ratio <= _MAX_SCALE_RATIO:
+    if not (1 - 1e-6) / _MAX_SCALE_RATIO <= ratio <= (
+            (1 + 1e-6) * _MAX_SCALE_RATIO):
         nominal = band.pixel_scale
         msg = (f'pixel_scale must lie between '
                f'{nominal / _MAX_SCALE_RATIO:.2g} and '

@@ -224,6 +224,11 @@ def _thin_ticks(bar, norm):
     Three ticks at equal distances along a stretched colour bar.
     """
     values = norm.inverse(np.linspace(0, 1, 3))
-    bar.set_ticks(values, labels=[f'{value:.2g}' for value in values])
+    labels = [f'{value:.2g}' for value in values]
+    bar.set_ticks(values, labels=labels)
+    # those at the ends stay within the panel
+    for label, side in zip(bar.ax.get_xticklabels(),
+                           ('left', 'center', 'right'), strict=True):
+        label.set_horizontalalignment(side)
     bar.ax.minorticks_off()
     bar.ax.tick_params(labelsize='small')

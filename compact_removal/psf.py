@@ -339,7 +339,7 @@ def as_psf(psf, *, pixel_scale=None):
         What to convert.
     pixel_scale : `~astropy.units.Quantity`, optional
         Size of the pixels of an image (angle); needed for an image and
-        an ``ImagePSF``.
+        an ``ImagePSF``. Those in a Band have the pixels of the band.
 
     Returns
     -------
@@ -359,7 +359,8 @@ def as_psf(psf, *, pixel_scale=None):
     True
     """
     if isinstance(psf, Band):
-        psf = psf.psf
+        # an image has the pixels of its band
+        psf, pixel_scale = psf.psf, psf.pixel_scale
     if isinstance(psf, PSFParameters):
         return AnalyticPSF(psf)
     if hasattr(psf, 'encircled_energy') and hasattr(psf, 'evaluate'):

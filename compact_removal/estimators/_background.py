@@ -112,6 +112,10 @@ def estimate_background(input_map, sources, predict, *, band, cutout_size,
                                              np.minimum(reach, limit))
         # first the wings, then the holes: a hole belongs to its source
         discs.insert(0, sources.footprint[rows])
+        # outside the holes pixels keep their noise
+        noise, _ = extract_cutouts(input_error, x, y, cutout_size, fill=0.0)
+        deviation = np.where(validity[usable],
+                             np.hypot(deviation, noise), deviation)
     result, error = np.where(input_map.valid, data, 0.0), input_error
     filled = np.zeros(data.shape, dtype=np.float32)
     for disc in discs:

@@ -237,6 +237,8 @@ def measure(input_map, background, sources, *, band, apertures, error_scale):
         noise = _source_noise(input_map, x, y, flux_error, area,
                               (inner, outer))
         suffix = f'_{i}' if i else ''
+        # nothing was measured, which is not a flux of 0
+        flux = np.where(area > 0, flux, np.nan)
         columns[f'flux{suffix}'] = flux * unit
         columns[f'flux_err{suffix}'] = np.hypot(
             noise, factor * np.where(np.isfinite(told), told, scatter)) * unit
@@ -246,7 +248,8 @@ def measure(input_map, background, sources, *, band, apertures, error_scale):
             total, total_error, area = aperture_sums(
                 input_map.data, x, y, radius, mask=bad,
                 error=input_map.error)
-            columns['annulus_flux'] = (total - level * area) * unit
+            columns['annulus_flux'] = np.where(
+                area > 0, (total - level * area) * unit, np.nan)
             columns['annulus_flux_err'] = np.sqrt(
                 total_error ** 2 + scatter ** 2
                 + (area * spread) ** 2 / np.maximum(count, 1)) * unit

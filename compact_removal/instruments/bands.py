@@ -190,7 +190,8 @@ def get_band(mode, band):
     allowed = allowed or 'Band objects only'
     if isinstance(band, u.Quantity):
         if not band.isscalar or not band.unit.is_equivalent(u.m):
-            msg = f'band must be a scalar wavelength, got {band!r}'
+            msg = (f'band must be a scalar wavelength with its unit, such as '
+                   f"'70um', or one of {allowed}; got {band!r}")
             raise ValueError(msg)
         for entry in bands.values():
             if u.isclose(entry.wavelength, band, rtol=1e-3):
