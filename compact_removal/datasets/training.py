@@ -4,8 +4,8 @@ Training cutouts, made on the fly from simulated and real maps.
 """
 
 import numpy as np
-from scipy.ndimage import distance_transform_edt, uniform_filter
 
+from compact_removal.datasets._sites import Sites, lose_pixels, turn
 from compact_removal.datasets._stamps import StampLibrary
 from compact_removal.datasets.backgrounds import make_random_background
 from compact_removal.datasets.maps import BackgroundMap
@@ -40,54 +40,8 @@ _SMALL_ERROR = 0.2
 _LARGE_ERROR = 1.2
 _LARGE_ERROR_CHANCE = 0.25
 
-# How often a cutout may reach over the edge of a map, or loses pixels.
-_EDGE_CHANCE = 0.08
+# How often a cutout loses pixels.
 _LOSS_CHANCE = 0.08
-
-
-class _Sites:
-    """
-    Pixels of a map around which cutouts may be taken.
-    """
-
-    def __init__(self, background, size, clearance):
-        self.data = np.asarray(background.data, dtype=np.float32)
-        known = np.isfinite(self.data)
-        free = np.ones(known.shape, dtype=bool)
-        for x, y in np.rint(background.positions).astype(int):
-            if 0 <= y < free.shape[0] and 0 <= x < free.shape[1]:
-                free[y, x] = False
-        allowed = known.copy()
-        if not free.all():
-            allowed &= distance_transform_edt(free) > clearance
-        # most of the annulus has to be known
-        share = uniform_filter(known.astype(np.float32), 45, mode='constant')
-        allowed &= share > 0.6
-        inside = np.zeros_like(allowed)
-        half = size // 2
-        inside[half:allowed.shape[0] - half + 1,
-               half:allowed.shape[1] - half + 1] = True
-        self.edge = np.flatnonzero(allowed).astype(np.int32)
-        self.inner = np.flatnonzero(allowed & inside).astype(np.int32)
-
-    def draw(self, rng, size):
-        """
-        Cut a square around a random site.
-        """
-        sites = self.inner
-        if sites.size == 0 or rng.random() < _EDGE_CHANCE:
-            sites = self.edge
-        y, x = divmod(int(sites[rng.integers(sites.size)]),
-                      self.data.shape[1])
-        ny, nx = self.data.shape
-        x, y = x - size // 2, y - size // 2
-        if x >= 0 and y >= 0 and x + size <= nx and y + size <= ny:
-            return self.data[y:y + size, x:x + size]
-        cutout = np.full((size, size), np.nan, dtype=np.float32)
-        x0, x1, y0, y1 = max(x, 0), min(x + size, nx), max(y, 0), min(
-            y + size, ny)
-        cutout[y0 - y:y1 - y, x0 - x:x1 - x] = self.data[y0:y1, x0:x1]
-        return cutout
 
 
 class TrainingCutouts:
@@ -179,7 +133,7 @@ class TrainingCutouts:
         self.n_fields, self.field_size = n_fields, field_size
         self.n_psfs, self.clearance = n_psfs, clearance
         self.seed = int(np.random.SeedSequence(seed).generate_state(1)[0])
-        pairs = [(item, _Sites(item, size, clearance)) for item in maps]
+        pairs = [(item, Sites(item, size, clearance)) for item in maps]
         pairs = [pair for pair in pairs if pair[1].edge.size]
         self._maps = [item for item, _ in pairs]
         if len(maps) and not self._maps:
@@ -245,7 +199,7 @@ class TrainingCutouts:
             # in steps, so that similar bands share their maps
             fwhm = max(fwhm, np.floor(2 * self._psf(band).fwhm) / 2)
         if (number, fwhm) not in self._sites:
-            self._sites[number, fwhm] = _Sites(
+            self._sites[number, fwhm] = Sites(
                 background.smoothed(fwhm), self.size, self.clearance)
         return self._sites[number, fwhm]
 
@@ -259,7 +213,7 @@ class TrainingCutouts:
                 (self.field_size,) * 2,
                 fwhm=self._psf(band).fwhm * rng.uniform(0.95, 1.25),
                 seed=rng)
-            self._fields[band, number] = _Sites(
+            self._fields[band, number] = Sites(
                 BackgroundMap(data), self.size, self.clearance)
         return self._fields[band, number]
 
@@ -349,7 +303,7 @@ class TrainingCutouts:
             site = self._map(number, min(index, len(self._maps) - 1))
         else:
             site = self._field(number, int(rng.integers(self.n_fields)))
-        cutout = _turn(site.draw(rng, size), rng)
+        cutout = turn(site.draw(rng, size), rng)
         measured = np.isfinite(cutout)
         whole = bool(measured.all())
         values = cutout if whole else cutout[measured]
@@ -361,7 +315,7 @@ class TrainingCutouts:
         target += offset
         known &= measured
         if not bright and rng.random() < _LOSS_CHANCE:
-            _lose_pixels(known, rng)
+            lose_pixels(known, rng)
         np.copyto(image, target)
 
         band, library = self.bands[number], self._library(number)
@@ -434,16 +388,6 @@ class TrainingCutouts:
             start = part.stop
 
 
-def _turn(cutout, rng):
-    """
-    Flip and transpose at random.
-    """
-    swap, flip_x, flip_y = rng.integers(2, size=3)
-    if swap:
-        cutout = cutout.T
-    return cutout[::-1 if flip_y else 1, ::-1 if flip_x else 1]
-
-
 def _position_error(rng):
     """
     Error of a catalogue position: (x, y) in pixels.
@@ -465,21 +409,3 @@ def _neighbor_pixel(rng, size, least):
         x, y = rng.uniform(-reach, reach, 2)
         if np.hypot(x, y) >= min(least, reach):
             return half + round(x), half + round(y)
-
-
-def _lose_pixels(known, rng):
-    """
-    Mark pixels as not measured: a ragged edge, or single pixels.
-    """
-    size = known.shape[0]
-    if rng.random() < 0.6:
-        angle = rng.uniform(0, 2 * np.pi)
-        limit = rng.uniform(8, size * 0.6)
-        y, x = np.indices(known.shape) - size // 2
-        along = x * np.cos(angle) + y * np.sin(angle)
-        across = y * np.cos(angle) - x * np.sin(angle)
-        teeth = rng.uniform(0, 6)
-        known &= along < limit + teeth * (across % 17 > 8)
-    else:
-        n_lost = int(rng.integers(1, 30))
-        known[tuple(rng.integers(size, size=(2, n_lost)))] = False

@@ -3,6 +3,7 @@
 Check and convert what the user hands to an estimator.
 """
 
+import warnings
 from dataclasses import dataclass
 
 import astropy.units as u
@@ -10,13 +11,19 @@ import numpy as np
 from astropy.coordinates import SkyCoord
 from astropy.nddata import NDData, StdDevUncertainty
 from astropy.table import Table
+from astropy.utils.exceptions import AstropyUserWarning
 from astropy.wcs.utils import proj_plane_pixel_area
+
+from compact_removal.psf import as_psf
 
 _UNIT_TEXT = ('a flux per pixel (Jy/pixel, mJy/pixel), per solid angle '
               '(MJy/sr, mJy/arcsec2) or per beam (Jy/beam with BMAJ and '
               'BMIN in degrees in the header)')
 
 _FLUXES = (u.Jy, u.W / u.m ** 2)
+
+# Widths of the PSF (pixels) with which the shipped weights were trained.
+_WIDTHS = (1.6, 6.0)
 
 
 @dataclass(frozen=True)
@@ -247,3 +254,27 @@ def _region_positions(regions):
                'those of an image')
         raise ValueError(msg)
     return SkyCoord([center.icrs for center in centers]).reshape(-1)
+
+
+def warn_of_band(image, band):
+    """
+    Warn if the header of a PACS map tells another wavelength.
+    """
+    wavelength = image.meta.get('WAVELNTH')
+    if (isinstance(wavelength, (int, float))
+            and abs(wavelength - band.wavelength.to_value(u.um)) > 1):
+        warnings.warn(f'band {band.name!r} is that of {band.wavelength:g}, '
+                      f'but the header of the map says {wavelength:g} um '
+                      f'(WAVELNTH)', AstropyUserWarning, stacklevel=3)
+
+
+def warn_of_width(band, pixel_scale):
+    """
+    Warn of a PSF that the shipped weights have not seen.
+    """
+    fwhm = float(as_psf(band).fwhm / pixel_scale.to_value(u.arcsec))
+    low, high = _WIDTHS
+    if not 0.95 * low <= fwhm <= 1.05 * high:
+        warnings.warn(f'the PSF of band {band.name!r} is {fwhm:.2g} pixels '
+                      f'wide; the weights were trained with {low} to {high}',
+                      AstropyUserWarning, stacklevel=3)

@@ -19,16 +19,13 @@ from compact_removal.estimators import _engine
 from compact_removal.estimators._background import estimate_background
 from compact_removal.estimators._fitting import (TRAINING_DEFAULTS,
                                                  fit_remover, load_model)
-from compact_removal.estimators._inputs import read_image, read_positions
+from compact_removal.estimators._inputs import (read_image, read_positions,
+                                                warn_of_band, warn_of_width)
 from compact_removal.estimators.base import BaseEstimator
 from compact_removal.estimators.calibration import calibration
 from compact_removal.instruments import Band, get_band
-from compact_removal.psf import as_psf
 
 __all__ = ['TRAINING_DEFAULTS', 'CompactSourceRemover', 'RemovalResult']
-
-# Widths of the PSF (pixels) with which the shipped weights were trained.
-_WIDTHS = (1.6, 6.0)
 
 
 class RemovalResult(namedtuple('RemovalResult', ['background', 'sources'])):
@@ -174,9 +171,12 @@ class CompactSourceRemover(BaseEstimator):
         model, info = self._model()
         sources = _engine.locate(input_map, coordinates, band,
                                  recenter=self.recenter)
-        _warn(image, band, sources)
+        if np.all(sources.flags & _engine.FLAG['off_map']) and sources.x.size:
+            warnings.warn('none of the positions lies on the map',
+                          AstropyUserWarning, stacklevel=2)
+        warn_of_band(image, band)
         if not hasattr(self, 'model_'):
-            _warn_of_width(band, input_map.pixel_scale)
+            warn_of_width(band, input_map.pixel_scale)
 
         def predict(images, validity, models, psf):
             return nn.predict(model, images, validity, sources=models,
@@ -384,35 +384,6 @@ class CompactSourceRemover(BaseEstimator):
             'CRCUTOUT': int(self.cutout_size),
             'CRRECENT': bool(self.recenter),
         }
-
-
-def _warn(image, band, sources):
-    """
-    Warn of what the user can hardly have meant.
-    """
-    off = sources.flags & _engine.FLAG['off_map'] > 0
-    if off.size and off.all():
-        warnings.warn('none of the positions lies on the map',
-                      AstropyUserWarning, stacklevel=3)
-    wavelength = image.meta.get('WAVELNTH')
-    if isinstance(wavelength, (int, float)) and band.mode in (
-            'scanmap', 'parallel') and abs(
-                wavelength - band.wavelength.to_value(u.um)) > 1:
-        warnings.warn(f'band {band.name!r} is that of {band.wavelength:g}, '
-                      f'but the header of the map says {wavelength:g} um '
-                      f'(WAVELNTH)', AstropyUserWarning, stacklevel=3)
-
-
-def _warn_of_width(band, pixel_scale):
-    """
-    Warn of a PSF that the shipped weights have not seen.
-    """
-    fwhm = float(as_psf(band).fwhm / pixel_scale.to_value(u.arcsec))
-    low, high = _WIDTHS
-    if not 0.95 * low <= fwhm <= 1.05 * high:
-        warnings.warn(f'the PSF of band {band.name!r} is {fwhm:.2g} pixels '
-                      f'wide; the weights were trained with {low} to {high}',
-                      AstropyUserWarning, stacklevel=3)
 
 
 def _as_ccd(image, background, pixel_flags, error, provenance):
