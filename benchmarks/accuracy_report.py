@@ -43,8 +43,8 @@ def report(title, rows):
              for low, high in LEVELS]
     unit = by_level(rows[rows['method'] == 'annulus'], error_scatter)
     print(f'\n{title}: flux\n{"method":17s}' + ''.join(
-        f'{name:>8s}' for name in names) + '   rel. %   bias:' + ''.join(
-        f'{name:>8s}' for name in names))
+        f'{name:>7s}' for name in names) + '  rel. % bias:' + ''.join(
+        f'{name:>7s}' for name in names))
     for method in methods:
         mine = rows[rows['method'] == method]
         scatter = by_level(mine, error_scatter)
@@ -53,20 +53,20 @@ def report(title, rows):
         bright = mine[mine['level'] >= LEVELS[-1][0]]
         relative = 100 * robust(bright['error'] / bright['aperture'])
         print(f'{method:17s}' + ''.join(
-            f'{one / two:8.3f}' for one, two in zip(scatter, unit,
+            f'{one / two:7.3f}' for one, two in zip(scatter, unit,
                                                     strict=True))
-            + f'{relative:9.2f}        ' + ''.join(
-                f'{one / two:8.2f}' for one, two in zip(bias, scatter,
+            + f'{relative:8.2f}      ' + ''.join(
+                f'{one / two:7.2f}' for one, two in zip(bias, scatter,
                                                         strict=True)))
     print(f'\n{title}: background\n{"method":17s}' + ''.join(
-        f'{name:>8s}' for name in names) + '    ln P      ms')
+        f'{name:>7s}' for name in names) + '    ln P      ms')
     for method in methods:
         mine = rows[rows['method'] == method]
         if not np.isfinite(mine['hole']).any():
             continue
         hole = by_level(mine, lambda part: np.nanmedian(
             part['hole'] / part['sigma']))
-        print(f'{method:17s}' + ''.join(f'{value:8.3f}' for value in hole)
+        print(f'{method:17s}' + ''.join(f'{value:7.3f}' for value in hole)
               + f'{np.nanmedian(mine["power"]):8.2f}'
               f'{1e3 * np.median(mine["seconds"]):8.1f}', flush=True)
 

@@ -1,6 +1,6 @@
 # Licensed under a 3-clause BSD style license - see licenses/LICENSE.rst
 """
-Fit sources with the nominal PSF, and draw what was fitted.
+Fit sources with the PSF of the map, and draw what was fitted.
 
 The peak of a source may be ten thousand times brighter than the
 structure around it, and a third of its flux falls outside the smallest
