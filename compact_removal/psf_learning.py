@@ -9,6 +9,8 @@ sources of a map share it, so a hierarchical model learns it: the shape
 of each source is drawn from a distribution of the map, whose mean and
 scatter have priors themselves, and the profile may differ from the
 nominal one by smooth functions of radius and angle, the same for all.
+Sources may be larger than the PSF, never smaller, so the narrow ones
+tell its width.
 """
 
 import numpy as np
@@ -38,6 +40,12 @@ _NEIGHBORHOOD = 8.0
 _COMMON = (0.2, 0.2, 0.08)
 _SCATTER = np.array([0.15, 0.15, 0.02, 0.015, 0.015])
 _SCATTER_COUNT = 4.0
+
+# Sources may be larger than the PSF, never smaller: the log of the width
+# of a point source scatters by the first number, that of a larger one
+# lies anywhere up to the second above.
+_POINT_SCATTER = 0.02
+_EXTENT = 0.4
 
 # Degrees of freedom of the distribution of shapes: sources that are
 # unlike the others have little weight.
@@ -186,11 +194,33 @@ def _learn(patches, flux, shapes, psf):
         if iteration >= _N_UNWEIGHTED:
             distance = np.mean((own_shapes / scatter) ** 2, axis=1)
             weight = (_FREEDOM + 1) / (_FREEDOM + distance)
-        scatter = np.sqrt(
-            (_SCATTER_COUNT * _SCATTER ** 2
-             + weight @ (own_shapes ** 2 + variance))
-            / (_SCATTER_COUNT + weight.sum()))
+            weight *= _pointlike(shapes[:, 2], variance[:, 2])
+        spread = weight @ (own_shapes ** 2 + variance)
+        # the larger ones count, too: a source may be one of them
+        spread[2] = np.sum(own_shapes[:, 2] ** 2 + variance[:, 2])
+        count = np.full(5, weight.sum())
+        count[2] = flux.size
+        scatter = np.sqrt((_SCATTER_COUNT * _SCATTER ** 2 + spread)
+                          / (_SCATTER_COUNT + count))
         uncertain = np.diag(np.linalg.inv(total))[:5]
         learned = psf.adapted(mean, np.sqrt(scatter ** 2 + uncertain),
                               coefficients)
     return learned
+
+
+def _pointlike(width, variance):
+    """
+    Probabilities that sources are points, from the logs of their widths.
+    """
+    variance = variance + _POINT_SCATTER ** 2
+    # beginning with the narrow ones
+    middle = np.percentile(width, 25)
+    for _ in range(8):
+        point = (np.exp(-0.5 * (width - middle) ** 2 / variance)
+                 / np.sqrt(2 * np.pi * variance))
+        larger = np.where(width > middle, 1 / _EXTENT, 0)
+        probability = point / (point + larger + 1e-300)
+        probability[width <= middle] = 1.0
+        share = probability / variance
+        middle = np.sum(share * width) / np.sum(share)
+    return probability

@@ -133,6 +133,21 @@ def test_an_outlier_has_little_influence(varied, psf):
     assert found.prior[2] > clean.prior[2]
 
 
+def test_extended_sources_do_not_widen_the_psf(varied, psf):
+    # half of the bright sources are larger than the beam
+    image, background, x, y = make_map(varied, [3e3] * 5 + [0] * 4)
+    points, _ = learn(image, x[:5], y[:5], psf)
+    for size, a, b in zip((1.12, 1.2, 1.3, 1.4), x[5:], y[5:], strict=True):
+        image += 3e3 * make_psf_stamp(
+            varied.vary(broadening=size), shape=image.shape, center=(a, b),
+            position_angle=ANGLE, pixel_scale=BAND.pixel_scale)
+    found, n_used = learn(image, x, y, psf)
+    assert n_used == 9
+    # a plain mean would be larger by 0.1
+    assert abs(found.mean[2] - points.mean[2]) < 0.03
+    assert found.prior[2] > 2 * points.prior[2]
+
+
 def test_close_and_unusable_sources(bright, psf):
     image, _, x, y = bright
     # a neighbour within 2.5 widths excludes both
