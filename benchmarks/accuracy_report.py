@@ -42,8 +42,8 @@ def report(title, rows):
     names = [f'{low}-{high:g}' if np.isfinite(high) else f'>{low}'
              for low, high in LEVELS]
     unit = by_level(rows[rows['method'] == 'annulus'], error_scatter)
-    print(f'\n{title}: flux\n{"method":17s}' + ''.join(
-        f'{name:>7s}' for name in names) + '  rel. % bias:' + ''.join(
+    print(f'\n{title}: flux, and its bias\n{"method":17s}' + ''.join(
+        f'{name:>7s}' for name in names) + '  rel. %  ' + ''.join(
         f'{name:>7s}' for name in names))
     for method in methods:
         mine = rows[rows['method'] == method]
@@ -55,7 +55,7 @@ def report(title, rows):
         print(f'{method:17s}' + ''.join(
             f'{one / two:7.3f}' for one, two in zip(scatter, unit,
                                                     strict=True))
-            + f'{relative:8.2f}      ' + ''.join(
+            + f'{relative:8.2f}  ' + ''.join(
                 f'{one / two:7.2f}' for one, two in zip(bias, scatter,
                                                         strict=True)))
     print(f'\n{title}: background\n{"method":17s}' + ''.join(
@@ -106,7 +106,7 @@ def save_figure(rows, path):
 
     kinds = [kind for kind in KINDS if kind in rows['kind']]
     figure, axes = plt.subplots(1, len(kinds), sharey=True, squeeze=False,
-                                figsize=(5 * len(kinds), 4.2),
+                                figsize=(3.7 * len(kinds), 4.0),
                                 layout='constrained')
     edges = np.geomspace(*FLUX_RANGE, 8)
     for kind, ax in zip(kinds, axes[0], strict=True):
