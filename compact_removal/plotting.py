@@ -164,11 +164,13 @@ def _make_axes(axes, wcs, shape):
             from astropy.visualization import wcsaxes  # noqa: F401
 
             celestial = {'projection': wcs.celestial}
-        # 3.3 inches a panel, and room for titles, labels, colour bars.
-        height = float(np.clip(3.3 * shape[0] / shape[1], 1, 8)) + 1.5
-        _, axes = plt.subplots(1, 3, figsize=(12, height), sharex=True,
-                               sharey=True, subplot_kw=celestial,
-                               layout='constrained')
+        # 3.5 inches a panel, and room for titles, labels, colour bars;
+        # the layout does not see titles of axes with a WCS.
+        height = float(np.clip(3.5 * shape[0] / shape[1], 1, 8)) + 1.8
+        figure, axes = plt.subplots(1, 3, figsize=(12, height), sharex=True,
+                                    sharey=True, subplot_kw=celestial,
+                                    layout='constrained')
+        figure.get_layout_engine().set(rect=(0, 0, 1, 1 - 0.3 / height))
     axes = np.ravel(np.asarray(axes, dtype=object))
     if axes.size != 3:
         msg = f'axes must be three, got {axes.size}'
