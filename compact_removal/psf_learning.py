@@ -15,10 +15,10 @@ tell its width.
 
 import numpy as np
 
-from compact_removal.source_models import fit_sources
 from compact_removal._source_patches import (SourcePatches, close_pairs,
-                                            measure_graininess,
-                                            normal_equations)
+                                             measure_graininess,
+                                             normal_equations)
+from compact_removal.source_models import fit_sources
 
 __all__ = ['learn_psf']
 
@@ -131,9 +131,10 @@ def _candidates(data, valid, x, y, psf, noise):
     ny, nx = np.shape(data)
     columns, rows = np.rint(x).astype(int), np.rint(y).astype(int)
     inside = (columns >= 0) & (columns < nx) & (rows >= 0) & (rows < ny)
+    place = rows[inside], columns[inside]
     peak = np.full(x.size, np.nan)
-    peak[inside] = np.where(valid, data, np.nan)[rows[inside],
-                                                 columns[inside]]
+    peak[inside] = np.where(np.asarray(valid)[place],
+                            np.asarray(data)[place], np.nan)
     with np.errstate(invalid='ignore', divide='ignore'):
         peak = peak / noise
     allowed = np.isfinite(peak) & (noise > 0)

@@ -102,7 +102,7 @@ class SourcePSF:
     """
 
     def __init__(self, band, pixel_scale):
-        psf = as_psf(band, pixel_scale=pixel_scale)
+        psf = as_psf(band)
         scale = pixel_scale.to_value(u.arcsec)
         self.fwhm = float(psf.fwhm / scale)
         self.reach = _REACH * self.fwhm

@@ -74,7 +74,7 @@ def vary_psf(band, rng):
     crossed : bool
         Whether two scans have crossed.
     """
-    psf = as_psf(band, pixel_scale=band.pixel_scale)
+    psf = as_psf(band)
     angle = rng.uniform(0, 360) * u.deg
     broadening, lobes, wings, excess = (
         rng.uniform(*limits)

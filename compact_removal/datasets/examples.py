@@ -71,7 +71,7 @@ def make_example_field(*, shape=(256, 256), n_sources=20, mode='scanmap',
     rng = np.random.default_rng(seed)
     wcs = _make_wcs(shape, band.pixel_scale)
     area = band.pixel_scale ** 2
-    psf = as_psf(band, pixel_scale=band.pixel_scale)
+    psf = as_psf(band)
     fwhm = getattr(psf, 'fwhm', 3.0 * band.pixel_scale.to_value(u.arcsec))
     data = make_background(
         shape, kind=kind, noise=_NOISE, seed=rng,

@@ -216,7 +216,7 @@ def measure(input_map, background, sources, *, band, apertures, error_scale):
         u.dimensionless_unscaled)
     level, spread, count = annulus_background(input_map.data, x, y, inner,
                                               outer, mask=bad)
-    fwhm = float(as_psf(band, pixel_scale=scale).fwhm
+    fwhm = float(as_psf(band).fwhm
                  / scale.to_value(u.arcsec))
     factor = error_scale(sources.snr[rows])
     columns = {}
