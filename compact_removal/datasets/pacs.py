@@ -3,13 +3,20 @@
 Read PACS maps as they come from the archive.
 """
 
+import contextlib
+import gzip
+import os
 import warnings
+import zlib
 
 import astropy.units as u
 import numpy as np
 from astropy.io import fits
 from astropy.nddata import CCDData, StdDevUncertainty
+from astropy.utils.exceptions import AstropyUserWarning
 from astropy.wcs import WCS, FITSFixedWarning
+
+from compact_removal.instruments import get_band
 
 __all__ = ['read_pacs_map']
 
@@ -19,14 +26,22 @@ _STRUCTURE = {'SIMPLE', 'XTENSION', 'BITPIX', 'NAXIS', 'NAXIS1', 'NAXIS2',
               'EXTLEVEL', 'BUNIT', 'BSCALE', 'BZERO', 'BLANK', 'CHECKSUM',
               'DATASUM', 'LONGSTRN', 'COMMENT', 'HISTORY', ''}
 
+# The image HDUs of a product that are read.
+_PLANES = {'image', 'coverage', 'error', 'stdev'}
+
+# What a damaged file may raise, before anything is made of it.
+_DAMAGE = (OSError, EOFError, zlib.error, fits.VerifyError,
+           AstropyUserWarning, ValueError, TypeError, LookupError)
+
 
 def read_pacs_map(path):
     """
     Read a PACS map product (Level 2, 2.5 or 3), or a plain map.
 
-    A product has an image HDU ``image`` and usually ``coverage`` and
-    ``stDev`` or ``error`` (JScanam and high-pass-filter maps). Any other
-    FITS file is read as a plain map if exactly one of its HDUs is a 2-D
+    A product of the Herschel Science Archive has an image HDU ``image``
+    and usually ``coverage`` and ``stDev`` or ``error``, whichever
+    mapper (JScanam, high-pass filter, Unimap) made it. Any other FITS
+    file is read as a plain map if exactly one of its HDUs is a 2-D
     image with a unit (``BUNIT``) and a celestial WCS.
 
     Parameters
@@ -39,41 +54,87 @@ def read_pacs_map(path):
     ccd : `~astropy.nddata.CCDData`
         The map, float64, with its unit and WCS. ``mask`` is True in
         pixels that are not finite or have no coverage; their values are
-        NaN. ``uncertainty`` comes from ``error``, else from ``stDev``,
-        and is NaN where that is not positive; `None` without such a
-        HDU. They are what the archive gives: in JScanam maps ``stDev``
-        is the scatter of the samples, somewhat below the noise of the
-        map. ``meta`` holds the cards of the primary and the image
-        header, without WCS and structure.
+        NaN. In a PACS product without ``coverage`` HDU, pixels that are
+        exactly 0 count as not observed; in other maps 0 is a value like
+        others. ``uncertainty`` comes from ``error``, else from
+        ``stDev``, and is NaN where that is not positive; `None` without
+        such a HDU. They are what the archive gives: in JScanam maps
+        ``stDev`` is the scatter of the samples, somewhat below the
+        noise of the map. ``meta`` holds the cards of the primary and
+        the image header, without WCS and structure, and what they tell
+        of a PACS map: ``PACSMODE`` (``'scanmap'`` or ``'parallel'``)
+        and ``PACSBAND`` (``'blue'``, ``'green'`` or ``'red'``), each
+        only if it was recognized. They are names for
+        `~compact_removal.instruments.get_band`.
 
     Raises
     ------
     FileNotFoundError
         If there is no such file.
     ValueError
-        If the file is neither kind of map.
+        If the file is neither kind of map, or is truncated or corrupt.
+
+    Notes
+    -----
+    The mode is that of the cards ``INSTMODE``, ``CUSMODE`` and
+    ``OBS_MODE``, the band that of ``WAVELNTH``, if ``INSTRUME`` is
+    PACS. Pixel scales say little: parallel-mode maps come with 1.6, 2
+    and 3.2 arcsec.
 
     Examples
     --------
     >>> from compact_removal.datasets import read_pacs_map
     >>> ccd = read_pacs_map('hpacs_map.fits.gz')  # doctest: +SKIP
+    >>> ccd.meta['PACSMODE'], ccd.meta['PACSBAND']  # doctest: +SKIP
+    ('scanmap', 'blue')
     """
     try:
-        with fits.open(path, memmap=False) as hdus:
-            return _read(hdus, path)
-    except OSError as error:
-        if isinstance(error, FileNotFoundError):
-            raise
-        msg = f'path is no readable FITS file: {path}'
+        hdus = _load(os.path.expanduser(path))
+    except FileNotFoundError:
+        raise
+    except _DAMAGE as error:
+        msg = f'path is no readable FITS file: {path} ({error})'
         raise ValueError(msg) from error
+    return _make_map(hdus, path)
 
 
-def _read(hdus, path):
+def _load(path):
     """
-    Make a CCDData of an open file.
+    HDUs of a file, with the data of those that may be needed.
+    """
+    with open(path, 'rb') as file:
+        packed = file.read(2) == b'\x1f\x8b'
+    with contextlib.ExitStack() as stack:
+        # astropy only warns of these, and leaves out what is missing
+        stack.enter_context(warnings.catch_warnings())
+        for message in ('File may have been truncated',
+                        'Error validating header'):
+            warnings.filterwarnings('error', message, AstropyUserWarning)
+        opener = gzip.open if packed else open
+        source = stack.enter_context(opener(path, 'rb'))
+        hdus = stack.enter_context(fits.open(source, memmap=False))
+        loaded, product = [], False
+        for hdu in hdus:
+            name = hdu.name.lower()
+            product |= name == 'image'
+            if hdu.is_image and (name in _PLANES or not product):
+                # read at once: gzipped files cannot be wound back
+                # without reading them again
+                _ = hdu.data
+            list(hdu.header.values())
+            loaded.append(hdu)
+        while packed and source.read(2**20):
+            # the check sum is behind the last byte
+            pass
+    return loaded
+
+
+def _make_map(hdus, path):
+    """
+    Make a CCDData of the HDUs of a file.
     """
     names = {hdu.name.lower(): hdu for hdu in hdus
-             if hdu.is_image and hdu.data is not None}
+             if hdu.is_image and len(hdu.shape) > 0}
     product = 'image' in names
     hdu = names['image'] if product else _find_plain(hdus, path)
     if hdu.data.ndim != 2:
@@ -88,6 +149,7 @@ def _read(hdus, path):
         raise ValueError(msg)
     data = np.array(hdu.data, dtype=float)
     mask = ~np.isfinite(data)
+    meta = _make_meta(hdus, hdu, wcs)
     uncertainty = None
     if product:
         for name in ('coverage', 'error', 'stdev'):
@@ -98,6 +160,9 @@ def _read(hdus, path):
         if 'coverage' in names:
             coverage = names['coverage'].data
             mask |= ~(np.isfinite(coverage) & (coverage > 0))
+        elif _is_pacs(meta):
+            # no measured value is exactly 0
+            mask |= data == 0
         for name in ('error', 'stdev'):
             if name in names:
                 error = np.array(names[name].data, dtype=float)
@@ -107,7 +172,7 @@ def _read(hdus, path):
                 break
     data[mask] = np.nan
     return CCDData(data, unit=unit, wcs=wcs, mask=mask,
-                   uncertainty=uncertainty, meta=_meta(hdus, hdu, wcs))
+                   uncertainty=uncertainty, meta=meta)
 
 
 def _find_plain(hdus, path):
@@ -115,7 +180,7 @@ def _find_plain(hdus, path):
     The only HDU that is a 2-D image with a unit and a celestial WCS.
     """
     found = [hdu for hdu in hdus
-             if hdu.is_image and hdu.data is not None and hdu.data.ndim == 2
+             if hdu.is_image and len(hdu.shape) == 2
              and _unit(hdu.header) is not None
              and _wcs(hdu.header) is not None]
     if len(found) != 1:
@@ -143,11 +208,14 @@ def _wcs(header):
     """
     with warnings.catch_warnings():
         warnings.simplefilter('ignore', FITSFixedWarning)
-        wcs = WCS(header)
+        try:
+            wcs = WCS(header)
+        except ValueError:
+            return None
     return wcs if wcs.naxis == 2 and wcs.has_celestial else None
 
 
-def _meta(hdus, hdu, wcs):
+def _make_meta(hdus, hdu, wcs):
     """
     Cards of the primary header and that of the image.
     """
@@ -159,8 +227,55 @@ def _meta(hdus, hdu, wcs):
             keyword = card.keyword
             if (keyword not in drop and '.' not in keyword
                     and not keyword.startswith(('CD1_', 'CD2_', 'PC'))):
-                # a comment that does not fit would be cut with a warning
-                plain = str(fits.Card(keyword, card.value)).rstrip()
-                fits_in = len(plain) + 3 + len(card.comment) <= 80
-                meta[keyword] = (card.value, card.comment if fits_in else '')
+                # a damaged card is no reason to refuse the map
+                with contextlib.suppress(ValueError):
+                    _copy_card(card, meta)
+    for keyword, value in (('PACSMODE', _find_mode(meta)),
+                           ('PACSBAND', _find_band(meta))):
+        if value is not None:
+            meta[keyword] = value
     return meta
+
+
+def _copy_card(card, header):
+    """
+    Put a card into another header.
+    """
+    # a comment that does not fit would be cut with a warning
+    plain = str(fits.Card(card.keyword, card.value)).rstrip()
+    fits_in = len(plain) + 3 + len(card.comment) <= 80
+    header[card.keyword] = (card.value, card.comment if fits_in else '')
+
+
+def _find_mode(header):
+    """
+    Name of the observing mode that PACS cards tell, or None.
+    """
+    if not _is_pacs(header):
+        return None
+    modes = [''.join(str(header.get(keyword, '')).lower().split())
+             for keyword in ('INSTMODE', 'CUSMODE', 'OBS_MODE')]
+    if any('parallel' in mode for mode in modes):
+        return 'parallel'
+    return 'scanmap' if 'scanmap' in modes[-1] else None
+
+
+def _find_band(header):
+    """
+    Name of the band that PACS cards tell, or None.
+    """
+    if not _is_pacs(header):
+        return None
+    try:
+        wavelength = float(header.get('WAVELNTH')) * u.um
+        # the bands of the camera are the same in all modes
+        return get_band('scanmap', wavelength).name
+    except (TypeError, ValueError):
+        return None
+
+
+def _is_pacs(header):
+    """
+    Whether cards are those of a PACS observation.
+    """
+    return str(header.get('INSTRUME', '')).strip().upper() == 'PACS'

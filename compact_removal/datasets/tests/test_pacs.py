@@ -1,4 +1,7 @@
 # Licensed under a 3-clause BSD style license - see licenses/LICENSE.rst
+import gzip
+import warnings
+
 import astropy.units as u
 import numpy as np
 import pytest
@@ -7,6 +10,7 @@ from astropy.nddata import CCDData
 from numpy.testing import assert_array_equal
 
 from compact_removal.datasets import make_example_field, read_pacs_map
+from compact_removal.instruments import get_band
 from compact_removal.tests.helpers import get_data_path
 
 
@@ -76,6 +80,138 @@ def test_plain_map(product, tmp_path):
     assert ccd.data[0, 0] == 0
 
 
+CARDS = {'INSTRUME': 'PACS', 'INSTMODE': 'PacsPhoto',
+         'CUSMODE': 'PacsPhoto', 'OBS_MODE': 'Scan map', 'WAVELNTH': 70.0}
+
+
+@pytest.mark.parametrize(('cards', 'mode', 'band'), [
+    ({}, 'scanmap', 'blue'),
+    ({'WAVELNTH': 100}, 'scanmap', 'green'),
+    ({'WAVELNTH': '160'}, 'scanmap', 'red'),
+    ({'WAVELNTH': 250.0}, 'scanmap', None),
+    ({'WAVELNTH': None}, 'scanmap', None),
+    ({'WAVELNTH': 'unknown'}, 'scanmap', None),
+    ({'CUSMODE': 'SpirePacsParallel'}, 'parallel', 'blue'),
+    ({'INSTMODE': 'SPIREPACSPARALLEL'}, 'parallel', 'blue'),
+    ({'OBS_MODE': 'Parallel Mode'}, 'parallel', 'blue'),
+    ({'OBS_MODE': 'Large Scan Map'}, 'scanmap', 'blue'),
+    ({'OBS_MODE': 'Point source'}, None, 'blue'),
+    ({'OBS_MODE': None}, None, 'blue'),
+    ({'INSTRUME': 'SPIRE', 'CUSMODE': 'SpirePacsParallel'}, None, None),
+    ({'INSTRUME': None}, None, None),
+])
+def test_mode_and_band(product, tmp_path, cards, mode, band):
+    product[0].header.update(CARDS | cards)
+    product.writeto(tmp_path / 'map.fits')
+    meta = read_pacs_map(tmp_path / 'map.fits').meta
+    assert meta.get('PACSMODE') == mode
+    assert meta.get('PACSBAND') == band
+
+
+def test_mode_and_band_of_plain_map(product, tmp_path):
+    product[0].header.update(CARDS)
+    product.writeto(tmp_path / 'map.fits')
+    ccd = read_pacs_map(tmp_path / 'map.fits')
+    ccd.write(tmp_path / 'again.fits')
+    meta = read_pacs_map(tmp_path / 'again.fits').meta
+    assert (meta['PACSMODE'], meta['PACSBAND']) == ('scanmap', 'blue')
+
+
+@pytest.mark.parametrize('instrument', ['PACS', 'SPIRE', None])
+def test_zeros_without_coverage(product, tmp_path, instrument):
+    product[0].header['INSTRUME'] = instrument
+    product['image'].data[20, 20] = 0
+    product['image'].data[20, 21] = -0.0
+    del product['coverage']
+    product.writeto(tmp_path / 'map.fits')
+    ccd = read_pacs_map(tmp_path / 'map.fits')
+    expected = np.zeros((40, 50), dtype=bool)
+    expected[7, 7] = True
+    if instrument == 'PACS':
+        expected[:5] = expected[20, 20:22] = True
+    assert_array_equal(ccd.mask, expected)
+    assert_array_equal(np.isnan(ccd.data), expected)
+
+
+def test_zeros_with_coverage(product, tmp_path):
+    product[0].header['INSTRUME'] = 'PACS'
+    product['image'].data[20, 20] = 0
+    product['coverage'].data[21, 21] = np.nan
+    product.writeto(tmp_path / 'map.fits')
+    ccd = read_pacs_map(tmp_path / 'map.fits')
+    assert ccd.data[20, 20] == 0
+    assert not ccd.mask[20, 20]
+    assert ccd.mask[21, 21]
+
+
+def test_unimap_product(product, tmp_path):
+    # further planes with a unit; no stDev
+    product['stDev'].name = 'error'
+    for name in ('naive', 'gls', 'pgls'):
+        product.append(fits.ImageHDU(product['image'].data + 1,
+                                     product['image'].header, name=name))
+    product.writeto(tmp_path / 'map.fits.gz')
+    ccd = read_pacs_map(tmp_path / 'map.fits.gz')
+    assert_array_equal(ccd.data[~ccd.mask],
+                       product['image'].data[~ccd.mask])
+    assert np.nanmax(ccd.uncertainty.array) == 1e-4
+
+
+def test_native_floats(product, tmp_path):
+    for name in ('image', 'coverage', 'stDev'):
+        product[name].data = product[name].data.astype('>f4')
+    product.writeto(tmp_path / 'map.fits')
+    ccd = read_pacs_map(str(tmp_path / 'map.fits'))
+    for array in (ccd.data, ccd.uncertainty.array):
+        assert array.dtype == np.dtype(float)
+        assert array.dtype.isnative
+
+
+@pytest.mark.parametrize('name', ['map.fits', 'map.fits.gz'])
+@pytest.mark.parametrize('part', [0.001, 0.03, 0.3, 0.45, 0.7, 0.95, 0.999])
+def test_truncated_files(product, tmp_path, name, part):
+    product.writeto(tmp_path / name)
+    content = (tmp_path / name).read_bytes()
+    path = tmp_path / f'cut_{name}'
+    path.write_bytes(content[:int(part * len(content))])
+    with warnings.catch_warnings():
+        # of cards in a cut header
+        warnings.simplefilter('ignore')
+        with pytest.raises(ValueError, match='path is no readable FITS'):
+            read_pacs_map(path)
+
+
+def test_truncated_before_it_was_gzipped(product, tmp_path):
+    product.writeto(tmp_path / 'map.fits')
+    content = (tmp_path / 'map.fits').read_bytes()
+    path = tmp_path / 'map.fits.gz'
+    path.write_bytes(gzip.compress(content[:len(content) // 2]))
+    with pytest.raises(ValueError, match='path is no readable FITS'):
+        read_pacs_map(path)
+
+
+def test_corrupt_gzip(product, tmp_path):
+    path = tmp_path / 'map.fits.gz'
+    product.writeto(path)
+    content = bytearray(path.read_bytes())
+    middle = len(content) // 2
+    content[middle:middle + 200] = bytes(200)
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match='path is no readable FITS'):
+        read_pacs_map(path)
+
+
+def test_headers_without_data(product, tmp_path):
+    path = tmp_path / 'map.fits'
+    path.write_text(product[0].header.tostring()
+                    + product['image'].header.tostring())
+    with pytest.raises(ValueError, match='path is no readable FITS'):
+        read_pacs_map(path)
+    fits.PrimaryHDU(header=product[0].header).writeto(path, overwrite=True)
+    with pytest.raises(ValueError, match='it has 0 such HDUs'):
+        read_pacs_map(path)
+
+
 def _drop_unit(hdus):
     del hdus['image'].header['BUNIT'], hdus['image'].header['QTTY____']
 
@@ -119,6 +255,11 @@ def test_no_product(tmp_path):
     path.write_text('no FITS file')
     with pytest.raises(ValueError, match='no readable FITS file'):
         read_pacs_map(path)
+    path.write_bytes(b'')
+    with pytest.raises(ValueError, match='no readable FITS file'):
+        read_pacs_map(path)
+    with pytest.raises(ValueError, match='no readable FITS file'):
+        read_pacs_map(tmp_path)
 
 
 @pytest.mark.parametrize(('pattern', 'wavelength', 'scale'), [
@@ -135,3 +276,19 @@ def test_real_products(pattern, wavelength, scale, tmp_path):
     assert np.all(np.isfinite(ccd.data[~ccd.mask]))
     assert np.nanmin(ccd.uncertainty.array) > 0
     ccd.write(tmp_path / 'copy.fits')
+
+
+def test_modes_and_bands_of_real_products():
+    folder = get_data_path('pacs')
+    paths = sorted(folder.glob('*.fits*'))
+    assert paths
+    for path in paths:
+        ccd = read_pacs_map(path)
+        band = get_band(ccd.meta['PACSMODE'], ccd.meta['PACSBAND'])
+        assert band.mode == 'scanmap'
+        assert band.wavelength.to_value(u.um) == ccd.meta['WAVELNTH']
+        name = path.name.lower()
+        if 'mapr' in name:
+            assert band.name == 'red'
+        else:
+            assert band.name == ('green' if 'green' in name else 'blue')
