@@ -15,13 +15,19 @@ from compact_removal.instruments import get_band
 from compact_removal.masks import source_snr
 from compact_removal.psf import as_psf, make_psf_stamp
 
-__all__ = ['make_example_field']
+__all__ = ['make_example_field', 'make_test_fields']
 
 # The Aquila star-forming region, and typical numbers for such a cloud.
 _CENTER = (277.45, -2.07)
 _LEVEL = 400 * u.MJy / u.sr
 _SPREAD = 80 * u.MJy / u.sr
 _NOISE = 0.03
+
+# Standard deviations of structure and noise of the test fields in
+# Jy/pixel: the structure in the range of Table 6 of the paper.
+_TEST_SPREADS = (0.6e-3, 60e-3)
+_TEST_NOISE = 0.3e-3
+_TEST_KINDS = ('cirrus', 'cloud', 'anisotropic', 'filaments')
 
 # Peak of the faintest and the brightest source, in local standard
 # deviations of the background.
@@ -106,6 +112,69 @@ def make_example_field(*, shape=(256, 256), n_sources=20, mode='scanmap',
     if return_background:
         return ccd, catalog, background
     return ccd, catalog
+
+
+def make_test_fields(mode, band, *, n_fields=6, shape=(320, 320), seed=0):
+    """
+    Make simulated maps of growing complexity, without sources.
+
+    They stand in for the fields that the paper keeps for testing (Sect.
+    2.3.2, Fig. 3), which cannot be had: kinds of structure alternate
+    (cirrus, cloud, anisotropic, filaments), the slope of the power
+    spectrum is random between 2.6 and 3.6, and the standard deviation
+    of the structure grows from 0.6 to 60 mJy/pixel, the range of Table
+    6, over noise of 0.3 mJy/pixel.
+
+    Parameters
+    ----------
+    mode, band : optional
+        See `~compact_removal.instruments.get_band`.
+    n_fields : int, optional
+        Number of fields.
+    shape : tuple of int, optional
+        ``(ny, nx)``.
+    seed : int or `~numpy.random.Generator`, optional
+        Seed of everything random.
+
+    Returns
+    -------
+    fields : dict of str to `~astropy.nddata.CCDData`
+        The maps in Jy/pixel with WCS and uncertainty, by name.
+
+    Raises
+    ------
+    ValueError
+        If ``n_fields`` is not positive.
+
+    Examples
+    --------
+    >>> from compact_removal.datasets import make_test_fields
+    >>> fields = make_test_fields('scanmap', 'blue', n_fields=2,
+    ...                           shape=(64, 64))
+    >>> list(fields)
+    ['field 1 (cirrus)', 'field 2 (cloud)']
+    """
+    if n_fields < 1:
+        msg = f'n_fields must be positive, got {n_fields!r}'
+        raise ValueError(msg)
+    band = get_band(mode, band)
+    rng = np.random.default_rng(seed)
+    pixels = band.pixel_scale.to_value(u.arcsec)
+    fwhm = getattr(as_psf(band), 'fwhm', 3.0 * pixels) / pixels
+    fields = {}
+    for i, spread in enumerate(np.geomspace(*_TEST_SPREADS, n_fields)):
+        kind = _TEST_KINDS[i % len(_TEST_KINDS)]
+        data = spread * make_background(
+            shape, kind=kind, slope=rng.uniform(2.6, 3.6), fwhm=fwhm,
+            noise=_TEST_NOISE / spread, seed=rng)
+        name = f'field {i + 1} ({kind})'
+        fields[name] = CCDData(
+            data - data.min(), unit=u.Jy / u.pix,
+            wcs=_make_wcs(shape, band.pixel_scale),
+            uncertainty=StdDevUncertainty(np.full(shape, _TEST_NOISE)),
+            meta={'OBJECT': f'simulated {name}', 'INSTRUME': 'PACS',
+                  'WAVELNTH': band.wavelength.to_value(u.um)})
+    return fields
 
 
 def _make_wcs(shape, pixel_scale):

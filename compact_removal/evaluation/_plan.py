@@ -1,0 +1,144 @@
+# Licensed under a 3-clause BSD style license - see licenses/LICENSE.rst
+"""
+The simulations of one map: where sources go, and how bright they are.
+"""
+
+import astropy.units as u
+import numpy as np
+from astropy.nddata import CCDData
+from astropy.table import QTable
+from astropy.wcs.utils import proj_plane_pixel_area
+from scipy.ndimage import distance_transform_edt
+
+from compact_removal.datasets import (FLUX_LEVELS, inject_sources,
+                                      make_source_catalog)
+from compact_removal.estimators._inputs import read_positions
+from compact_removal.masks import scale_factor, source_snr
+
+# Signal-to-noise ratio (eq. 1) of the lowest and the highest level: where
+# sources begin to be seen, and where they are very bright.
+_SNR_RANGE = (3.0, 100.0)
+
+# Positions at which the local standard deviation is measured.
+_N_PROBES = 200
+
+
+def pixel_scale(ccd):
+    """
+    Square root of the area of a pixel.
+    """
+    area = proj_plane_pixel_area(ccd.wcs.celestial) * u.deg ** 2
+    return np.sqrt(area).to(u.arcsec)
+
+
+class Plan:
+    """
+    The simulations of one map.
+    """
+
+    def __init__(self, name, ccd, positions, band, psf, n_sources, levels,
+                 rng):
+        self.name, self.ccd, self.psf, self.rng = name, ccd, psf, rng
+        valid = np.isfinite(ccd.data)
+        if ccd.mask is not None:
+            valid &= ~np.asarray(ccd.mask, dtype=bool)
+        pixel = pixel_scale(ccd)
+        largest = band.mask_radii[0] * scale_factor(band, pixel)
+        # apertures stay on valid pixels
+        reach = (band.default_aperture / pixel).to_value(
+            u.dimensionless_unscaled) + 1
+        allowed = distance_transform_edt(np.pad(valid, 1))[
+            1:-1, 1:-1] > reach
+        if positions is not None and len(positions):
+            x, y = ccd.wcs.celestial.world_to_pixel(
+                read_positions(positions))
+            known = np.isfinite(x) & np.isfinite(y)
+            rows, columns = np.indices(valid.shape)
+            for xi, yi in zip(x[known], y[known], strict=True):
+                allowed &= np.hypot(columns - xi, rows - yi) > largest
+        if not allowed.any():
+            msg = (f'backgrounds: map {name!r} has no room for sources '
+                   f'beside gaps, edges and the real sources of catalogs')
+            raise ValueError(msg)
+        self.separation = min(2 * largest,
+                              0.5 * np.sqrt(allowed.sum() / n_sources))
+        self.n_sources = int(n_sources)
+        self.avoid = ccd.copy()
+        self.avoid.mask = ~allowed
+        self.levels = self._levels(levels, band, valid)
+
+    def simulate(self, level):
+        """
+        A map with sources of one flux, or of all, and its catalogue.
+        """
+        while True:
+            try:
+                catalog = make_source_catalog(
+                    self.avoid, self.n_sources, 1 * u.mJy, seed=self.rng,
+                    min_separation=self.separation)
+                break
+            except ValueError:
+                if self.n_sources == 1:
+                    raise
+                self.n_sources = max(1, int(0.8 * self.n_sources))
+        angle = None
+        if level is None:
+            n = len(catalog)
+            order = self.rng.permutation(np.arange(n) % len(self.levels))
+            catalog['flux'] = self.levels[order]
+            angle = self.rng.uniform(0, 360, n) * u.deg
+        else:
+            catalog['flux'] = np.full(len(catalog), level.value) * level.unit
+        image = inject_sources(self.ccd, catalog, self.psf, seed=self.rng,
+                               position_angle=angle)
+        return image, catalog
+
+    def _levels(self, levels, band, valid):
+        """
+        The fluxes to inject (mJy).
+        """
+        if isinstance(levels, u.Quantity):
+            values = np.unique(levels.to_value(u.mJy))
+            if values.size == 0 or not values[0] > 0:
+                msg = f'flux_levels must be positive, got {levels}'
+                raise ValueError(msg)
+            return values * u.mJy
+        if isinstance(levels, bool) or levels != int(levels) or levels < 1:
+            msg = ('flux_levels must be a positive number of levels or '
+                   f'fluxes with a unit, got {levels!r}')
+            raise ValueError(msg)
+        rows, columns = np.nonzero(~self.avoid.mask)
+        chosen = np.random.default_rng(0).integers(rows.size, size=_N_PROBES)
+        scale = scale_factor(band, pixel_scale(self.ccd))
+        _, _, std = source_snr(
+            self.ccd.data, columns[chosen], rows[chosen],
+            source_radius=band.source_radius * scale,
+            annulus_radii=np.multiply(band.annulus_radii, scale),
+            mask=~valid)
+        low, high = (np.nanmedian(std) / _peak(self.ccd, self.psf)
+                     * np.array(_SNR_RANGE))
+        if not 0 < low < np.inf:
+            msg = (f'flux_levels must be given for map {self.name!r}, which '
+                   f'has no local variation to choose them by')
+            raise ValueError(msg)
+        wanted = np.geomspace(low, high, int(levels))
+        table = FLUX_LEVELS.to_value(u.mJy)
+        nearest = np.abs(np.log(table[:, None] / wanted)).argmin(axis=0)
+        inside = low > 0.7 * table[0] and high < 1.4 * table[-1]
+        if inside and np.unique(nearest).size == wanted.size:
+            return table[nearest] * u.mJy
+        # two digits
+        power = 10 ** (np.floor(np.log10(wanted)) - 1)
+        return np.unique(np.round(wanted / power) * power) * u.mJy
+
+
+def _peak(ccd, psf):
+    """
+    Peak, in the unit of the map, of a source of 1 mJy.
+    """
+    middle = CCDData(np.zeros(ccd.shape), unit=ccd.unit, wcs=ccd.wcs)
+    y, x = (n // 2 for n in ccd.shape)
+    catalog = QTable({'sky_center': ccd.wcs.celestial.pixel_to_world(
+        [x], [y]), 'flux': [1.0] * u.mJy})
+    return inject_sources(middle, catalog, psf, stamp_size=5,
+                          position_angle=0 * u.deg).data.max()

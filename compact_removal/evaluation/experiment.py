@@ -1,0 +1,309 @@
+# Licensed under a 3-clause BSD style license - see licenses/LICENSE.rst
+"""
+The experiment of Sect. 5 of the paper: inject, remove, judge.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import astropy.units as u
+import numpy as np
+from astropy.nddata import CCDData
+from astropy.table import QTable, vstack
+from tqdm import tqdm
+
+from compact_removal.datasets import make_test_fields
+from compact_removal.evaluation._plan import Plan, pixel_scale
+from compact_removal.evaluation.single import evaluate_removal
+from compact_removal.instruments import get_band
+from compact_removal.metrics import flux_ratio_statistics
+from compact_removal.psf import as_psf
+
+__all__ = ['Evaluation', 'evaluate_remover']
+
+@dataclass(frozen=True)
+class Evaluation:
+    """
+    What `evaluate_remover` found.
+
+    Parameters
+    ----------
+    sources : `~astropy.table.QTable`
+        All sources of all levels: the columns of
+        `~compact_removal.CompactSourceRemover.remove`, and ``field``,
+        ``injected_flux`` and the ratios of measured and injected flux,
+        ``flux_ratio``, ``flux_ratio_1``, ... for further apertures, and
+        ``annulus_flux_ratio``. The measured flux of a ratio is
+        corrected with the encircled energy of the PSF that was
+        injected, as in the paper.
+    flux_ratios : `~astropy.table.QTable`
+        Statistics of the ratios over all fields, see
+        `~compact_removal.metrics.flux_ratio_statistics`; ``method`` is
+        ``'network'`` or ``'annulus'``, ``aperture_radius`` an angle.
+    maps : dict of str to `RemovalEvaluation`
+        For each field, the metrics of a simulation with sources of all
+        levels.
+    summary : `~astropy.table.QTable`
+        One row per field, see `evaluate_remover`.
+    parameters : dict
+        How the experiment was made.
+    """
+
+    sources: QTable
+    flux_ratios: QTable
+    maps: dict
+    summary: QTable
+    parameters: dict
+
+    @property
+    def pixel_statistics(self):
+        """
+        Statistics of the pixels in the holes of all fields (Table 6).
+        """
+        tables = []
+        for name, entry in self.maps.items():
+            table = entry.pixel_statistics.copy()
+            table.add_column([name] * len(table), name='field', index=0)
+            tables.append(table)
+        return vstack(tables)
+
+
+def evaluate_remover(remover, backgrounds=None, *, n_sources=50,
+                     flux_levels=10, psf=None, catalogs=None, seed=None,
+                     progress_bar=False):
+    """
+    Inject sources into maps, remove them, and judge the result.
+
+    For each map and flux level, sources of that flux are injected at
+    random positions and removed (Sect. 2.3.1 and 5.2 of the paper);
+    once more for each map with sources of all levels in random
+    orientations (Sect. 5.3). Fluxes are judged with the former, spectra
+    and pixels with the latter.
+
+    Parameters
+    ----------
+    remover : `~compact_removal.CompactSourceRemover`
+        The estimator. Of any other object, ``mode``, ``band`` and
+        ``remove`` are used.
+    backgrounds : list or dict of `~astropy.nddata.CCDData`, optional
+        Maps with few real sources, by name or not. Default: six
+        simulated ones, see `~compact_removal.datasets.make_test_fields`.
+        They must have a unit of flux per pixel or solid angle.
+    n_sources : int, optional
+        Sources per level and map. There are fewer, a fifth at a time,
+        where they would come closer than half the mean distance.
+    flux_levels : int or `~astropy.units.Quantity`, optional
+        The injected fluxes, or how many of them: then they are chosen
+        for each map between the fluxes where sources begin to be seen
+        (S/N of 3, eq. 1) and where they are bright (S/N of 100), from
+        Table 1 of the paper where it has enough.
+    psf : Band or PSF object, optional
+        The PSF that is injected, see `~compact_removal.psf.as_psf`.
+        Default: that of the band. Give another one, such as that of
+        real stamps, to see what happens when the PSF is not the one
+        that is assumed.
+    catalogs : list or dict, optional
+        Positions of real sources in each map, to stay away from by the
+        largest mask radius.
+    seed : int or `~numpy.random.Generator`, optional
+        Seed of everything random.
+    progress_bar : bool, optional
+        Whether to show progress.
+
+    Returns
+    -------
+    evaluation : `Evaluation`
+        Its ``summary`` has one row per field: ``field``, ``n_sources``
+        (of a simulation), ``flux_min``, ``flux_max`` (levels),
+        ``median_ratio`` and ``annulus_median_ratio`` (of all sources),
+        ``iqr`` and ``annulus_iqr``, ``hole_error`` (error of the
+        background in the holes over the standard deviation there, both
+        robust), ``power_change`` (largest relative difference of the
+        power spectra), ``delta_variance_change`` (the same),
+        ``ks_distance``, ``wasserstein_distance``, ``completeness`` and
+        ``reliability``.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not allowed, or a map has no room for sources.
+
+    Examples
+    --------
+    >>> from compact_removal import CompactSourceRemover
+    >>> from compact_removal.datasets import make_test_fields
+    >>> from compact_removal.evaluation import evaluate_remover
+    >>> fields = make_test_fields('scanmap', 'blue', n_fields=1,
+    ...                           shape=(128, 128))
+    >>> remover = CompactSourceRemover('scanmap', 'blue')
+    >>> evaluation = evaluate_remover(remover, fields, n_sources=5,
+    ...                               flux_levels=2, seed=1)
+    >>> evaluation.flux_ratios['method', 'level', 'n'].pprint()
+     method level   n
+             mJy
+    ------- ------ ---
+    network   20.0   5
+    network 2000.0   5
+    annulus   20.0   5
+    annulus 2000.0   5
+    """
+    band = get_band(remover.mode, remover.band)
+    if isinstance(n_sources, bool) or n_sources != int(n_sources) or (
+            n_sources < 1):
+        msg = f'n_sources must be a positive integer, got {n_sources!r}'
+        raise ValueError(msg)
+    rng = np.random.default_rng(seed)
+    fields = _fields(backgrounds, catalogs, remover, band, rng)
+    injected = band if psf is None else psf
+    plans = [Plan(name, ccd, positions, band, injected, n_sources,
+                   flux_levels, child)
+             for (name, ccd, positions), child in zip(
+                 fields, rng.spawn(len(fields)), strict=True)]
+    tables, maps, rows = [], {}, []
+    with tqdm(total=sum(len(plan.levels) + 1 for plan in plans),
+              unit='map', disable=not progress_bar) as bar:
+        for plan in plans:
+            mine = []
+            for level in plan.levels:
+                image, catalog = plan.simulate(level)
+                _, sources = remover.remove(image, catalog['sky_center'])
+                mine.append(_with_ratios(sources, catalog['flux'], injected,
+                                         plan.ccd))
+                bar.update()
+            image, catalog = plan.simulate(None)
+            result = remover.remove(image, catalog['sky_center'])
+            result.sources['injected_flux'] = catalog['flux']
+            maps[plan.name] = evaluate_removal(image, result, plan.ccd)
+            bar.update()
+            tables.append(vstack(mine, metadata_conflicts='silent'))
+            tables[-1].add_column([plan.name] * len(tables[-1]),
+                                  name='field', index=0)
+            rows.append(_summary_row(plan, tables[-1], maps[plan.name]))
+    sources = vstack(tables, metadata_conflicts='silent')
+    summary = vstack(rows)
+    parameters = {'mode': band.mode, 'band': band.name,
+                  'n_fields': len(fields), 'n_sources': int(n_sources),
+                  'psf': 'band' if psf is None else type(psf).__name__,
+                  'seed': seed if isinstance(seed, int) else None,
+                  **{key: value for key, value in sources.meta.items()
+                     if key.startswith('CR')}}
+    return Evaluation(sources, _ratio_statistics(sources), maps, summary,
+                      parameters)
+
+
+def _fields(backgrounds, catalogs, remover, band, rng):
+    """
+    Names, maps and catalogues.
+    """
+    if backgrounds is None:
+        if catalogs is not None:
+            msg = 'catalogs must be None where backgrounds is None'
+            raise ValueError(msg)
+        backgrounds = make_test_fields(remover.mode, band, seed=rng)
+    if isinstance(backgrounds, CCDData):
+        backgrounds = [backgrounds]
+    if isinstance(backgrounds, Mapping):
+        names, maps = list(backgrounds), list(backgrounds.values())
+        if isinstance(catalogs, Mapping):
+            catalogs = [catalogs.get(name) for name in names]
+    else:
+        maps = list(backgrounds)
+        names = [_name(ccd, i) for i, ccd in enumerate(maps)]
+    if not maps:
+        msg = 'backgrounds must be None or hold at least one map'
+        raise ValueError(msg)
+    for ccd in maps:
+        if not isinstance(ccd, CCDData):
+            msg = f'backgrounds must be CCDData, got {type(ccd).__name__}'
+            raise TypeError(msg)
+    catalogs = [None] * len(maps) if catalogs is None else list(catalogs)
+    if len(catalogs) != len(maps):
+        msg = (f'catalogs must have one entry per map ({len(maps)}), got '
+               f'{len(catalogs)}')
+        raise ValueError(msg)
+    return list(zip(names, maps, catalogs, strict=True))
+
+
+def _name(ccd, i):
+    """
+    The name of a map: its number, and its object if the header tells.
+    """
+    title = str(getattr(ccd, 'meta', {}).get('OBJECT', '')).strip()
+    return f'map {i + 1}' + (f' ({title})' if title else '')
+
+
+def _with_ratios(sources, flux, psf, ccd):
+    """
+    The table of a removal with injected fluxes and ratios.
+    """
+    sources = sources.copy()
+    sources['injected_flux'] = flux
+    psf = as_psf(psf, pixel_scale=pixel_scale(ccd))
+    for name in _flux_columns(sources):
+        suffix = name.removeprefix('annulus_').removeprefix('flux')
+        fraction = psf.encircled_energy(
+            sources[f'aperture_radius{suffix}'].to_value(u.arcsec))
+        measured = sources[name] * sources[f'aperture_correction{suffix}']
+        ratio = (measured / (flux * fraction)).to_value(
+            u.dimensionless_unscaled)
+        sources[name.replace('flux', 'flux_ratio')] = ratio
+    return sources
+
+
+def _flux_columns(table):
+    """
+    Names of the columns of measured fluxes.
+    """
+    return [name for name in table.colnames
+            if name.removeprefix('annulus_').startswith('flux')
+            and 'err' not in name and 'ratio' not in name]
+
+
+def _ratio_statistics(sources):
+    """
+    Statistics of all ratios, by method and aperture.
+    """
+    tables = []
+    for name in _flux_columns(sources):
+        method = 'annulus' if name.startswith('annulus') else 'network'
+        suffix = name.removeprefix('annulus_').removeprefix('flux')
+        ratio = sources[name.replace('flux', 'flux_ratio')]
+        flux = sources['injected_flux']
+        table = flux_ratio_statistics(ratio * flux, flux)
+        n = len(table)
+        radius = sources[f'aperture_radius{suffix}']
+        table.add_column([method] * n, name='method', index=0)
+        table.add_column(np.full(n, np.nanmax(radius.value)) * radius.unit,
+                         name='aperture_radius', index=1)
+        tables.append(table)
+    return vstack(tables)
+
+
+def _summary_row(plan, sources, entry):
+    """
+    The numbers of one field.
+    """
+    row = QTable({'field': [plan.name], 'n_sources': [plan.n_sources]})
+    row['flux_min'] = plan.levels[:1]
+    row['flux_max'] = plan.levels[-1:]
+    for prefix in ('', 'annulus_'):
+        ratio = np.asarray(sources[f'{prefix}flux_ratio'])
+        ratio = ratio[np.isfinite(ratio)]
+        low, middle, high = (np.percentile(ratio, [25, 50, 75])
+                             if ratio.size else (np.nan,) * 3)
+        row[f'{prefix}median_ratio'] = [middle]
+        row[f'{prefix}iqr'] = [high - low]
+    row['hole_error'] = [entry.hole_error]
+    change = entry.spectrum_difference['relative_difference']
+    row['power_change'] = [float(np.abs(change).max())]
+    predicted, original = (
+        entry.delta_variances[name]['delta_variance'].value
+        for name in ('predicted', 'original'))
+    row['delta_variance_change'] = [
+        float(np.nanmax(np.abs(predicted / original - 1)))]
+    row['ks_distance'] = [entry.pixel_comparison.ks_distance]
+    distance = entry.pixel_comparison.wasserstein_distance
+    row['wasserstein_distance'] = [distance.value] * distance.unit
+    row['completeness'] = [entry.rates.completeness]
+    row['reliability'] = [entry.rates.reliability]
+    return row
