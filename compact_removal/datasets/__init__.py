@@ -3,6 +3,7 @@
 Simulated maps, injected sources, real maps and training sets.
 """
 
+from compact_removal.datasets.archive import *  # noqa: F401, F403
 from compact_removal.datasets.backgrounds import *  # noqa: F401, F403
 from compact_removal.datasets.examples import *  # noqa: F401, F403
 from compact_removal.datasets.maps import *  # noqa: F401, F403
