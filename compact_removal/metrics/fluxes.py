@@ -64,11 +64,12 @@ def flux_ratio_statistics(measured, injected, *, edges=None, tolerance=0.2):
     >>> from compact_removal.metrics import flux_ratio_statistics
     >>> table = flux_ratio_statistics([9, 10, 12, 40, 41] * u.mJy,
     ...                               [10, 10, 10, 40, 40] * u.mJy)
+    >>> table['iqr'].info.format = '.4f'
     >>> table['level', 'n', 'median', 'iqr'].pprint()
     level  n  median  iqr
      mJy
     ----- --- ------ ------
-     10.0   3    1.0   0.15
+     10.0   3    1.0 0.1500
      40.0   2 1.0125 0.0125
     """
     injected = np.atleast_1d(u.Quantity(injected))
@@ -196,8 +197,7 @@ def removal_significance(image, background, sources, *, reference=None):
         for name, values in numbers.items():
             table[name][on_map] = values
     table['removed'] = table['removed'] > 0
-    table['scatter'] = table['scatter'] * (first.unit * u.pix ** 2).decompose(
-        bases=first.unit.bases)
+    table['scatter'] = table['scatter'] * (first.unit * u.pix)
     return table
 
 

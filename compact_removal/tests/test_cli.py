@@ -22,6 +22,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 import compact_removal
 from compact_removal import cli, datasets, estimators, nn
+from compact_removal.cli._common import read_catalog
 
 SHAPE = (40, 50)
 
@@ -171,6 +172,20 @@ def test_remove(field, capsys):
     assert not (field / 'map_removal.png').exists()
 
 
+def test_mode_and_band_of_the_header(field, capsys):
+    with fits.open('map.fits', mode='update') as hdus:
+        hdus[0].header['PACSMODE'] = 'parallel'
+    args = ['remove', 'map.fits', 'catalog.csv']
+    message = fails(capsys, *args)
+    assert '--band is needed' in message
+    with fits.open('map.fits', mode='update') as hdus:
+        hdus[0].header['PACSBAND'] = 'red'
+    assert cli.main(args) == 0
+    assert FakeRemover.calls[0][:2] == ('parallel', 'red')
+    assert cli.main([*args, '--mode', 'scanmap', '--overwrite']) == 0
+    assert FakeRemover.calls[1][:2] == ('scanmap', 'red')
+
+
 def test_remove_options(field, capsys):
     args = ['remove', 'map.fits', 'catalog.csv', '--mode', 'parallel',
             '--band', 'red', '--output', 'new/x', '--aperture', '5', '8.5',
@@ -195,12 +210,12 @@ def test_catalog_formats(tmp_path, suffix):
     ra, dec = [10.5, 20.25], [-5.0, 6.0]
     if suffix == 'reg':
         path.write_text('icrs\ncircle(10.5,-5,3")\npoint(20.25,6)\n')
-        regions = cli._read_catalog(path)
+        regions = read_catalog(path)
         assert_allclose([one.center.ra.deg for one in regions], ra)
         assert_allclose([one.center.dec.deg for one in regions], dec)
         return
     Table({'ra': ra, 'dec': dec}).write(path)
-    table = cli._read_catalog(path)
+    table = read_catalog(path)
     assert_allclose(np.asarray(table['ra']), ra)
     assert_allclose(np.asarray(table['dec']), dec)
 
@@ -254,7 +269,7 @@ def test_warnings_are_one_line(field, capsys, monkeypatch):
 @pytest.mark.parametrize(('args', 'expected'), [
     ([], 'COMMAND'),
     (['nothing'], "invalid choice: 'nothing'"),
-    (['remove', 'map.fits'], 'CATALOG, --mode, --band'),
+    (['remove', 'map.fits'], 'required: CATALOG'),
     (['demo', '--seed', 'x'], "invalid int value: 'x'"),
     (['demo', '--seed', '-1'], '--seed must not be negative, got -1'),
 ])
@@ -262,7 +277,7 @@ def test_bad_arguments(fake, capsys, args, expected):
     assert expected in fails(capsys, *args)
 
 
-@pytest.mark.parametrize('command', ['demo', 'remove', 'info'])
+@pytest.mark.parametrize('command', ['demo', 'evaluate', 'info', 'remove'])
 def test_help_shows_an_example(capsys, command):
     with pytest.raises(SystemExit) as exit_info:
         cli.main([command, '--help'])

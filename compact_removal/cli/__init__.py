@@ -1,0 +1,118 @@
+# Licensed under a 3-clause BSD style license - see licenses/LICENSE.rst
+"""
+The ``compact-removal`` command.
+
+Results go to stdout, progress and warnings to stderr. The exit status
+is 0 on success and 2 on bad input, which is told in one line.
+"""
+
+import argparse
+import sys
+import warnings
+
+from compact_removal import __version__
+from compact_removal.cli._demo import add_demo
+from compact_removal.cli._evaluate import add_evaluate
+from compact_removal.cli._info import add_info
+from compact_removal.cli._remove import add_remove
+
+__all__ = ['main']
+
+_EXIT_OK = 0
+_EXIT_BAD_INPUT = 2
+_EXIT_INTERRUPTED = 130
+
+_EXAMPLE = """\
+example:
+  compact-removal remove map.fits catalog.csv --mode scanmap --band blue
+"""
+
+
+class _Parser(argparse.ArgumentParser):
+    """
+    A parser that tells errors in one line.
+    """
+
+    def error(self, message):
+        """
+        Exit with one line on stderr.
+
+        Parameters
+        ----------
+        message : str
+            What is wrong.
+        """
+        _print_error(f'{message} (see {self.prog} --help)')
+        self.exit(_EXIT_BAD_INPUT)
+
+
+def _print_error(message):
+    """
+    Print one line on stderr, whatever the message holds.
+    """
+    text = ' '.join(str(message).split())
+    print(f'compact-removal: error: {text}', file=sys.stderr)
+
+
+def _print_warning(message, category, filename, lineno, file=None,
+                   line=None):
+    """
+    Print a warning as one line, in place of `warnings.showwarning`.
+    """
+    del category, filename, lineno, file, line
+    text = ' '.join(str(message).split())
+    print(f'compact-removal: warning: {text}', file=sys.stderr)
+
+
+def _make_parser():
+    """
+    Make the parser of all subcommands.
+    """
+    parser = _Parser(
+        prog='compact-removal', allow_abbrev=False,
+        description='Remove compact sources from maps with structured '
+                    'backgrounds, and measure them.',
+        epilog=_EXAMPLE,
+        formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('--version', action='version',
+                        version=f'compact-removal {__version__}')
+    commands = parser.add_subparsers(dest='command', metavar='COMMAND',
+                                     required=True)
+    for add in (add_demo, add_remove, add_evaluate, add_info):
+        add(commands)
+    return parser
+
+
+def main(argv=None):
+    """
+    Run the ``compact-removal`` command.
+
+    Parameters
+    ----------
+    argv : list of str, optional
+        The arguments; default: those of the process.
+
+    Returns
+    -------
+    status : int
+        The exit status: 0, or 2 on bad input.
+
+    Examples
+    --------
+    >>> from compact_removal.cli import main
+    >>> main(['info'])  # doctest: +ELLIPSIS
+    compact-removal ...
+    """
+    args = _make_parser().parse_args(argv)
+    with warnings.catch_warnings():
+        warnings.showwarning = _print_warning
+        try:
+            args.function(args)
+        except (OSError, TypeError, ValueError) as error:
+            _print_error(error)
+            return _EXIT_BAD_INPUT
+        except KeyboardInterrupt:
+            _print_error('interrupted')
+            return _EXIT_INTERRUPTED
+    return _EXIT_OK
+
