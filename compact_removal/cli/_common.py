@@ -1,0 +1,186 @@
+# Licensed under a 3-clause BSD style license - see licenses/LICENSE.rst
+"""
+What several subcommands need: options, catalogues, files, tables.
+"""
+
+import argparse
+import sys
+
+_CATALOG_FORMATS = {'.ecsv': 'ascii.ecsv', '.csv': 'ascii.csv',
+                    '.fits': 'fits', '.fit': 'fits', '.fits.gz': 'fits',
+                    '.reg': 'ds9'}
+
+
+def add_command(commands, name, function, text, epilog):
+    """
+    Add a subcommand.
+    """
+    parser = commands.add_parser(
+        name, help=text, description=f'{text}.', epilog=epilog,
+        allow_abbrev=False,
+        formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.set_defaults(function=function)
+    return parser
+
+
+def add_remover_options(parser):
+    """
+    Add the options that make an estimator.
+    """
+    parser.add_argument('--mode',
+                        help='observing mode, such as scanmap or parallel '
+                             '(default: that of the header of the map)')
+    parser.add_argument('--band',
+                        help='band, such as blue, or its wavelength, such as '
+                             '70um (default: that of the header of the map)')
+    parser.add_argument('--aperture', metavar='ARCSEC', type=float,
+                        nargs='+', help='aperture radii in arcsec '
+                        '(default: that of the band)')
+    parser.add_argument('--network', default='separation',
+                        help='separation, which sees the pixels under the '
+                             'sources, or inpainting (default: %(default)s)')
+    parser.add_argument('--weights', default='default',
+                        help='shipped weights (see compact-removal info) or '
+                             'a safetensors file (default: those of the '
+                             'network)')
+    parser.add_argument('--device', default='auto',
+                        help='auto, cpu, cuda, ... (default: %(default)s)')
+    parser.add_argument('--overwrite', action='store_true',
+                        help='replace files that exist')
+
+
+def make_remover(args, meta, **params):
+    """
+    Make an estimator of the options, and of the header of a map.
+    """
+    import astropy.units as u
+
+    from compact_removal.estimators import CompactSourceRemover
+    from compact_removal.instruments import get_band
+
+    chosen = {}
+    for name, keyword in (('mode', 'PACSMODE'), ('band', 'PACSBAND')):
+        chosen[name] = getattr(args, name) or meta.get(keyword)
+        if chosen[name] is None:
+            msg = (f'--{name} is needed, as there is no header of a map that '
+                   f'tells it')
+            raise ValueError(msg)
+    get_band(chosen['mode'], chosen['band'])
+    apertures = None if args.aperture is None else args.aperture * u.arcsec
+    return CompactSourceRemover(
+        chosen['mode'], chosen['band'], network=args.network,
+        weights=args.weights, apertures=apertures, device=args.device,
+        progress_bar=sys.stderr.isatty(), **params)
+
+
+def read_map(path):
+    """
+    Read a map.
+    """
+    from compact_removal.datasets import read_pacs_map
+
+    if not path.is_file():
+        msg = f'map: there is no file {path}'
+        raise FileNotFoundError(msg)
+    return read_pacs_map(path)
+
+
+def check_outputs(paths, *, overwrite):
+    """
+    Refuse to replace files before any work is done.
+    """
+    for path in paths.values():
+        if path.exists() and not overwrite:
+            msg = f'{path} exists; use --overwrite to replace it'
+            raise FileExistsError(msg)
+
+
+def read_catalog(path):
+    """
+    Read positions: a table, or a list of regions.
+    """
+    name = path.name.lower()
+    suffix = '.fits.gz' if name.endswith('.fits.gz') else path.suffix.lower()
+    if suffix not in _CATALOG_FORMATS:
+        allowed = ', '.join(_CATALOG_FORMATS)
+        msg = f'catalog must be a file of type {allowed}, got {path}'
+        raise ValueError(msg)
+    if not path.is_file():
+        msg = f'catalog: there is no file {path}'
+        raise FileNotFoundError(msg)
+    file_format = _CATALOG_FORMATS[suffix]
+    try:
+        if file_format == 'ds9':
+            from regions import Regions
+
+            return list(Regions.read(path, format='ds9'))
+        from astropy.table import QTable
+
+        return QTable.read(path, format=file_format)
+    except (OSError, ValueError, TypeError, KeyError, IndexError) as error:
+        msg = f'catalog: {path} could not be read: {error}'
+        raise ValueError(msg) from error
+
+
+def write_result(image, result, paths, *, overwrite):
+    """
+    Write background, table and, if asked for, picture.
+    """
+    from astropy.io import fits
+
+    background, sources = result
+    paths['background'].parent.mkdir(parents=True, exist_ok=True)
+    hdus = background.to_hdu(as_image_hdu=False)
+    hdus.append(fits.ImageHDU(background.flags, name='FLAGS'))
+    hdus.writeto(paths['background'], overwrite=overwrite)
+    sources.write(paths['sources'], format='ascii.ecsv', overwrite=overwrite)
+    if 'picture' in paths:
+        import matplotlib as mpl
+
+        from compact_removal.plotting import plot_removal
+
+        mpl.use('agg')
+        from matplotlib import pyplot as plt
+
+        figure = plot_removal(image, result)[0].figure
+        figure.savefig(paths['picture'], dpi=120, bbox_inches='tight')
+        plt.close(figure)
+
+
+def print_sources(sources, unit):
+    """
+    Print the fluxes, beside the injected ones if there are any.
+    """
+    from astropy.table import Table
+
+    from compact_removal.estimators import decode_flags
+
+    table = Table()
+    table['id'] = sources['id']
+    center = sources['sky_center'].icrs
+    table['ra'] = [f'{value:.5f}' for value in center.ra.deg]
+    table['dec'] = [f'{value:.5f}' for value in center.dec.deg]
+    table['snr'] = [f'{value:.1f}' for value in sources['snr']]
+    for name in sources.colnames:
+        if 'flux' not in name:
+            continue
+        table[f'{name} [{unit}]'] = [
+            f'{value:.5g}' for value in sources[name].to_value(unit)]
+    table['flags'] = [','.join(decode_flags(flags)) or '-'
+                      for flags in sources['flags']]
+    print_table(table)
+
+
+def print_table(table):
+    """
+    Print all rows and columns of a table.
+    """
+    print('\n'.join(table.pformat(max_lines=-1, max_width=-1)))
+
+
+def print_paths(paths):
+    """
+    Print what was written.
+    """
+    for name, path in paths.items():
+        print(f'{name}: {path}')

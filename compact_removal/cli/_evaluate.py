@@ -1,0 +1,102 @@
+# Licensed under a 3-clause BSD style license - see licenses/LICENSE.rst
+"""
+``compact-removal evaluate``.
+"""
+
+import sys
+from pathlib import Path
+
+from compact_removal.cli._common import (add_command, add_remover_options,
+                                         check_outputs, make_remover,
+                                         print_paths, print_table,
+                                         read_catalog, read_map)
+
+_EXAMPLE = """\
+Sources are injected into each MAP at several fluxes, removed, and compared
+with what was put in; without a MAP, into six simulated ones. Maps should hold
+few real sources; those in CATALOG (one per MAP) are kept away from.
+
+example:
+  compact-removal evaluate --mode scanmap --band blue --n-levels 5
+  compact-removal evaluate map.fits --catalog known.csv --seed 3
+"""
+
+
+def add_evaluate(commands):
+    """
+    Add ``evaluate``.
+    """
+    parser = add_command(commands, 'evaluate', _run_evaluate,
+                         'Inject sources into maps, remove them, and report '
+                         'how well it went', _EXAMPLE)
+    parser.add_argument('maps', metavar='MAP', type=Path, nargs='*',
+                        help='FITS files of one mode and band')
+    parser.add_argument('--catalog', type=Path, nargs='+', default=[],
+                        help='positions of real sources (.ecsv, .csv, .fits '
+                             'or .reg), one file per MAP')
+    parser.add_argument('--n-sources', type=int, default=50, metavar='N',
+                        help='sources per map and flux (default: '
+                             '%(default)s)')
+    parser.add_argument('--n-levels', type=int, default=10, metavar='N',
+                        help='number of fluxes per map (default: '
+                             '%(default)s)')
+    parser.add_argument('--flux', type=float, nargs='+', metavar='MJY',
+                        help='the fluxes themselves, in mJy')
+    parser.add_argument('--seed', type=int, default=0,
+                        help='seed of everything random (default: '
+                             '%(default)s)')
+    parser.add_argument('--output-dir', type=Path, metavar='DIR',
+                        default='compact_removal_evaluation',
+                        help='where to write (default: %(default)s)')
+    add_remover_options(parser)
+
+
+def _run_evaluate(args):
+    """
+    Run the experiment, print the summary, and write the report.
+    """
+    import astropy.units as u
+    import matplotlib as mpl
+
+    from compact_removal.evaluation import evaluate_remover, write_report
+
+    folder = args.output_dir
+    names = ('sources', 'flux_ratios', 'summary', 'pixel_statistics')
+    paths = {name: folder / f'{name}.ecsv' for name in names}
+    paths['report'] = folder / 'report.html'
+    check_outputs(paths, overwrite=args.overwrite)
+    if args.seed < 0:
+        msg = f'--seed must not be negative, got {args.seed}'
+        raise ValueError(msg)
+    if args.catalog and len(args.catalog) != len(args.maps):
+        msg = (f'--catalog must name one file per MAP ({len(args.maps)}), '
+               f'got {len(args.catalog)}')
+        raise ValueError(msg)
+    maps = {path.name: read_map(path) for path in args.maps}
+    if len(maps) < len(args.maps):
+        msg = 'MAP must be files of different names'
+        raise ValueError(msg)
+    catalogs = [read_catalog(path) for path in args.catalog]
+    first = next(iter(maps.values())).meta if maps else {}
+    remover = make_remover(args, first)
+    remover.set_params(progress_bar=False)
+    evaluation = evaluate_remover(
+        remover, maps or None, n_sources=args.n_sources,
+        flux_levels=args.n_levels if args.flux is None else
+        args.flux * u.mJy, catalogs=catalogs or None, seed=args.seed,
+        progress_bar=sys.stderr.isatty())
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in names:
+        getattr(evaluation, name).write(paths[name], format='ascii.ecsv',
+                                        overwrite=args.overwrite)
+    mpl.use('agg')
+    write_report(evaluation, paths['report'], overwrite=args.overwrite,
+                 title=f'Evaluation of compact_removal: {remover.mode} '
+                       f'{remover.band}')
+    table = evaluation.summary.copy()
+    for name in table.colnames:
+        if table[name].dtype.kind == 'f':
+            table[name].info.format = '.3g'
+    print_table(table)
+    print()
+    print_paths(paths)

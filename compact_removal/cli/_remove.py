@@ -1,0 +1,65 @@
+# Licensed under a 3-clause BSD style license - see licenses/LICENSE.rst
+"""
+``compact-removal remove``.
+"""
+
+from pathlib import Path
+
+from compact_removal.cli._common import (add_command, add_remover_options,
+                                         check_outputs, make_remover,
+                                         print_paths, print_sources,
+                                         read_catalog, read_map,
+                                         write_result)
+
+_EXAMPLE = """\
+CATALOG has the columns ra and dec (ECSV, CSV or FITS; degrees if there is
+no unit) or a column of sky coordinates (ECSV), or it is a DS9 region file.
+Mode and band need not be given where the header of the map tells them, as
+those of PACS maps from the Herschel Science Archive do.
+
+example:
+  compact-removal remove map.fits catalog.csv --mode scanmap --band blue
+"""
+
+
+def add_remove(commands):
+    """
+    Add ``remove``.
+    """
+    parser = add_command(commands, 'remove', _run_remove,
+                         'Remove the sources of a catalogue from a map',
+                         _EXAMPLE)
+    parser.add_argument('map', metavar='MAP', type=Path,
+                        help='FITS file with the map')
+    parser.add_argument('catalog', metavar='CATALOG', type=Path,
+                        help='positions (.ecsv, .csv, .fits or .reg)')
+    parser.add_argument('--output', metavar='PREFIX', type=Path,
+                        help='folder and beginning of the names of the '
+                             'output files (default: the name of MAP, in '
+                             'this folder)')
+    parser.add_argument('--recenter', action='store_true',
+                        help='move positions to the centroids first')
+    parser.add_argument('--plot', action='store_true',
+                        help='write a picture (PNG), too')
+    add_remover_options(parser)
+
+
+def _run_remove(args):
+    """
+    Remove sources from the user's map.
+    """
+    prefix = args.output
+    if prefix is None:
+        prefix = Path(args.map.name.removesuffix('.gz')).with_suffix('')
+    paths = {'background': Path(f'{prefix}_background.fits'),
+             'sources': Path(f'{prefix}_sources.ecsv')}
+    if args.plot:
+        paths['picture'] = Path(f'{prefix}_removal.png')
+    check_outputs(paths, overwrite=args.overwrite)
+    image = read_map(args.map)
+    remover = make_remover(args, image.meta, recenter=args.recenter)
+    result = remover.remove(image, read_catalog(args.catalog))
+    write_result(image, result, paths, overwrite=args.overwrite)
+    print_sources(result.sources, result.sources['flux'].unit)
+    print()
+    print_paths(paths)
