@@ -147,7 +147,7 @@ def _window(valid, width):
     A window that rises from the border of the valid pixels.
     """
     distance = ndimage.distance_transform_edt(np.pad(valid, 1))[1:-1, 1:-1]
-    if width <= 0:
+    if width < 1:
         return (distance > 0).astype(float)
     # half a pixel inside the border for pixel centres
     phase = np.clip((distance - 0.5) / width, 0, 1)
