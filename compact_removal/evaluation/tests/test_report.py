@@ -1,0 +1,113 @@
+# Licensed under a 3-clause BSD style license - see licenses/LICENSE.rst
+"""
+Tests of the report: one page, complete, readable without the network.
+"""
+
+import base64
+import re
+from html.parser import HTMLParser
+
+import pytest
+
+from compact_removal import CompactSourceRemover, cli
+from compact_removal.datasets import make_test_fields
+from compact_removal.evaluation import evaluate_remover, write_report
+
+
+class Page(HTMLParser):
+    """
+    Tags, images and texts of a page; refuses tags that do not match.
+    """
+
+    def __init__(self, text):
+        super().__init__()
+        self.open, self.images, self.texts, self.tags = [], [], [], []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        if tag == 'img':
+            self.images.append(dict(attrs))
+        if tag not in {'img', 'meta', 'link'}:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.texts.append(data)
+
+
+@pytest.fixture(scope='module', name='evaluation')
+def _evaluation():
+    fields = make_test_fields('scanmap', 'blue', n_fields=2, shape=(96, 96))
+    fields = dict(zip(['a < b', 'c & d'], fields.values(), strict=True))
+    remover = CompactSourceRemover('scanmap', 'blue')
+    return evaluate_remover(remover, fields, n_sources=3, flux_levels=2,
+                            seed=3)
+
+
+def test_page(evaluation, tmp_path):
+    path = tmp_path / 'report.html'
+    write_report(evaluation, path, title='Mine & <yours>')
+    text = path.read_text(encoding='utf-8')
+    page = Page(text)
+    assert page.open == []
+    assert 'script' not in page.tags
+    assert not re.search(r'(src|href)="(?!data:)', text)
+    # flux ratios, and three for each field
+    assert len(page.images) == 7
+    for image in page.images:
+        kind, data = image['src'].split(',')
+        assert kind == 'data:image/png;base64'
+        assert base64.b64decode(data).startswith(b'\x89PNG')
+        assert image['alt']
+    seen = ' '.join(page.texts)
+    for word in ('Mine & <yours>', 'a < b', 'c & d', 'separation',
+                 'completeness', 'skewness', 'annulus, aperture 6.0 arcsec',
+                 'Jy / pix'):
+        assert word.replace('6.0', '6') in seen
+    row = evaluation.summary[0]
+    assert f'{row["median_ratio"]:.3g}' in seen
+
+
+def test_does_not_overwrite(evaluation, tmp_path):
+    path = tmp_path / 'report.html'
+    path.write_text('mine')
+    with pytest.raises(OSError, match=r'path: .* exists'):
+        write_report(evaluation, path)
+    assert path.read_text() == 'mine'
+    write_report(evaluation, path, overwrite=True)
+    assert path.read_text() != 'mine'
+
+
+def test_command(tmp_path, capsys):
+    fields = make_test_fields('scanmap', 'blue', n_fields=1, shape=(96, 96))
+    (ccd,) = fields.values()
+    ccd.meta['PACSMODE'], ccd.meta['PACSBAND'] = 'scanmap', 'blue'
+    ccd.write(tmp_path / 'map.fits')
+    out = tmp_path / 'out'
+    args = ['evaluate', str(tmp_path / 'map.fits'), '--n-sources', '3',
+            '--flux', '100', '900', '--output-dir', str(out)]
+    assert cli.main(args) == 0
+    printed, _ = capsys.readouterr()
+    assert 'map.fits' in printed
+    assert 'report.html' in printed
+    assert sorted(path.name for path in out.iterdir()) == [
+        'flux_ratios.ecsv', 'pixel_statistics.ecsv', 'report.html',
+        'sources.ecsv', 'summary.ecsv']
+    assert cli.main(args) == 2
+    assert 'exists; use --overwrite' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(('args', 'expected'), [
+    ([], '--mode is needed'),
+    (['--mode', 'scanmap'], '--band is needed'),
+    (['--catalog', 'a.csv'], '--catalog must name one file per MAP'),
+    (['--seed', '-1'], '--seed must not be negative'),
+    (['none.fits'], 'there is no file none.fits'),
+])
+def test_bad_arguments(args, expected, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(['evaluate', *args]) == 2
+    assert expected in capsys.readouterr().err
