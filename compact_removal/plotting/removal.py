@@ -1,11 +1,11 @@
 # Licensed under a 3-clause BSD style license - see licenses/LICENSE.rst
 """
-The figures people want to look at.
-
-Matplotlib is imported inside the functions only.
+A map, its background and the removed sources.
 """
 
 import numpy as np
+
+from compact_removal.plotting._inputs import read_axes, read_limits
 
 __all__ = ['plot_removal']
 
@@ -76,12 +76,7 @@ def plot_removal(image, result, *, axes=None, cmap='gray_r', limits=None,
         msg = (f'image must have the shape of the background '
                f'{filled.shape}, got {data.shape}')
         raise ValueError(msg)
-    if limits is not None:
-        limits = tuple(np.asarray(limits, dtype=float).ravel())
-        if len(limits) != 2 or not limits[0] < limits[1]:
-            msg = (f'limits must be two values, the lower one first, '
-                   f'got {limits}')
-            raise ValueError(msg)
+    limits = read_limits(limits)
     axes = _make_axes(axes, image.wcs, data.shape)
     near = _near_sources(data.shape, sources)
     low, high = limits or _limits(data[near], filled[near])
@@ -171,11 +166,7 @@ def _make_axes(axes, wcs, shape):
                                     sharey=True, subplot_kw=celestial,
                                     layout='constrained')
         figure.get_layout_engine().set(rect=(0, 0, 1, 1 - 0.3 / height))
-    axes = np.ravel(np.asarray(axes, dtype=object))
-    if axes.size != 3:
-        msg = f'axes must be three, got {axes.size}'
-        raise ValueError(msg)
-    return axes
+    return read_axes(axes, 3)
 
 
 def _style(ax, title, *, first):
