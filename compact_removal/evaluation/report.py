@@ -17,14 +17,15 @@ from compact_removal.plotting import (plot_flux_ratios, plot_pixel_pdf,
 __all__ = ['write_report']
 
 _STYLE = """
-body {font-family: sans-serif; margin: 2em auto; max-width: 68em;
+body {font-family: sans-serif; margin: 2em auto; max-width: 72em;
       padding: 0 1em; color: #222; line-height: 1.4}
 h1, h2, h3 {line-height: 1.2}
 figure {margin: 1em 0} img {max-width: 100%; height: auto}
 figcaption, .note {color: #555; max-width: 50em}
 .wide {overflow-x: auto}
-table {border-collapse: collapse; margin: 1em 0; font-size: 0.9em}
-th, td {padding: 0.25em 0.7em; text-align: right; white-space: nowrap}
+table {border-collapse: collapse; margin: 1em 0; font-size: 0.85em}
+th, td {padding: 0.25em 0.5em; text-align: right}
+td {white-space: nowrap}
 th {border-bottom: 2px solid #888; vertical-align: bottom}
 td {border-bottom: 1px solid #ddd}
 th:first-child, td:first-child {text-align: left}
@@ -128,8 +129,9 @@ def _summary(evaluation):
               'all sources of a map; the interquartile range (IQR) is their '
               'scatter. The error in the holes is that of the background, '
               'over its standard deviation there (both robust). Changes are '
-              'the largest of a power spectrum and of the delta-variance, '
-              'relative to the map before sources were injected. '
+              'the largest of the power spectrum (above the FWHM of the PSF) '
+              'and of the delta-variance, relative to the map before sources '
+              'were injected. '
               'Completeness: share of the significant sources of which '
               'nothing significant (3 sigma) is left; reliability: share of '
               'the removals that left neither a source nor a hole.</p>')
@@ -215,14 +217,17 @@ def _field(name, entry):
         plot_removal(entry.image, (entry.background, entry.sources)),
         f'{name}: map, background and removed sources',
         'Map with sources, predicted background, and what was removed.')
-    spectra = _figure(
-        plot_power_spectra(entry.power_spectra),
-        f'{name}: power spectra', 'Power spectra and their differences.')
-    pdf = _figure(
-        plot_pixel_pdf(entry.pixel_comparison),
-        f'{name}: distribution of the pixels in the holes',
-        'Distribution of the pixels in the holes.')
-    return f'<h3>{escape(name)}</h3>\n{pictures}\n{spectra}\n{pdf}'
+    from matplotlib import pyplot as plt
+
+    _, axes = plt.subplots(1, 3, figsize=(13.5, 3.8), layout='constrained')
+    plot_power_spectra(entry.power_spectra, axes=axes[:2])
+    plot_pixel_pdf(entry.pixel_comparison, axes=axes[2])
+    curves = _figure(
+        axes, f'{name}: power spectra, their differences, and the '
+        'distribution of the pixels in the holes',
+        'Power spectra, their differences, and the distribution of the '
+        'pixels in the holes.')
+    return f'<h3>{escape(name)}</h3>\n{pictures}\n{curves}'
 
 
 def _figure(axes, alt, caption):

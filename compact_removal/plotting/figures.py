@@ -241,12 +241,13 @@ def plot_pixel_pdf(comparison, *, axes=None,
     ax.set_xlabel(_with_unit('Pixel value', low.unit))
     ax.set_ylabel(_with_unit('Probability density', density.unit))
     distance = u.Quantity(comparison.wasserstein_distance)
-    title = (f'{comparison.n_pixels} pixels\n'
-             f'KS distance {comparison.ks_distance:.3g}\n'
+    title = (f'{comparison.n_pixels} pixels, KS distance '
+             f'{comparison.ks_distance:.3g},\n'
              f'Wasserstein distance {distance.value:.3g} '
              f'{distance.unit.to_string("unicode")}')
-    ax.legend(title=title.rstrip(), title_fontsize='small',
-              alignment='left')
+    ax.set_title(title.rstrip(), loc='left', fontsize='small')
+    ax.locator_params(axis='x', nbins=5)
+    ax.legend(fontsize='small', handlelength=1.2)
     return ax
 
 

@@ -55,8 +55,8 @@ def test_page(evaluation, tmp_path):
     assert page.open == []
     assert 'script' not in page.tags
     assert not re.search(r'(src|href)="(?!data:)', text)
-    # flux ratios, and three for each field
-    assert len(page.images) == 7
+    # flux ratios, and two for each field
+    assert len(page.images) == 5
     for image in page.images:
         kind, data = image['src'].split(',')
         assert kind == 'data:image/png;base64'

@@ -337,9 +337,8 @@ def test_histograms():
     assert ax.get_xlabel() == 'Pixel value (mJy pix⁻¹)'
     assert ax.get_ylabel() == 'Probability density (pix mJy⁻¹)'
     assert legend_texts(ax) == ['original', 'predicted']
-    text = ax.get_legend().get_title().get_text()
-    assert text.splitlines() == [
-        '3600 pixels', f'KS distance {comparison.ks_distance:.3g}',
+    assert ax.get_title('left').splitlines() == [
+        f'3600 pixels, KS distance {comparison.ks_distance:.3g},',
         'Wasserstein distance 0.25 mJy pix⁻¹']
 
 
@@ -355,7 +354,7 @@ def test_histograms_without_pixels_and_unit():
     field = np.random.default_rng(1).normal(size=(20, 20))
     ax = plot_pixel_pdf(compare_pixels(field, field, where=False))
     draw(ax)
-    assert ax.get_legend().get_title().get_text().startswith('0 pixels')
+    assert ax.get_title('left').startswith('0 pixels')
     assert ax.get_xlabel() == 'Pixel value'
 
 
