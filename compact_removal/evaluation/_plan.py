@@ -121,15 +121,25 @@ class Plan:
             msg = (f'flux_levels must be given for map {self.name!r}, which '
                    f'has no local variation to choose them by')
             raise ValueError(msg)
-        wanted = np.geomspace(low, high, int(levels))
-        table = FLUX_LEVELS.to_value(u.mJy)
-        nearest = np.abs(np.log(table[:, None] / wanted)).argmin(axis=0)
-        inside = low > 0.7 * table[0] and high < 1.4 * table[-1]
-        if inside and np.unique(nearest).size == wanted.size:
-            return table[nearest] * u.mJy
+        return _choose_levels(low, high, int(levels)) * u.mJy
+
+
+def _choose_levels(low, high, n_levels):
+    """
+    Fluxes (mJy) spread evenly in logarithm, of Table 1 if it has enough.
+    """
+    wanted = np.geomspace(low, high, n_levels)
+    table = FLUX_LEVELS.to_value(u.mJy)
+    table = table[(table > 0.7 * low) & (table < 1.4 * high)]
+    if (table.size < n_levels or table[0] > 1.5 * low
+            or table[-1] < high / 1.5):
         # two digits
         power = 10 ** (np.floor(np.log10(wanted)) - 1)
-        return np.unique(np.round(wanted / power) * power) * u.mJy
+        return np.unique(np.round(wanted / power) * power)
+    left = list(table)
+    chosen = [left.pop(np.abs(np.log(left) - np.log(flux)).argmin())
+              for flux in wanted]
+    return np.sort(chosen)
 
 
 def _peak(ccd, psf):

@@ -20,10 +20,11 @@ from pathlib import Path
 import astropy.units as u
 import matplotlib as mpl
 import numpy as np
+from astropy.convolution import Gaussian2DKernel, convolve
 from astropy.coordinates import SkyCoord
 from astropy.io import fits
 from astropy.nddata import CCDData
-from astropy.table import QTable
+from astropy.table import QTable, Table
 from astropy.wcs import WCS
 from matplotlib import pyplot as plt
 
@@ -32,11 +33,14 @@ from compact_removal.datasets import (load_background_maps, make_test_fields,
                                       read_pacs_map)
 from compact_removal.evaluation import evaluate_remover
 from compact_removal.instruments import get_band, list_bands
+from compact_removal.metrics import compare_power_spectra
 from compact_removal.plotting import (plot_flux_ratios, plot_pixel_pdf,
                                       plot_power_spectra)
 from compact_removal.psf import StampPSF
 
 mpl.use('agg')
+
+HERE = Path(__file__).parent
 
 N_SOURCES = 50
 N_LEVELS = 10
@@ -53,6 +57,8 @@ REAL = ('W5_WISE12um_10.8as.fits', 'GC_Bolocam1.1mm_7.2as.fits',
         'GLIMPSE_IRAC8um_51as_Npix304.fits', 'OMC_SCUBA2_850um_4as.fits',
         'NGC5705field_SPIRE250_6as.fits.gz')
 REAL_SPREAD = 10 * u.mJy / u.pix
+
+NAMES = ('mean', 'std', 'median', 'mad', 'skewness', 'iqr')
 
 GAMMA_DRA = SkyCoord([269.15154], [51.48889], unit='deg')
 REFERENCE = {'blue': 3283.0, 'green': 1604.0, 'red': 621.0}  # mJy, Table 5
@@ -154,37 +160,42 @@ def draw_maps(found, path):
     plt.close(figure)
 
 
+def rank_thirds(sources):
+    """
+    Whether a source is of the lowest, middle or highest fluxes of its field.
+    """
+    third = np.zeros(len(sources), dtype=int)
+    for field in dict.fromkeys(sources['field']):
+        mine = sources['field'] == field
+        flux = sources['injected_flux'][mine]
+        levels = np.unique(flux)
+        third[mine] = np.searchsorted(levels, flux) * 3 // len(levels)
+    return third
+
+
 def print_ranges(found, file):
     """
     Median and interquartile range of the ratios by level, per band.
     """
-    lines = [f'{"":28s} {"faintest third":>22s} {"middle third":>22s} '
-             f'{"brightest third":>22s}',
-             f'{"":28s}' + ' median    IQR  > 20 %' * 3]
-    for (mode, band, kind, network), evaluation in found.items():
-        sources = evaluation.sources
-        for column in ('flux_ratio', 'annulus_flux_ratio'):
-            annulus = column.startswith('annulus')
-            if annulus and network == 'inpainting':
+    lines = [f'{"":26s}{"lowest fluxes":>15s}{"middle":>15s}'
+             f'{"highest":>15s}', f'{"":26s}' + '  median    IQR' * 3]
+    for kind in ('stand-ins', 'real maps'):
+        lines.append(kind)
+        for (mode, band, which, network), evaluation in found.items():
+            if which != kind:
                 continue
-            title = 'annulus' if annulus else network
-            cells = []
-            rank = np.zeros(len(sources))
-            for field in dict.fromkeys(sources['field']):
-                mine = sources['field'] == field
-                levels = np.unique(sources['injected_flux'][mine])
-                rank[mine] = (np.searchsorted(
-                    levels, sources['injected_flux'][mine])
-                    * 3 // len(levels))
-            for third in range(3):
-                ratio = np.asarray(sources[column])[rank == third]
-                ratio = ratio[np.isfinite(ratio)]
-                low, middle, high = np.percentile(ratio, [25, 50, 75])
-                wrong = 100 * np.mean(np.abs(ratio - 1) > 0.2)
-                cells.append(f'{middle:7.3f}{high - low:7.3f}{wrong:7.1f} %')
-            label = f'{mode} {band} {title}'
-            lines.append(f'{kind[:9]:9s} {label:30s}'[:38].ljust(38)
-                         + ''.join(cells))
+            sources = evaluation.sources
+            third = rank_thirds(sources)
+            columns = {network: 'flux_ratio'}
+            if network == 'separation':
+                columns['annulus'] = 'annulus_flux_ratio'
+            for method, column in columns.items():
+                cells = ''
+                for i in range(3):
+                    ratio = np.asarray(sources[column])[third == i]
+                    low, middle, high = np.nanpercentile(ratio, [25, 50, 75])
+                    cells += f'{middle:8.3f}{high - low:7.3f}'
+                lines.append(f'{mode} {band} {method}'.ljust(26) + cells)
     file.write_text('\n'.join(lines) + '\n', encoding='utf-8')
 
 
@@ -192,108 +203,174 @@ def print_statistics(found, file):
     """
     Statistics of the pixels in the holes, as Table 6.
     """
-    lines = [f'{"band":14s} {"field":24s} {"map":10s}'
-             + ''.join(f'{name:>10s}' for name in (
-                 'mean', 'std', 'median', 'MAD', 'skewness', 'IQR'))]
+    lines = []
     for (mode, band, kind, network), evaluation in found.items():
         if (kind, network) != ('stand-ins', 'separation'):
             continue
+        lines.append(f'{mode} {band}'.ljust(26) + ''.join(
+            f'{name:>8s}' for name in ('mean', 'std', 'median', 'MAD',
+                                       'skew.', 'IQR')))
         for row in evaluation.pixel_statistics:
-            numbers = [getattr(row[name], 'value', row[name])
-                       * (1 if name == 'skewness' else 1e3)
-                       for name in ('mean', 'std', 'median', 'mad',
-                                    'skewness', 'iqr')]
-            lines.append(f'{mode[:8]:8s} {band:5s} {row["field"]:24s} '
-                         f'{row["map"]:10s}'
-                         + ''.join(f'{float(x):10.3f}' for x in numbers))
+            cells = ''
+            for name in NAMES:
+                value = float(getattr(row[name], 'value', row[name]))
+                value *= 1 if name == 'skewness' else 1e3
+                cells += f'{value:8.3f}' if abs(value) < 100 else (
+                    f'{value:8.2f}')
+            field = row['field'].removeprefix('field ')
+            lines.append(f'{field:16s}{row["map"]:10s}' + cells)
+    file.write_text('\n'.join(lines) + '\n', encoding='utf-8')
+
+
+def compare_statistics(found, paper, file):
+    """
+    Table 6 in short: changes of the statistics, paper and package.
+    """
+    lines = [f'{"":24s}{"change / std":>16s}{"predicted / original":>24s}'
+             f'{"change":>8s}',
+             f'{"":24s}{"mean":>8s}{"median":>8s}{"std":>8s}{"MAD":>8s}'
+             f'{"IQR":>8s}{"skew.":>8s}']
+    for (mode, band, kind, network), evaluation in found.items():
+        if (kind, network) != ('stand-ins', 'separation'):
+            continue
+        rows = paper[(paper['mode'] == mode) & (paper['band'] == band)]
+        table = evaluation.pixel_statistics
+        theirs, ours = {}, {}
+        for label in ('original', 'predicted'):
+            for name in NAMES:
+                theirs[label, name] = np.array(rows[f'{label}_{name}'])
+                mine = table[name][table['map'] == label]
+                ours[label, name] = np.array(getattr(mine, 'value', mine))
+        for who, numbers in (('paper', theirs), ('package', ours)):
+            old, new = ({name: numbers[label, name] for name in NAMES}
+                        for label in ('original', 'predicted'))
+            values = [np.abs(new[name] - old[name]) / old['std']
+                      for name in ('mean', 'median')]
+            values += [new[name] / old[name]
+                       for name in ('std', 'mad', 'iqr')]
+            values.append(np.abs(new['skewness'] - old['skewness']))
+            lines.append(f'{mode} {band}, {who}'.ljust(24) + ''.join(
+                f'{np.median(value):8.3f}' for value in values))
     file.write_text('\n'.join(lines) + '\n', encoding='utf-8')
 
 
 def print_summary(found, file):
     """
-    What removal does to maps: numbers over the fields of each band.
+    What removal does to maps: medians over the fields of each band.
     """
-    names = {'hole_error': 'hole err', 'power_change': 'power',
-             'delta_variance_change': 'delta-var', 'ks_distance': 'KS',
-             'completeness': 'complete', 'reliability': 'reliable'}
-    lines = [f'{"":36s}' + ''.join(f'{name:>11s}'
-                                   for name in names.values())]
-    for (mode, band, kind, network), evaluation in found.items():
-        table = evaluation.summary
-        label = f'{kind} {mode} {band} {network}'
-        lines.append(f'{label:42s}'[:42] + ''.join(
-            f'{np.nanmedian(np.asarray(table[name], dtype=float)):11.3f}'
-            for name in names))
+    names = {'hole_error': 'holes', 'power_change': 'power',
+             'delta_variance_change': 'd.-var.', 'ks_distance': 'KS',
+             'completeness': 'compl.', 'reliability': 'rel.'}
+    lines = [f'{"":26s}' + ''.join(f'{name:>8s}' for name in names.values())
+             + f'{"before":>8s}{"norm.":>9s}']
+    for kind in ('stand-ins', 'real maps'):
+        lines.append(kind)
+        for (mode, band, which, network), evaluation in found.items():
+            if which != kind:
+                continue
+            before, norm = [], []
+            for entry in evaluation.maps.values():
+                spectra = entry.power_spectra
+                before.append(compare_power_spectra(
+                    spectra['with sources'],
+                    spectra['original'])['relative_difference'].max())
+                norm.append(np.abs(entry.spectrum_difference[
+                    'normalized_difference']).max())
+            table = evaluation.summary
+            lines.append(f'{mode} {band} {network}'.ljust(26) + ''.join(
+                f'{np.nanmedian(np.asarray(table[name], dtype=float)):8.3f}'
+                for name in names)
+                + f'{np.median(before):8.3g}{np.median(norm):9.0e}')
     file.write_text('\n'.join(lines) + '\n', encoding='utf-8')
 
 
 def measure_gamma_dra(folder):
     """
-    The rows of gamma Dra of Table 5, for all maps and apertures.
+    The rows of gamma Dra of Table 5 for all maps and apertures, and maps.
     """
-    rows = []
+    rows, maps = [], {}
     for path in sorted(folder.glob('hpacs*')):
         ccd = read_pacs_map(path)
-        band = ccd.meta['PACSBAND']
+        band, mapper = ccd.meta['PACSBAND'], ccd.meta['MAPPER']
         default = get_band('scanmap', band).default_aperture
         radii = u.Quantity([default, *RADII[RADII != default]])
         if band == 'red':
             radii = radii[radii >= 7 * u.arcsec]
-        for network in ('separation', 'inpainting'):
-            remover = CompactSourceRemover('scanmap', band, network=network,
-                                           apertures=radii)
-            _, sources = remover.remove(ccd, GAMMA_DRA)
-            row = sources[0]
-            for i, radius in enumerate(radii):
-                suffix = f'_{i}' if i else ''
-                rows.append({
-                    'map': path.name.split('_')[1][2:],
-                    'obsid': ccd.meta['OBSID001'], 'band': band,
-                    'network': network, 'radius': radius.value,
-                    'flux': row[f'flux{suffix}'].to_value(u.mJy),
-                    'error': row[f'flux_err{suffix}'].to_value(u.mJy),
-                    'annulus': (row['annulus_flux'].to_value(u.mJy)
-                                if i == 0 else np.nan)})
-    return QTable(rows)
+        remover = CompactSourceRemover('scanmap', band, apertures=radii)
+        background, sources = remover.remove(ccd, GAMMA_DRA)
+        row = sources[0]
+        if mapper == 'JScanam':
+            maps[band] = ccd, background, row
+        for i, radius in enumerate(radii):
+            suffix = f'_{i}' if i else ''
+            rows.append({
+                'mapper': mapper, 'obsid': ccd.meta['OBSID001'],
+                'band': band, 'radius': radius.value,
+                'flux': row[f'flux{suffix}'].to_value(u.mJy),
+                'error': row[f'flux_err{suffix}'].to_value(u.mJy),
+                'annulus': row['annulus_flux'].to_value(u.mJy)})
+    return QTable(rows), maps
 
 
-def report_gamma_dra(table, page, picture):
+def report_gamma_dra(table, maps, page, picture):
     """
     Table and figure: the default aperture, 12 arcsec, and all of them.
     """
-    lines = [f'{"map":10s} {"obsid":11s} {"band":6s} {"ref.":>6s} '
-             f'{"paper":>6s}  {"default aperture":>20s} {"annulus":>8s}  '
-             f'{"12 arcsec":>10s}']
-    figure, axes = plt.subplots(1, 3, figsize=(12, 3.8), sharey=True,
-                                layout='constrained')
-    for ax, band in zip(axes, REFERENCE, strict=True):
+    lines = [f'{"":21s}{"band":6s} {"ref.":>5s} {"paper":>6s} '
+             f'{"package":>15s} {"ratio":>6s} {"annulus":>7s} '
+             f'{"12 arcsec":>9s}']
+    figure, axes = plt.subplots(2, 3, figsize=(11, 6.5), layout='constrained')
+    for column, band in enumerate(REFERENCE):
         reference = REFERENCE[band]
-        mine = table[(table['band'] == band)
-                     & (table['network'] == 'separation')]
-        for key in dict.fromkeys(zip(mine['map'], mine['obsid'],
-                                     strict=True)):
-            rows = mine[(mine['map'] == key[0]) & (mine['obsid'] == key[1])]
-            first = rows[0]
-            large = rows[rows['radius'] == 12][0]
+        mine = table[table['band'] == band]
+        ax = axes[0, column]
+        for mapper, obsid in dict.fromkeys(
+                zip(mine['mapper'], mine['obsid'], strict=True)):
+            rows = mine[(mine['mapper'] == mapper)
+                        & (mine['obsid'] == obsid)]
+            first, large = rows[0], rows[rows['radius'] == 12][0]
             lines.append(
-                f'{key[0]:10s} {key[1]:<11d} {band:6s} {reference:6.0f} '
-                f'{PAPER[band]:6.3f}  {first["flux"]:7.1f} +-'
-                f'{first["error"]:5.1f} {first["flux"] / reference:5.3f} '
-                f'{first["annulus"] / reference:8.3f}  '
-                f'{large["flux"] / reference:10.3f}')
+                f'{mapper:8s} {obsid:<11d} {band:6s} {reference:5.0f} '
+                f'{PAPER[band]:6.3f} {first["flux"]:7.1f} +- '
+                f'{first["error"]:4.1f} {first["flux"] / reference:6.3f} '
+                f'{first["annulus"] / reference:7.3f} '
+                f'{large["flux"] / reference:9.3f}')
             order = np.argsort(rows['radius'])
-            style = '-o' if 'JS' in key[0] else '--s'
             ax.plot(rows['radius'][order], rows['flux'][order] / reference,
-                    style, markersize=4, label=f'{key[0]} {key[1]}')
+                    '-o' if mapper == 'JScanam' else '--s', markersize=4,
+                    label=f'{mapper} {obsid}')
         ax.axhline(1, color='0.5', linewidth=0.8)
         ax.axhspan(0.98, 1.02, color='0.9', zorder=0)
         ax.set_title(f'{get_band("scanmap", band).wavelength:g}')
-        ax.set_xlabel('aperture radius (arcsec)')
-        ax.legend(fontsize='small')
-    axes[0].set_ylabel('measured / reference flux')
+        ax.set_xlabel('Aperture radius (arcsec)')
+        ax.set_ylim(0.95, 1.12)
+        ax.legend(fontsize='small', loc='lower right')
+        draw_residual(axes[1, column], *maps[band])
+    axes[0, 0].set_ylabel('Measured / reference flux')
     figure.savefig(picture, dpi=80)
     plt.close(figure)
     page.write_text('\n'.join(lines) + '\n', encoding='utf-8')
+
+
+def draw_residual(ax, ccd, background, row):
+    """
+    What is left around the star, in percent of its peak.
+    """
+    scale = ccd.wcs.proj_plane_pixel_scales()[0].to_value(u.arcsec)
+    x, y = row['x_center'], row['y_center']
+    peak = np.nanmax(ccd.data[round(y) - 3:round(y) + 4,
+                              round(x) - 3:round(x) + 4])
+    ny, nx = ccd.shape
+    extent = [(-0.5 - x) * scale, (nx - 0.5 - x) * scale,
+              (-0.5 - y) * scale, (ny - 0.5 - y) * scale]
+    smooth = convolve(background.data, Gaussian2DKernel(8 / scale / 2.355),
+                      boundary='extend', preserve_nan=True)
+    smooth -= np.nanmedian(smooth)
+    shown = ax.imshow(100 * smooth / peak, origin='lower', extent=extent,
+                      cmap='gray_r', vmin=-2, vmax=2)
+    ax.add_patch(plt.Circle((0, 0), 12, fill=False, color='#d55e00'))
+    ax.set(xlim=(-75, 75), ylim=(-75, 75), xlabel='Offset (arcsec)')
+    ax.figure.colorbar(shown, ax=ax, label='Residual (% of the peak)')
 
 
 def main():
@@ -308,8 +385,8 @@ def main():
     args = parser.parse_args()
     static, guide = args.docs / '_static', args.docs / 'user_guide'
     if args.only != 'fields':
-        table = measure_gamma_dra(args.data / 'pacs')
-        report_gamma_dra(table, guide / 'paper_stars.txt',
+        table, maps = measure_gamma_dra(args.data / 'pacs')
+        report_gamma_dra(table, maps, guide / 'paper_stars.txt',
                          static / 'paper_stars.png')
         print((guide / 'paper_stars.txt').read_text())
     if args.only == 'stars':
@@ -324,6 +401,8 @@ def main():
     print_ranges(found, guide / 'paper_fluxes.txt')
     print_summary(found, guide / 'paper_maps.txt')
     print_statistics(found, guide / 'paper_pixels.txt')
+    compare_statistics(found, Table.read(HERE / 'paper_table6.ecsv'),
+                       guide / 'paper_table6.txt')
 
 
 if __name__ == '__main__':

@@ -9,12 +9,15 @@ import pytest
 from astropy.coordinates import SkyCoord
 from astropy.nddata import CCDData
 from astropy.table import QTable
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 from compact_removal import CompactSourceRemover
 from compact_removal.datasets import FLUX_LEVELS, make_test_fields
 from compact_removal.estimators import RemovalResult
 from compact_removal.evaluation import evaluate_removal, evaluate_remover
+from compact_removal.evaluation._plan import _choose_levels
 from compact_removal.instruments import get_band
 from compact_removal.metrics import fit_power_law
 from compact_removal.photometry import aperture_correction, aperture_sums
@@ -234,3 +237,16 @@ def test_no_room_and_flat_maps(field):
     full.mask = np.ones(full.shape, dtype=bool)
     with pytest.raises(ValueError, match='has no room for sources'):
         evaluate_remover(Known(full), full, n_sources=2)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.floats(1e-3, 1e5), st.floats(1.5, 100), st.integers(1, 20))
+def test_levels_are_distinct_and_in_range(low, factor, n_levels):
+    levels = _choose_levels(low, low * factor, n_levels)
+    assert levels.size == np.unique(levels).size <= n_levels
+    assert levels[0] > 0.65 * low
+    assert levels[-1] < 1.5 * low * factor
+    table = np.isin(levels, FLUX_LEVELS.value)
+    if 15 < low and 30 <= factor and low * factor < 4e4:
+        assert levels.size == n_levels
+        assert table.all()
