@@ -21,6 +21,10 @@ example:
   compact-removal evaluate map.fits --catalog known.csv --seed 3
 """
 
+_SHOWN = ['field', 'n_sources', 'flux_min', 'flux_max', 'median_ratio', 'iqr',
+          'annulus_iqr', 'hole_error', 'power_change', 'completeness',
+          'reliability']
+
 
 def add_evaluate(commands):
     """
@@ -93,10 +97,10 @@ def _run_evaluate(args):
     write_report(evaluation, paths['report'], overwrite=args.overwrite,
                  title=f'Evaluation of compact_removal: {remover.mode} '
                        f'{remover.band}')
-    table = evaluation.summary.copy()
-    for name in table.colnames:
+    table = evaluation.summary[_SHOWN]
+    for name in _SHOWN:
         if table[name].dtype.kind == 'f':
-            table[name].info.format = '.3g'
+            table[name].info.format = '.0f' if 'flux' in name else '.3f'
     print_table(table)
     print()
     print_paths(paths)

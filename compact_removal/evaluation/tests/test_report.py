@@ -68,7 +68,7 @@ def test_page(evaluation, tmp_path):
                  'Jy / pix'):
         assert word.replace('6.0', '6') in seen
     row = evaluation.summary[0]
-    assert f'{row["median_ratio"]:.3g}' in seen
+    assert f'{row["median_ratio"]:#.3g}' in seen
 
 
 def test_does_not_overwrite(evaluation, tmp_path):
