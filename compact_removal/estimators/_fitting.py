@@ -10,7 +10,8 @@ from astropy.nddata import NDData
 
 from compact_removal import nn
 from compact_removal.datasets import BackgroundMap, TrainingCutouts
-from compact_removal.estimators._inputs import read_image, read_positions
+from compact_removal.estimators._inputs import (pair_catalogs, read_image,
+                                                read_positions)
 from compact_removal.estimators.calibration import measure_errors
 from compact_removal.instruments import get_mode
 from compact_removal.masks import scale_factor
@@ -170,11 +171,7 @@ def _background_maps(name, images, band, catalogs):
     if not images:
         msg = f'{name} must be None or hold at least one map'
         raise ValueError(msg)
-    catalogs = [None] * len(images) if catalogs is None else list(catalogs)
-    if len(catalogs) != len(images):
-        msg = (f'catalogs must have one entry per map ({len(images)}), got '
-               f'{len(catalogs)}')
-        raise ValueError(msg)
+    catalogs = pair_catalogs(catalogs, len(images))
     maps = []
     for image, catalog in zip(images, catalogs, strict=True):
         input_map = read_image(image)

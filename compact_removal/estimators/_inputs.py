@@ -278,3 +278,15 @@ def warn_of_width(band, pixel_scale):
         warnings.warn(f'the PSF of band {band.name!r} is {fwhm:.2g} pixels '
                       f'wide; the weights were trained with {low} to {high}',
                       AstropyUserWarning, stacklevel=3)
+
+
+def pair_catalogs(catalogs, n_maps):
+    """
+    A list of catalogues, one per map; None stands for none at all.
+    """
+    catalogs = [None] * n_maps if catalogs is None else list(catalogs)
+    if len(catalogs) != n_maps:
+        msg = (f'catalogs must have one entry per map ({n_maps}), got '
+               f'{len(catalogs)}')
+        raise ValueError(msg)
+    return catalogs

@@ -6,7 +6,6 @@ The estimator that removes compact sources.
 import json
 import warnings
 from collections import namedtuple
-from pathlib import Path
 
 import astropy.units as u
 import numpy as np
@@ -24,6 +23,7 @@ from compact_removal.estimators._inputs import (read_image, read_positions,
 from compact_removal.estimators.base import BaseEstimator
 from compact_removal.estimators.calibration import calibration
 from compact_removal.instruments import Band, get_band
+from compact_removal.utils.files import check_overwrite
 
 __all__ = ['TRAINING_DEFAULTS', 'CompactSourceRemover', 'RemovalResult']
 
@@ -256,10 +256,7 @@ class CompactSourceRemover(BaseEstimator):
         OSError
             If the file exists and ``overwrite`` is False.
         """
-        path = Path(path)
-        if path.exists() and not overwrite:
-            msg = f'path: {path} exists; use overwrite=True to replace it'
-            raise OSError(msg)
+        path = check_overwrite(path, overwrite=overwrite)
         band = self._check()
         model, info = self._model()
         nn.save_weights(model, path,

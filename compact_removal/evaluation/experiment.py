@@ -13,6 +13,7 @@ from astropy.table import QTable, vstack
 from tqdm import tqdm
 
 from compact_removal.datasets import make_test_fields
+from compact_removal.estimators._inputs import pair_catalogs
 from compact_removal.evaluation._plan import Plan, pixel_scale
 from compact_removal.evaluation.single import evaluate_removal
 from compact_removal.instruments import get_band
@@ -217,11 +218,7 @@ def _fields(backgrounds, catalogs, remover, band, rng):
         if not isinstance(ccd, CCDData):
             msg = f'backgrounds must be CCDData, got {type(ccd).__name__}'
             raise TypeError(msg)
-    catalogs = [None] * len(maps) if catalogs is None else list(catalogs)
-    if len(catalogs) != len(maps):
-        msg = (f'catalogs must have one entry per map ({len(maps)}), got '
-               f'{len(catalogs)}')
-        raise ValueError(msg)
+    catalogs = pair_catalogs(catalogs, len(maps))
     return list(zip(names, maps, catalogs, strict=True))
 
 

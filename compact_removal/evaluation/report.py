@@ -6,13 +6,13 @@ An evaluation as one HTML page with its figures inside.
 import base64
 from html import escape
 from io import BytesIO
-from pathlib import Path
 
 import numpy as np
 
 from compact_removal.metrics import fit_power_law
 from compact_removal.plotting import (plot_flux_ratios, plot_pixel_pdf,
                                       plot_power_spectra, plot_removal)
+from compact_removal.utils.files import check_overwrite
 
 __all__ = ['write_report']
 
@@ -82,10 +82,7 @@ def write_report(evaluation, path, *, title='Evaluation of a removal',
     >>> from compact_removal.evaluation import write_report
     >>> write_report(evaluation, 'report.html')  # doctest: +SKIP
     """
-    path = Path(path)
-    if path.exists() and not overwrite:
-        msg = f'path: {path} exists; use overwrite=True to replace it'
-        raise OSError(msg)
+    path = check_overwrite(path, overwrite=overwrite)
     parts = [f'<h1>{escape(title)}</h1>', _parameters(evaluation),
              _summary(evaluation), _fluxes(evaluation),
              _statistics(evaluation), _structure(evaluation)]
