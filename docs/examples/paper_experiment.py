@@ -317,7 +317,7 @@ def report_gamma_dra(table, maps, page, picture):
     Table and figure: the default aperture, 12 arcsec, and all of them.
     """
     lines = [f'{"":19s}{"band":5s} {"ref.":>5s} {"paper":>6s} '
-             f'{"package":>13s} {"ratio":>6s} {"ann.":>6s} {"12":>6s}']
+             f'{"package":>11s} {"ratio":>6s} {"ann.":>6s} {"12":>6s}']
     figure, axes = plt.subplots(2, 3, figsize=(11, 6.5), layout='constrained')
     for column, band in enumerate(REFERENCE):
         reference = REFERENCE[band]
@@ -330,8 +330,8 @@ def report_gamma_dra(table, maps, page, picture):
             first, large = rows[0], rows[rows['radius'] == 12][0]
             lines.append(
                 f'{mapper:7s} {obsid:<10d} {band:5s} {reference:5.0f} '
-                f'{PAPER[band]:6.3f} {first["flux"]:6.0f} +- '
-                f'{first["error"]:3.0f} {first["flux"] / reference:6.3f} '
+                f'{PAPER[band]:6.3f} {first["flux"]:5.0f} +- '
+                f'{first["error"]:2.0f} {first["flux"] / reference:6.3f} '
                 f'{first["annulus"] / reference:6.3f} '
                 f'{large["flux"] / reference:6.3f}')
             order = np.argsort(rows['radius'])
