@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from compact_removal.datasets import make_example_field
+from compact_removal.datasets import make_example_field, make_test_fields
 from compact_removal.instruments import get_band, list_bands
 from compact_removal.masks import source_snr
 
@@ -56,3 +56,27 @@ def test_same_brightness_in_all_bands():
 def test_any_number(n_sources):
     _, catalog = make_example_field(shape=(64, 64), n_sources=n_sources)
     assert len(catalog) == n_sources
+
+
+@pytest.mark.parametrize(('mode', 'name'), [('scanmap', 'blue'),
+                                            ('parallel', 'red')])
+def test_test_fields(mode, name):
+    fields = make_test_fields(mode, name, shape=(90, 100), seed=5)
+    assert len(fields) == 6
+    spreads = [ccd.data.std() for ccd in fields.values()]
+    assert np.all(np.diff(np.log(spreads)) > 0)
+    assert_allclose([spreads[0], spreads[-1]], [0.67e-3, 60e-3], rtol=0.02)
+    band = get_band(mode, name)
+    for ccd in fields.values():
+        assert ccd.shape == (90, 100)
+        assert ccd.unit == u.Jy / u.pix
+        assert ccd.data.min() == 0
+        scale = ccd.wcs.proj_plane_pixel_scales()[0]
+        assert u.isclose(scale, band.pixel_scale, rtol=1e-6)
+    again = make_test_fields(mode, name, shape=(90, 100), seed=5)
+    other = make_test_fields(mode, name, shape=(90, 100), seed=6)
+    first = next(iter(fields))
+    assert_array_equal(again[first].data, fields[first].data)
+    assert np.any(other[first].data != fields[first].data)
+    with pytest.raises(ValueError, match='n_fields must be positive'):
+        make_test_fields(mode, name, n_fields=0)
