@@ -21,10 +21,8 @@ import astropy.units as u
 import competitors
 import numpy as np
 from accuracy_report import FLUX_RANGE, print_tables, report, save_figure
-from astropy.io import fits
-from astropy.nddata import CCDData
 from astropy.table import Table, vstack
-from astropy.wcs import WCS
+from development_data import HELD_OUT, as_ccd, load_vesta
 from scipy.ndimage import binary_dilation
 
 from compact_removal import CompactSourceRemover
@@ -33,17 +31,7 @@ from compact_removal.datasets import (list_background_kinds,
                                       make_source_positions)
 from compact_removal.instruments import get_band
 from compact_removal.masks import draw_discs, source_snr
-from compact_removal.psf import StampPSF, make_psf_stamp
-
-# Real maps kept out of the training; see docs/examples.
-HELD_OUT = ('W5_WISE12um_10.8as.fits', 'GC_Bolocam1.1mm_7.2as.fits',
-            'GLIMPSE_IRAC8um_51as_Npix304.fits', 'OMC_SCUBA2_850um_4as.fits',
-            'NGC5705field_SPIRE250_6as.fits.gz')
-
-# Stamps of Vesta: file, pixel size (arcsec), share of the flux.
-PSFS = {'blue': ('herschel-pacs70-vesta.fits', 1.2, 0.92),
-        'green': ('herschel-pacs100-vesta.fits', 1.2, 0.92),
-        'red': ('herschel-pacs160-vesta.fits', 2.4, 0.9)}
+from compact_removal.psf import make_psf_stamp
 
 # They are injected as they are, and a little broadened and elongated.
 VARIATIONS = ({}, {'broadening': 1.05}, {'elongation': 1.1})
@@ -61,24 +49,8 @@ def load_psfs(folder, band):
     """
     The PSFs of a band that no training has seen.
     """
-    name, scale, fraction = PSFS[band]
-    data = fits.getdata(folder / 'psf' / name).astype(float)
-    psf = StampPSF(np.nan_to_num(np.squeeze(data)), scale * u.arcsec,
-                   fraction=fraction)
+    psf = load_vesta(folder, band)
     return [psf.vary(**variation) for variation in VARIATIONS]
-
-
-def as_ccd(data, band):
-    """
-    A map of surface brightness on a tangential WCS.
-    """
-    wcs = WCS(naxis=2)
-    wcs.wcs.ctype = 'RA---TAN', 'DEC--TAN'
-    wcs.wcs.crval = 83.8, -5.4
-    wcs.wcs.crpix = (data.shape[1] + 1) / 2, (data.shape[0] + 1) / 2
-    scale = band.pixel_scale.to_value(u.deg)
-    wcs.wcs.cdelt = -scale, scale
-    return CCDData(data, unit='Jy/pix', wcs=wcs, mask=~np.isfinite(data))
 
 
 def make_scene(truth, avoid, band, psf, seed, n_sources=40):

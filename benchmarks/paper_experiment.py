@@ -1,15 +1,13 @@
 # Licensed under a 3-clause BSD style license - see licenses/LICENSE.rst
 """
-The paper's experiment
-======================
+The experiment of Section 5 of the paper.
 
-Repeats Section 5 of the paper with what can be had: simulated fields
-stand in for its test fields (Figs. 11 to 13, Table 6), sources are also
-injected into real maps, and gamma Draconis is measured in PACS maps
-(Table 5). The figures and tables of the page "Paper and package" come
-from::
+Repeats it with what can be had: simulated fields stand in for its test
+fields (Figs. 11 to 13, Table 6), sources are also injected into real
+maps, and gamma Draconis is measured in PACS maps (Table 5). The figures
+and tables of the page "Paper and package" come from::
 
-    python docs/examples/paper_experiment.py ../shared/data docs
+    python benchmarks/paper_experiment.py ../shared/data docs
 
 It takes about twenty minutes on two cores. ``--only`` repeats a part.
 """
@@ -22,10 +20,8 @@ import matplotlib as mpl
 import numpy as np
 from astropy.convolution import Gaussian2DKernel, convolve
 from astropy.coordinates import SkyCoord
-from astropy.io import fits
-from astropy.nddata import CCDData
 from astropy.table import QTable, Table
-from astropy.wcs import WCS
+from development_data import HELD_OUT, as_ccd, load_vesta
 from matplotlib import pyplot as plt
 
 from compact_removal import CompactSourceRemover
@@ -36,7 +32,6 @@ from compact_removal.instruments import get_band, list_bands
 from compact_removal.metrics import compare_power_spectra
 from compact_removal.plotting import (plot_flux_ratios, plot_pixel_pdf,
                                       plot_power_spectra)
-from compact_removal.psf import StampPSF
 
 mpl.use('agg')
 
@@ -46,16 +41,7 @@ N_SOURCES = 50
 N_LEVELS = 10
 SEED = 2024
 
-# Stamps of Vesta, which no network was trained on: file, pixel size
-# (arcsec), share of the flux.
-VESTA = {'blue': ('herschel-pacs70-vesta.fits', 1.2, 0.92),
-         'green': ('herschel-pacs100-vesta.fits', 1.2, 0.92),
-         'red': ('herschel-pacs160-vesta.fits', 2.4, 0.9)}
-
-# Real maps kept out of the training, and the standard deviation they get.
-REAL = ('W5_WISE12um_10.8as.fits', 'GC_Bolocam1.1mm_7.2as.fits',
-        'GLIMPSE_IRAC8um_51as_Npix304.fits', 'OMC_SCUBA2_850um_4as.fits',
-        'NGC5705field_SPIRE250_6as.fits.gz')
+# Standard deviation that the real maps get.
 REAL_SPREAD = 10 * u.mJy / u.pix
 
 NAMES = ('mean', 'std', 'median', 'mad', 'skewness', 'iqr')
@@ -66,16 +52,6 @@ PAPER = {'blue': 1.000, 'green': 1.002, 'red': 1.004}
 RADII = np.array([5, 6, 7, 8, 10, 12, 14, 18.0]) * u.arcsec
 
 
-def load_psf(folder, band):
-    """
-    The PSF of Vesta in a band.
-    """
-    name, scale, fraction = VESTA[band]
-    data = fits.getdata(folder / 'psf' / name).astype(float)
-    return StampPSF(np.nan_to_num(np.squeeze(data)), scale * u.arcsec,
-                    fraction=fraction)
-
-
 def load_real(folder, band):
     """
     Real maps on the pixels of a band, and their compact sources.
@@ -83,26 +59,18 @@ def load_real(folder, band):
     maps, catalogs = {}, {}
     fwhm = band.psf.fwhm / band.pixel_scale.to_value(u.arcsec)
     for entry in load_background_maps(folder / 'backgrounds', fwhm=fwhm):
-        if entry.name not in REAL:
+        if entry.name not in HELD_OUT:
             continue
-        wcs = WCS(naxis=2)
-        wcs.wcs.ctype = 'RA---TAN', 'DEC--TAN'
-        wcs.wcs.crval = 83.8, -5.4
-        wcs.wcs.crpix = 1, 1
-        scale = band.pixel_scale.to_value(u.deg)
-        wcs.wcs.cdelt = -scale, scale
-        data = entry.data.astype(float)
+        name = ' '.join(entry.name.split('_')[:2])
         level = REAL_SPREAD.to_value(u.Jy / u.pix)
-        name = entry.name.split('_')[0] + ' ' + entry.name.split('_')[1]
-        maps[name] = CCDData(level * data, unit='Jy/pix', wcs=wcs,
-                             mask=~np.isfinite(data))
-        catalogs[name] = wcs.pixel_to_world(*entry.positions.T)
+        maps[name] = as_ccd(level * entry.data.astype(float), band)
+        catalogs[name] = maps[name].wcs.pixel_to_world(*entry.positions.T)
     return maps, catalogs
 
 
-def run_bands(data, cache):
+def run_bands(data):
     """
-    Evaluate all modes and bands; tables of sources are kept in a folder.
+    Evaluate all modes and bands on stand-ins and real maps.
     """
     found = {}
     for i, row in enumerate(list_bands()):
@@ -117,13 +85,10 @@ def run_bands(data, cache):
             remover = CompactSourceRemover(mode, name, network=network)
             evaluation = evaluate_remover(
                 remover, backgrounds, catalogs=known, n_sources=N_SOURCES,
-                flux_levels=N_LEVELS, psf=load_psf(data, name), seed=seed)
+                flux_levels=N_LEVELS, psf=load_vesta(data, name), seed=seed)
             key = (mode, name, kind, network)
             print(*key, flush=True)
             evaluation.summary.pprint(max_lines=-1, max_width=-1)
-            evaluation.sources.write(
-                cache / ('_'.join(key).replace(' ', '-') + '.ecsv'),
-                overwrite=True)
             found[key] = evaluation
     return found
 
@@ -379,8 +344,8 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split('\n')[1])
     parser.add_argument('data', type=Path)
     parser.add_argument('docs', type=Path)
-    parser.add_argument('--cache', type=Path, default='paper_experiment')
-    parser.add_argument('--only', choices=('stars', 'fields'))
+    parser.add_argument('--only', choices=('stars', 'fields'),
+                        help='repeat only Table 5, or only the rest')
     args = parser.parse_args()
     static, guide = args.docs / '_static', args.docs / 'user_guide'
     if args.only != 'fields':
@@ -390,8 +355,7 @@ def main():
         print((guide / 'paper_stars.txt').read_text())
     if args.only == 'stars':
         return
-    args.cache.mkdir(exist_ok=True)
-    found = run_bands(args.data, args.cache)
+    found = run_bands(args.data)
     for mode in ('scanmap', 'parallel'):
         for kind in ('stand-ins', 'real maps'):
             name = f'paper_{mode}_{kind.split()[0]}.png'
