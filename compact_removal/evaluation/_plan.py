@@ -13,7 +13,7 @@ from scipy.ndimage import distance_transform_edt
 from compact_removal.datasets import (FLUX_LEVELS, inject_sources,
                                       make_source_catalog)
 from compact_removal.estimators._inputs import read_positions
-from compact_removal.masks import scale_factor, source_snr
+from compact_removal.masks import draw_discs, scale_factor, source_snr
 
 # Signal-to-noise ratio (eq. 1) of the lowest and the highest level: where
 # sources begin to be seen, and where they are very bright.
@@ -53,9 +53,9 @@ class Plan:
             x, y = ccd.wcs.celestial.world_to_pixel(
                 read_positions(positions))
             known = np.isfinite(x) & np.isfinite(y)
-            rows, columns = np.indices(valid.shape)
-            for xi, yi in zip(x[known], y[known], strict=True):
-                allowed &= np.hypot(columns - xi, rows - yi) > largest
+            radii = np.full(known.sum(), largest)
+            allowed &= draw_discs(valid.shape, x[known], y[known],
+                                  radii) == 0
         if not allowed.any():
             msg = (f'backgrounds: map {name!r} has no room for sources '
                    f'beside gaps, edges and the real sources of catalogs')

@@ -218,6 +218,9 @@ def _fields(backgrounds, catalogs, remover, band, rng):
         if not isinstance(ccd, CCDData):
             msg = f'backgrounds must be CCDData, got {type(ccd).__name__}'
             raise TypeError(msg)
+        if ccd.wcs is None or not ccd.wcs.has_celestial:
+            msg = 'backgrounds must have a celestial WCS'
+            raise ValueError(msg)
     catalogs = pair_catalogs(catalogs, len(maps))
     return list(zip(names, maps, catalogs, strict=True))
 

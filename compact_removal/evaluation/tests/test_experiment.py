@@ -219,6 +219,8 @@ def test_estimator_and_default_fields(capsys):
     ({'catalogs': [None, None]}, ValueError, 'catalogs must have one entry'),
     ({'backgrounds': []}, ValueError, 'backgrounds must be None or hold'),
     ({'backgrounds': [3]}, TypeError, 'backgrounds must be CCDData'),
+    ({'backgrounds': CCDData(np.ones((9, 9)), unit='Jy/pix')}, ValueError,
+     'backgrounds must have a celestial WCS'),
     ({'backgrounds': None, 'catalogs': []}, ValueError,
      'catalogs must be None'),
 ])
