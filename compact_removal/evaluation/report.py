@@ -267,4 +267,5 @@ def _number(value):
     value = getattr(value, 'value', value)
     if isinstance(value, (str, int, np.integer)):
         return str(value)
-    return f'{value:#.3g}' if abs(value) < 1e3 else f'{value:.5g}'
+    text = f'{value:#.3g}' if abs(value) < 1e3 else f'{value:.5g}'
+    return text.removesuffix('.')
