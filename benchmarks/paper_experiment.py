@@ -209,11 +209,11 @@ def compare_statistics(found, paper, file):
         for who, numbers in (('paper', theirs), ('package', ours)):
             old, new = ({name: numbers[label, name] for name in NAMES}
                         for label in ('original', 'predicted'))
-            values = [np.abs(new[name] - old[name]) / old['std']
+            values = [(new[name] - old[name]) / old['std']
                       for name in ('mean', 'median')]
             values += [new[name] / old[name]
                        for name in ('std', 'mad', 'iqr')]
-            values.append(np.abs(new['skewness'] - old['skewness']))
+            values.append(new['skewness'] - old['skewness'])
             lines.append(f'{mode} {band}, {who}'.ljust(24) + ''.join(
                 f'{np.median(value):7.3f}' for value in values[:-1])
                 + f'{np.median(values[-1]):8.3f}')

@@ -62,8 +62,7 @@ def make_remover(args, meta, **params):
     for name, keyword in (('mode', 'PACSMODE'), ('band', 'PACSBAND')):
         chosen[name] = getattr(args, name) or meta.get(keyword)
         if chosen[name] is None:
-            msg = (f'--{name} is needed, as there is no header of a map that '
-                   f'tells it')
+            msg = f'--{name} is needed: no header of a map tells it'
             raise ValueError(msg)
     get_band(chosen['mode'], chosen['band'])
     apertures = None if args.aperture is None else args.aperture * u.arcsec

@@ -21,9 +21,14 @@ example:
   compact-removal evaluate map.fits --catalog known.csv --seed 3
 """
 
-_SHOWN = ['field', 'n_sources', 'flux_min', 'flux_max', 'median_ratio', 'iqr',
-          'annulus_iqr', 'hole_error', 'power_change', 'completeness',
-          'reliability']
+_SHOWN = ['field', 'flux_min', 'flux_max', 'n_ratios', 'median_ratio', 'iqr',
+          'annulus_iqr', 'within_1', 'hole_error', 'power_change',
+          'power_before', 'completeness', 'reliability']
+
+_LEGEND = """\
+Ratios are of measured and injected flux (iqr: interquartile range, beside
+that of an annulus; within_1: share within one flux_err, ideally 0.68); the
+rest is about the background, see the report."""
 
 
 def add_evaluate(commands):
@@ -102,5 +107,6 @@ def _run_evaluate(args):
         if table[name].dtype.kind == 'f':
             table[name].info.format = '.0f' if 'flux' in name else '.3f'
     print_table(table)
+    print(_LEGEND)
     print()
     print_paths(paths)

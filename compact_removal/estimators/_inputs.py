@@ -258,7 +258,7 @@ def _region_positions(regions):
 
 def warn_of_band(image, band):
     """
-    Warn if the header of a PACS map tells another wavelength.
+    Warn if the header of a PACS map tells another wavelength or mode.
     """
     wavelength = image.meta.get('WAVELNTH')
     if (isinstance(wavelength, (int, float))
@@ -266,6 +266,11 @@ def warn_of_band(image, band):
         warnings.warn(f'band {band.name!r} is that of {band.wavelength:g}, '
                       f'but the header of the map says {wavelength:g} um '
                       f'(WAVELNTH)', AstropyUserWarning, stacklevel=3)
+    mode = image.meta.get('PACSMODE')
+    if mode is not None and mode != band.mode:
+        warnings.warn(f'mode is {band.mode!r}, but the header of the map '
+                      f'says {mode!r} (PACSMODE)', AstropyUserWarning,
+                      stacklevel=3)
 
 
 def warn_of_width(band, pixel_scale):

@@ -3,10 +3,13 @@
 The simulations of one map: where sources go, and how bright they are.
 """
 
+import warnings
+
 import astropy.units as u
 import numpy as np
 from astropy.nddata import CCDData
 from astropy.table import QTable
+from astropy.utils.exceptions import AstropyUserWarning
 from astropy.wcs.utils import proj_plane_pixel_area
 from scipy.ndimage import distance_transform_edt
 
@@ -54,15 +57,20 @@ class Plan:
                 read_positions(positions))
             known = np.isfinite(x) & np.isfinite(y)
             radii = np.full(known.sum(), largest)
-            allowed &= draw_discs(valid.shape, x[known], y[known],
-                                  radii) == 0
+            discs = draw_discs(valid.shape, x[known], y[known], radii)
+            if not discs.any():
+                warnings.warn(f'catalogs: no position lies on map {name!r}',
+                              AstropyUserWarning, stacklevel=4)
+            allowed &= discs == 0
         if not allowed.any():
             msg = (f'backgrounds: map {name!r} has no room for sources '
                    f'beside gaps, edges and the real sources of catalogs')
             raise ValueError(msg)
+        # not more than have room side by side
+        room = max(1, int(allowed.sum() / (np.pi * reach ** 2)))
+        self.n_sources = min(int(n_sources), room)
         self.separation = min(2 * largest,
-                              0.5 * np.sqrt(allowed.sum() / n_sources))
-        self.n_sources = int(n_sources)
+                              0.5 * np.sqrt(allowed.sum() / self.n_sources))
         self.avoid = ccd.copy()
         self.avoid.mask = ~allowed
         self.levels = self._levels(levels, band, valid)
@@ -103,7 +111,8 @@ class Plan:
                 msg = f'flux_levels must be positive, got {levels}'
                 raise ValueError(msg)
             return values * u.mJy
-        if isinstance(levels, bool) or levels != int(levels) or levels < 1:
+        if (not isinstance(levels, (int, np.integer))
+                or isinstance(levels, bool) or levels < 1):
             msg = ('flux_levels must be a positive number of levels or '
                    f'fluxes with a unit, got {levels!r}')
             raise ValueError(msg)

@@ -3,6 +3,7 @@
 The experiment of Sect. 5 of the paper: inject, remove, judge.
 """
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -10,6 +11,7 @@ import astropy.units as u
 import numpy as np
 from astropy.nddata import CCDData
 from astropy.table import QTable, vstack
+from astropy.utils.exceptions import AstropyUserWarning
 from tqdm import tqdm
 
 from compact_removal.datasets import make_test_fields
@@ -17,7 +19,8 @@ from compact_removal.estimators._inputs import pair_catalogs
 from compact_removal.evaluation._plan import Plan, pixel_scale
 from compact_removal.evaluation.single import evaluate_removal
 from compact_removal.instruments import get_band
-from compact_removal.metrics import flux_ratio_statistics
+from compact_removal.metrics import (compare_power_spectra,
+                                     flux_ratio_statistics)
 from compact_removal.psf import as_psf
 
 __all__ = ['Evaluation', 'evaluate_remover']
@@ -36,7 +39,8 @@ class Evaluation:
         ``flux_ratio``, ``flux_ratio_1``, ... for further apertures, and
         ``annulus_flux_ratio``. The measured flux of a ratio is
         corrected with the encircled energy of the PSF that was
-        injected, as in the paper.
+        injected, as in the paper. ``pull`` is its error over
+        ``flux_err``.
     flux_ratios : `~astropy.table.QTable`
         Statistics of the ratios over all fields, see
         `~compact_removal.metrics.flux_ratio_statistics`; ``method`` is
@@ -47,7 +51,7 @@ class Evaluation:
     summary : `~astropy.table.QTable`
         One row per field, see `evaluate_remover`.
     parameters : dict
-        How the experiment was made.
+        How the experiment was made; ``warnings`` of the removals.
     """
 
     sources: QTable
@@ -91,7 +95,8 @@ def evaluate_remover(remover, backgrounds=None, *, n_sources=50,
         simulated ones, see `~compact_removal.datasets.make_test_fields`.
         They must have a unit of flux per pixel or solid angle.
     n_sources : int, optional
-        Sources per level and map. There are fewer, a fifth at a time,
+        Sources per level and map. There are fewer where their
+        apertures have no room side by side, or, a fifth at a time,
         where they would come closer than half the mean distance.
     flux_levels : int or `~astropy.units.Quantity`, optional
         The injected fluxes, or how many of them: then they are chosen
@@ -116,14 +121,20 @@ def evaluate_remover(remover, backgrounds=None, *, n_sources=50,
     evaluation : `Evaluation`
         Its ``summary`` has one row per field: ``field``, ``n_sources``
         (of a simulation), ``flux_min``, ``flux_max`` (levels),
-        ``median_ratio`` and ``annulus_median_ratio`` (of all sources),
-        ``iqr`` and ``annulus_iqr``, ``hole_error`` (error of the
+        ``n_ratios`` (of all levels), ``median_ratio`` and
+        ``annulus_median_ratio``, ``iqr`` and ``annulus_iqr``,
+        ``output_ratio`` (median of the column ``flux``, with the
+        aperture correction of the band, over the injected flux),
+        ``within_1`` and ``within_196`` (shares of the fluxes whose
+        error is within one and 1.96 ``flux_err``; 0.683 and 0.95 if
+        these are right), ``hole_error`` (error of the
         background in the holes over the standard deviation there, both
         robust), ``power_change`` (largest relative difference of the
         power spectra on scales above the FWHM of the PSF),
+        ``power_before`` (the same with the sources in the map),
         ``delta_variance_change`` (the same, at all lags),
-        ``ks_distance``, ``wasserstein_distance``, ``completeness`` and
-        ``reliability``.
+        ``ks_distance``, ``wasserstein_distance``, ``completeness``,
+        ``reliability`` and ``n_significant``.
 
     Raises
     ------
@@ -150,8 +161,8 @@ def evaluate_remover(remover, backgrounds=None, *, n_sources=50,
     annulus 900.0   5
     """
     band = get_band(remover.mode, remover.band)
-    if isinstance(n_sources, bool) or n_sources != int(n_sources) or (
-            n_sources < 1):
+    if (not isinstance(n_sources, (int, np.integer))
+            or isinstance(n_sources, bool) or n_sources < 1):
         msg = f'n_sources must be a positive integer, got {n_sources!r}'
         raise ValueError(msg)
     rng = np.random.default_rng(seed)
@@ -161,6 +172,30 @@ def evaluate_remover(remover, backgrounds=None, *, n_sources=50,
                    flux_levels, child)
              for (name, ccd, positions), child in zip(
                  fields, rng.spawn(len(fields)), strict=True)]
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter('always')
+        tables, maps, rows = _run(remover, plans, injected, progress_bar)
+    # each once, not for every simulation
+    messages = list(dict.fromkeys(str(entry.message) for entry in caught))
+    for message in messages:
+        warnings.warn(message, AstropyUserWarning, stacklevel=2)
+    sources = vstack(tables, metadata_conflicts='silent')
+    summary = vstack(rows)
+    parameters = {'mode': band.mode, 'band': band.name,
+                  'n_fields': len(fields), 'n_sources': int(n_sources),
+                  'psf': 'band' if psf is None else type(psf).__name__,
+                  'seed': seed if isinstance(seed, int) else None,
+                  'warnings': messages,
+                  **{key: value for key, value in sources.meta.items()
+                     if key.startswith('CR')}}
+    return Evaluation(sources, _ratio_statistics(sources), maps, summary,
+                      parameters)
+
+
+def _run(remover, plans, psf, progress_bar):
+    """
+    All simulations: sources and summary of each field, and its metrics.
+    """
     tables, maps, rows = [], {}, []
     with tqdm(total=sum(len(plan.levels) + 1 for plan in plans),
               unit='map', disable=not progress_bar) as bar:
@@ -169,7 +204,7 @@ def evaluate_remover(remover, backgrounds=None, *, n_sources=50,
             for level in plan.levels:
                 image, catalog = plan.simulate(level)
                 _, sources = remover.remove(image, catalog['sky_center'])
-                mine.append(_with_ratios(sources, catalog['flux'], injected,
+                mine.append(_with_ratios(sources, catalog['flux'], psf,
                                          plan.ccd))
                 bar.update()
             image, catalog = plan.simulate(None)
@@ -181,16 +216,7 @@ def evaluate_remover(remover, backgrounds=None, *, n_sources=50,
             tables[-1].add_column([plan.name] * len(tables[-1]),
                                   name='field', index=0)
             rows.append(_summary_row(plan, tables[-1], maps[plan.name]))
-    sources = vstack(tables, metadata_conflicts='silent')
-    summary = vstack(rows)
-    parameters = {'mode': band.mode, 'band': band.name,
-                  'n_fields': len(fields), 'n_sources': int(n_sources),
-                  'psf': 'band' if psf is None else type(psf).__name__,
-                  'seed': seed if isinstance(seed, int) else None,
-                  **{key: value for key, value in sources.meta.items()
-                     if key.startswith('CR')}}
-    return Evaluation(sources, _ratio_statistics(sources), maps, summary,
-                      parameters)
+    return tables, maps, rows
 
 
 def _fields(backgrounds, catalogs, remover, band, rng):
@@ -221,6 +247,12 @@ def _fields(backgrounds, catalogs, remover, band, rng):
         if ccd.wcs is None or not ccd.wcs.has_celestial:
             msg = 'backgrounds must have a celestial WCS'
             raise ValueError(msg)
+    for keyword in ('PACSMODE', 'PACSBAND', 'WAVELNTH'):
+        found = {ccd.meta.get(keyword) for ccd in maps} - {None}
+        if len(found) > 1:
+            msg = (f'backgrounds must be of one mode and band, got '
+                   f'{keyword} {", ".join(map(str, sorted(found)))}')
+            raise ValueError(msg)
     catalogs = pair_catalogs(catalogs, len(maps))
     return list(zip(names, maps, catalogs, strict=True))
 
@@ -248,6 +280,13 @@ def _with_ratios(sources, flux, psf, ccd):
         ratio = (measured / (flux * fraction)).to_value(
             u.dimensionless_unscaled)
         sources[name.replace('flux', 'flux_ratio')] = ratio
+        if name == 'flux':
+            error = sources['flux_err'] * sources['aperture_correction']
+            unit = error.unit
+            pull = np.full(len(sources), np.nan)
+            np.divide((measured - flux * fraction).to_value(unit),
+                      error.value, out=pull, where=error.value > 0)
+            sources['pull'] = pull
     return sources
 
 
@@ -287,6 +326,7 @@ def _summary_row(plan, sources, entry):
     row = QTable({'field': [plan.name], 'n_sources': [plan.n_sources]})
     row['flux_min'] = plan.levels[:1]
     row['flux_max'] = plan.levels[-1:]
+    row['n_ratios'] = [int(np.isfinite(sources['flux_ratio']).sum())]
     for prefix in ('', 'annulus_'):
         ratio = np.asarray(sources[f'{prefix}flux_ratio'])
         ratio = ratio[np.isfinite(ratio)]
@@ -294,13 +334,22 @@ def _summary_row(plan, sources, entry):
                              if ratio.size else (np.nan,) * 3)
         row[f'{prefix}median_ratio'] = [middle]
         row[f'{prefix}iqr'] = [high - low]
+    output = (sources['flux'] / sources['injected_flux']).to_value(
+        u.dimensionless_unscaled)
+    row['output_ratio'] = [np.nanmedian(output) if np.isfinite(
+        output).any() else np.nan]
+    pull = np.abs(sources['pull'][np.isfinite(sources['pull'])])
+    for name, limit in (('within_1', 1.0), ('within_196', 1.96)):
+        row[name] = [np.mean(pull < limit) if pull.size else np.nan]
     row['hole_error'] = [entry.hole_error]
     # smaller scales hold no more than the noise
-    change = entry.spectrum_difference
     psf = as_psf(plan.psf, pixel_scale=pixel_scale(plan.ccd))
-    seen = change['frequency'] <= 1 / (psf.fwhm * u.arcsec)
-    row['power_change'] = [
-        float(np.abs(change['relative_difference'][seen]).max())]
+    before = compare_power_spectra(entry.power_spectra['with sources'],
+                                   entry.power_spectra['original'])
+    for name, change in (('power_change', entry.spectrum_difference),
+                         ('power_before', before)):
+        seen = change['frequency'] <= 1 / (psf.fwhm * u.arcsec)
+        row[name] = [float(np.abs(change['relative_difference'][seen]).max())]
     predicted, original = (
         entry.delta_variances[name]['delta_variance'].value
         for name in ('predicted', 'original'))
@@ -311,4 +360,5 @@ def _summary_row(plan, sources, entry):
     row['wasserstein_distance'] = [distance.value] * distance.unit
     row['completeness'] = [entry.rates.completeness]
     row['reliability'] = [entry.rates.reliability]
+    row['n_significant'] = [entry.rates.n_significant]
     return row

@@ -9,7 +9,6 @@ from io import BytesIO
 
 import numpy as np
 
-from compact_removal.metrics import fit_power_law
 from compact_removal.plotting import (plot_flux_ratios, plot_pixel_pdf,
                                       plot_power_spectra, plot_removal)
 from compact_removal.utils.files import check_overwrite
@@ -29,6 +28,7 @@ td {white-space: nowrap}
 th {border-bottom: 2px solid #888; vertical-align: bottom}
 td {border-bottom: 1px solid #ddd}
 th:first-child, td:first-child {text-align: left}
+.warning {color: #a40000; font-weight: bold}
 .unit {display: block; font-weight: normal; color: #555}
 """
 
@@ -40,13 +40,15 @@ _PARAMETERS = {
     'seed': 'Seed'}
 
 _SUMMARY = {
-    'field': 'map', 'n_sources': 'sources', 'flux_min': 'lowest flux',
-    'flux_max': 'highest flux', 'median_ratio': 'median ratio',
-    'iqr': 'IQR', 'annulus_median_ratio': 'annulus: median ratio',
-    'annulus_iqr': 'annulus: IQR', 'hole_error': 'error in holes',
-    'power_change': 'change of power', 'ks_distance': 'KS distance',
-    'delta_variance_change': 'change of delta-variance',
-    'completeness': 'completeness', 'reliability': 'reliability'}
+    'field': 'map', 'flux_min': 'lowest flux',
+    'flux_max': 'highest flux', 'n_ratios': 'ratios',
+    'median_ratio': 'median ratio', 'iqr': 'IQR',
+    'annulus_iqr': 'annulus: IQR', 'output_ratio': 'as output',
+    'within_1': 'within 1', 'within_196': 'within 1.96',
+    'hole_error': 'error in holes', 'power_change': 'change of power',
+    'power_before': 'with sources', 'ks_distance': 'KS',
+    'completeness': 'com\u00adplete', 'reliability': 're\u00adliable',
+    'n_significant': 'of'}
 
 _STATISTICS = ('mean', 'std', 'median', 'mad', 'skewness', 'iqr')
 
@@ -85,7 +87,7 @@ def write_report(evaluation, path, *, title='Evaluation of a removal',
     path = check_overwrite(path, overwrite=overwrite)
     parts = [f'<h1>{escape(title)}</h1>', _parameters(evaluation),
              _summary(evaluation), _fluxes(evaluation),
-             _statistics(evaluation), _structure(evaluation)]
+             _statistics(evaluation)]
     parts += ['<h2>Maps</h2>',
               '<p class="note">Simulations with sources of all levels, in '
               'random orientations. The difference of the power spectra is '
@@ -106,9 +108,11 @@ def _parameters(evaluation):
     """
     rows = [(label, evaluation.parameters.get(key))
             for key, label in _PARAMETERS.items()]
-    return _table(['parameter', 'value'],
-                  [[label, value] for label, value in rows
-                   if value not in (None, '')])
+    notes = ''.join(f'<p class="warning">Warning: {escape(message)}</p>\n'
+                    for message in evaluation.parameters['warnings'])
+    return notes + _table(['parameter', 'value'],
+                          [[label, value] for label, value in rows
+                           if value not in (None, '')])
 
 
 def _summary(evaluation):
@@ -124,14 +128,27 @@ def _summary(evaluation):
             + _table(list(_SUMMARY.values()), rows, units)
             + '<p class="note">Ratios are of measured and injected flux, of '
               'all sources of a map; the interquartile range (IQR) is their '
-              'scatter. The error in the holes is that of the background, '
-              'over its standard deviation there (both robust). Changes are '
-              'the largest of the power spectrum (above the FWHM of the PSF) '
-              'and of the delta-variance, relative to the map before sources '
-              'were injected. '
-              'Completeness: share of the significant sources of which '
-              'nothing significant (3 sigma) is left; reliability: share of '
-              'the removals that left neither a source nor a hole.</p>')
+              'scatter, beside that of standard photometry with an annulus. '
+              'The flux of a ratio is corrected with the encircled energy of '
+              'the PSF that was injected; <em>as output</em> is the median '
+              'ratio of the fluxes as they are output, with the aperture '
+              'correction of the band: if it is off, the PSF is another '
+              'one. <em>Within</em> 1 and 1.96 predicted errors should lie '
+              '0.68 and 0.95 of the fluxes.</p><p class="note">'
+              'The other columns are from one simulation of each map with '
+              'sources of all fluxes. The error in the holes is that of the '
+              'background, over its standard deviation there (both robust). '
+              'Changes of power are the largest of the power spectrum at '
+              'scales above the FWHM of the PSF, relative to the map before '
+              'sources were injected: after the removal, and with the '
+              'sources in the map. Sources have random orientations here, as '
+              'in the paper, so the PSF of the map cannot be learned as well '
+              'as in a real one. Complete: share of the significant '
+              'sources (of so many) of which nothing significant, 3 sigma, '
+              'is left; reliable: share of the removals that left neither a '
+              'source nor a hole. A good removal has ratios of 1, an IQR '
+              'well below that of the annulus, and all changes near 0.'
+              '</p>')
 
 
 def _fluxes(evaluation):
@@ -146,8 +163,9 @@ def _fluxes(evaluation):
     parts = ['<h2>Fluxes</h2>',
              _figure(axes, 'Box plots of the ratio of measured and injected '
                      'flux by injected flux, for network and annulus',
-                     'Measured over injected flux of all maps, by injected '
-                     'flux (box: quartiles, line: median).')]
+                     'Measured over injected flux by injected flux (box: '
+                     'quartiles, line: median). Fluxes are chosen for each '
+                     'map, so neighbouring boxes may be of different maps.')]
     table = evaluation.flux_ratios
     names = ('level', 'n', 'n_missing', 'median', 'q25', 'q75', 'iqr',
              'outlier_fraction')
@@ -181,28 +199,6 @@ def _statistics(evaluation):
             + _table(labels, rows, [None] * 3 + units)
             + '<p class="note">As Table 6 of the paper: before sources were '
               'injected, and as predicted after their removal.</p>')
-
-
-def _structure(evaluation):
-    """
-    Exponents of the power spectra and of the delta-variances.
-    """
-    rows = []
-    for name, entry in evaluation.maps.items():
-        row = [name]
-        for tables in (entry.power_spectra, entry.delta_variances):
-            for label in ('original', 'with sources', 'predicted'):
-                try:
-                    row.append(f'{fit_power_law(tables[label]).index:.2f}')
-                except ValueError:
-                    row.append('-')
-        rows.append(row)
-    labels = ['map'] + [f'{kind} {label}' for kind in ('P(k):', 'delta-var.:')
-                        for label in ('original', 'with sources',
-                                      'predicted')]
-    return ('<h2>Exponents</h2>\n' + _table(labels, rows)
-            + '<p class="note">Of power laws fitted to all frequencies (beam '
-              'and noise included) and to the delta-variance.</p>')
 
 
 def _field(name, entry):

@@ -245,8 +245,10 @@ class PowerLaw:
     index : float
         The exponent; for a power spectrum minus the slope.
     index_err : float
-        Its error: from the errors of the rows, or from their scatter
-        about the line, whichever is larger.
+        Its statistical error: from the errors of the rows, or from
+        their scatter about the line, whichever is larger. Spectra
+        steeper than about 3.5 come out steeper by a hundredth of the
+        slope or more, those of maps with many small gaps flatter.
     amplitude, pivot : `~astropy.units.Quantity`
         Value of the law at the pivot.
     """

@@ -76,9 +76,10 @@ def read_spectra(spectra, reference):
     The frequencies, and the powers in the unit of the reference.
     """
     for label, table in spectra.items():
-        if not {'frequency', 'power'} <= set(table.colnames):
+        names = getattr(table, 'colnames', [])
+        if not {'frequency', 'power'} <= set(names):
             msg = (f"spectra[{label!r}] must have the columns 'frequency' "
-                   f"and 'power', got {table.colnames}")
+                   f"and 'power', got {names}")
             raise ValueError(msg)
     frequency = read_values(spectra[reference]['frequency'])
     unit = read_values(spectra[reference]['power']).unit

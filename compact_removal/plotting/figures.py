@@ -3,6 +3,8 @@
 How good a removal or a training was, in figures.
 """
 
+from collections.abc import Mapping
+
 import astropy.units as u
 import numpy as np
 
@@ -23,6 +25,8 @@ _LINES = ((_RED, '--'), (_GREEN, '-.'), ('#000000', ':'),
 # Relative differences up to the first are drawn to scale; all are if
 # none is beyond the second.
 _SMALL, _MODERATE = 0.01, 0.1
+
+_MOST_LEVELS = 100
 
 
 def plot_flux_ratios(levels, ratios, *, axes=None, limits=None):
@@ -82,6 +86,10 @@ def plot_flux_ratios(levels, ratios, *, axes=None, limits=None):
     distinct = sorted(set(texts[np.isfinite(levels)]), key=float)
     if not distinct:
         msg = 'levels must have at least one finite value, got none'
+        raise ValueError(msg)
+    if len(distinct) > _MOST_LEVELS:
+        msg = (f'levels must have at most {_MOST_LEVELS} different values, '
+               f'got {len(distinct)}: put fluxes into groups')
         raise ValueError(msg)
     boxes = [box_statistics([values[texts == text] for text in distinct])
              for values in ratios.values()]
@@ -155,6 +163,9 @@ def plot_power_spectra(spectra, *, reference=None, axes=None):
     >>> axes[1].get_ylabel()
     'Relative difference from original'
     """
+    if not isinstance(spectra, Mapping):
+        msg = f'spectra must be a dict, got {type(spectra).__name__}'
+        raise TypeError(msg)
     if not spectra:
         msg = 'spectra must have at least one label, got none'
         raise ValueError(msg)

@@ -30,8 +30,10 @@ def plot_removal(image, result, *, axes=None, cmap='gray_r', limits=None,
     result : `~compact_removal.RemovalResult`
         What came back: the background and the table of sources.
     axes : sequence of 3 `~matplotlib.axes.Axes`, optional
-        Where to draw. Default: a new figure, with
-        `~astropy.visualization.wcsaxes.WCSAxes` if the map has a WCS.
+        Where to draw, best in a figure with ``layout='constrained'``,
+        which keeps room for the colour bars. Default: a new figure,
+        with `~astropy.visualization.wcsaxes.WCSAxes` if the map has a
+        WCS.
     cmap : str or `~matplotlib.colors.Colormap`, optional
         The colour map. Choose one that is still clear in gray.
     limits : tuple of 2 floats, optional

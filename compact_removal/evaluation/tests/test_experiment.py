@@ -9,6 +9,7 @@ import pytest
 from astropy.coordinates import SkyCoord
 from astropy.nddata import CCDData
 from astropy.table import QTable
+from astropy.utils.exceptions import AstropyUserWarning
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
@@ -89,6 +90,11 @@ def test_truth(field):
     annulus = ratios[ratios['method'] == 'annulus']
     assert_allclose(annulus['median'], 0.5, atol=0.01)
     row = evaluation.summary[0]
+    assert row['n_ratios'] == 48
+    assert row['n_significant'] > 6
+    assert row['power_before'] > 3
+    # the errors of the stand-in are a tenth of the flux
+    assert row['within_1'] == row['within_196'] == 1
     assert_allclose(row['median_ratio'], 1, atol=0.01)
     for name in ('hole_error', 'power_change', 'delta_variance_change',
                  'ks_distance'):
@@ -112,7 +118,8 @@ def test_sources_left_in(field):
     assert_array_equal(network['outlier_fraction'], 1)
     row = evaluation.summary[0]
     assert row['hole_error'] > 0.1
-    assert row['power_change'] > 3
+    assert row['power_change'] == row['power_before'] > 3
+    assert row['output_ratio'] == 0
     assert row['delta_variance_change'] > 1
     assert row['ks_distance'] > 0.1
     assert row['wasserstein_distance'].value > 1e-4
@@ -194,6 +201,9 @@ def test_another_psf(field):
     ratio = evaluation.sources['flux'] / evaluation.sources['injected_flux']
     assert np.median(ratio.to_value('')) < 0.95
     assert evaluation.parameters['psf'] == 'AnalyticPSF'
+    row = evaluation.summary[0]
+    assert_allclose(row['output_ratio'], np.median(ratio.to_value('')))
+    assert_allclose(row['median_ratio'], 1, atol=0.015)
 
 
 def test_estimator_and_default_fields(capsys):
@@ -214,6 +224,7 @@ def test_estimator_and_default_fields(capsys):
 @pytest.mark.parametrize(('args', 'error', 'match'), [
     ({'n_sources': 0}, ValueError, 'n_sources must be a positive integer'),
     ({'n_sources': 2.5}, ValueError, 'n_sources must be a positive'),
+    ({'flux_levels': [10, 20]}, ValueError, 'flux_levels must be a pos'),
     ({'flux_levels': 0}, ValueError, 'flux_levels must be a positive'),
     ({'flux_levels': [0, 1] * u.Jy}, ValueError, 'flux_levels must be pos'),
     ({'catalogs': [None, None]}, ValueError, 'catalogs must have one entry'),
@@ -252,3 +263,12 @@ def test_levels_are_distinct_and_in_range(low, factor, n_levels):
     if 15 < low and 30 <= factor and low * factor < 4e4:
         assert levels.size == n_levels
         assert table.all()
+
+
+def test_many_sources_and_far_catalogs(field):
+    far = SkyCoord([10], [10], unit='deg')
+    with pytest.warns(AstropyUserWarning, match='no position lies on map'):
+        evaluation = evaluate_remover(Known(field), field, catalogs=[far],
+                                      n_sources=10 ** 6, seed=1,
+                                      flux_levels=[900] * u.mJy)
+    assert 50 < evaluation.summary['n_sources'][0] < 500

@@ -5,6 +5,7 @@ Tests of the report: one page, complete, readable without the network.
 
 import base64
 import re
+import warnings
 from html.parser import HTMLParser
 
 import pytest
@@ -64,7 +65,7 @@ def test_page(evaluation, tmp_path):
         assert image['alt']
     seen = ' '.join(page.texts)
     for word in ('Mine & <yours>', 'a < b', 'c & d', 'separation',
-                 'completeness', 'skewness', 'annulus, aperture 6.0 arcsec',
+                 'Complete: share', 'skewness', 'annulus, aperture 6.0 arcsec',
                  'Jy / pix'):
         assert word.replace('6.0', '6') in seen
     row = evaluation.summary[0]
@@ -111,3 +112,24 @@ def test_bad_arguments(args, expected, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     assert cli.main(['evaluate', *args]) == 2
     assert expected in capsys.readouterr().err
+
+
+def test_mixed_bands_and_warnings(tmp_path, capsys):
+    for name in ('blue', 'red'):
+        fields = make_test_fields('scanmap', name, n_fields=1,
+                                  shape=(96, 96))
+        (ccd,) = fields.values()
+        ccd.meta['PACSMODE'], ccd.meta['PACSBAND'] = 'parallel', name
+        ccd.write(tmp_path / f'{name}.fits')
+    args = ['--mode', 'scanmap', '--n-sources', '2', '--flux', '900',
+            '--output-dir', str(tmp_path / 'out')]
+    paths = [str(tmp_path / f'{name}.fits') for name in ('blue', 'red')]
+    assert cli.main(['evaluate', *paths, *args]) == 2
+    assert 'must be of one mode and band' in capsys.readouterr().err
+    with warnings.catch_warnings():
+        warnings.simplefilter('default')
+        assert cli.main(['evaluate', paths[0], *args]) == 0
+    message = "mode is 'scanmap', but the header of the map says 'parallel'"
+    assert capsys.readouterr().err.count(message) == 1
+    report = (tmp_path / 'out' / 'report.html').read_text(encoding='utf-8')
+    assert 'but the header of the map says' in report
