@@ -30,10 +30,8 @@ def plot_removal(image, result, *, axes=None, cmap='gray_r', limits=None,
     result : `~compact_removal.RemovalResult`
         What came back: the background and the table of sources.
     axes : sequence of 3 `~matplotlib.axes.Axes`, optional
-        Where to draw, best in a figure with ``layout='constrained'``,
-        which keeps room for the colour bars. Default: a new figure,
-        with `~astropy.visualization.wcsaxes.WCSAxes` if the map has a
-        WCS.
+        Where to draw. Default: a new figure, with
+        `~astropy.visualization.wcsaxes.WCSAxes` if the map has a WCS.
     cmap : str or `~matplotlib.colors.Colormap`, optional
         The colour map. Choose one that is still clear in gray.
     limits : tuple of 2 floats, optional
@@ -93,8 +91,10 @@ def plot_removal(image, result, *, axes=None, cmap='gray_r', limits=None,
         _style(ax, title, first=ax is axes[0])
         if circles:
             _draw_circles(ax, sources)
+        # without a layout engine, colour bars would lie on tick labels
+        pad = 0.2 if ax.figure.get_layout_engine() is None else 0.03
         bar = ax.figure.colorbar(shown, ax=ax, orientation='horizontal',
-                                 fraction=0.05, pad=0.03, aspect=25)
+                                 fraction=0.05, pad=pad, aspect=25)
         bar.set_label(unit)
         _thin_ticks(bar, norm)
     return axes

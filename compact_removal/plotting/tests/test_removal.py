@@ -84,6 +84,17 @@ def test_given_axes_and_limits():
     assert axes[0].images[0].cmap.name == 'cividis'
 
 
+@pytest.mark.parametrize('layout', [None, 'constrained'])
+def test_colour_bars_lie_below_the_labels(layout):
+    image, result = make_case()
+    figure, given = plt.subplots(1, 3, layout=layout)
+    plot_removal(image, result, axes=given)
+    figure.canvas.draw()
+    for ax, bar in zip(given, figure.axes[3:], strict=True):
+        label = ax.xaxis.label.get_window_extent()
+        assert bar.get_window_extent().y1 < label.y0
+
+
 def test_far_pixels_do_not_set_the_limits():
     background = CCDData(np.zeros((20, 200)), unit='Jy/pix')
     background.data[:, ::2] = 1
