@@ -24,6 +24,9 @@ from compact_removal.metrics import (compare_power_spectra,
 from compact_removal.psf import as_psf
 
 __all__ = ['Evaluation', 'evaluate_remover']
+# Smaller maps have no power spectrum.
+_LEAST_SIDE = 16
+
 
 @dataclass(frozen=True)
 class Evaluation:
@@ -246,6 +249,10 @@ def _fields(backgrounds, catalogs, remover, band, rng):
             raise TypeError(msg)
         if ccd.wcs is None or not ccd.wcs.has_celestial:
             msg = 'backgrounds must have a celestial WCS'
+            raise ValueError(msg)
+        if min(ccd.shape) < _LEAST_SIDE:
+            msg = (f'backgrounds must have at least {_LEAST_SIDE} pixels a '
+                   f'side, got {ccd.shape}')
             raise ValueError(msg)
     for keyword in ('PACSMODE', 'PACSBAND', 'WAVELNTH'):
         found = {ccd.meta.get(keyword) for ccd in maps} - {None}

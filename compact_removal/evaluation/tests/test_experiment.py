@@ -242,6 +242,8 @@ def test_bad_arguments(field, args, error, match):
 
 
 def test_no_room_and_flat_maps(field):
+    with pytest.raises(ValueError, match='backgrounds must have at least 16'):
+        evaluate_remover(Known(field), field[:12], n_sources=1)
     flat = field.copy()
     flat.data[...] = 1
     with pytest.raises(ValueError, match='flux_levels must be given'):
