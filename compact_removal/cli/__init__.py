@@ -115,4 +115,3 @@ def main(argv=None):
             _print_error('interrupted')
             return _EXIT_INTERRUPTED
     return _EXIT_OK
-

@@ -4,7 +4,6 @@ What several subcommands need: options, catalogues, files, tables.
 """
 
 import argparse
-import sys
 
 _CATALOG_FORMATS = {'.ecsv': 'ascii.ecsv', '.csv': 'ascii.csv',
                     '.fits': 'fits', '.fit': 'fits', '.fits.gz': 'fits',
@@ -69,7 +68,7 @@ def make_remover(args, meta, **params):
     return CompactSourceRemover(
         chosen['mode'], chosen['band'], network=args.network,
         weights=args.weights, apertures=apertures, device=args.device,
-        progress_bar=sys.stderr.isatty(), **params)
+        **params)
 
 
 def read_map(path):
@@ -82,6 +81,15 @@ def read_map(path):
         msg = f'map: there is no file {path}'
         raise FileNotFoundError(msg)
     return read_pacs_map(path)
+
+
+def check_seed(seed):
+    """
+    Refuse a seed that NumPy does not take.
+    """
+    if seed < 0:
+        msg = f'--seed must not be negative, got {seed}'
+        raise ValueError(msg)
 
 
 def check_outputs(paths, *, overwrite):

@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 
 from compact_removal.cli._common import (add_command, check_outputs,
-                                         print_paths, print_sources,
-                                         write_result)
+                                         check_seed, print_paths,
+                                         print_sources, write_result)
 
 _EXAMPLE = """\
 example:
@@ -46,9 +46,7 @@ def _run_demo(args):
              'sources': folder / 'sources.ecsv',
              'picture': folder / 'removal.png'}
     check_outputs(paths, overwrite=args.overwrite)
-    if args.seed < 0:
-        msg = f'--seed must not be negative, got {args.seed}'
-        raise ValueError(msg)
+    check_seed(args.seed)
     image, catalog = make_example_field(seed=args.seed)
     remover = CompactSourceRemover('scanmap', 'blue',
                                    progress_bar=sys.stderr.isatty())

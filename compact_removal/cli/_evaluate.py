@@ -7,9 +7,9 @@ import sys
 from pathlib import Path
 
 from compact_removal.cli._common import (add_command, add_remover_options,
-                                         check_outputs, make_remover,
-                                         print_paths, print_table,
-                                         read_catalog, read_map)
+                                         check_outputs, check_seed,
+                                         make_remover, print_paths,
+                                         print_table, read_catalog, read_map)
 
 _EXAMPLE = """\
 Sources are injected into each MAP at several fluxes, removed, and compared
@@ -74,9 +74,7 @@ def _run_evaluate(args):
     paths = {name: folder / f'{name}.ecsv' for name in names}
     paths['report'] = folder / 'report.html'
     check_outputs(paths, overwrite=args.overwrite)
-    if args.seed < 0:
-        msg = f'--seed must not be negative, got {args.seed}'
-        raise ValueError(msg)
+    check_seed(args.seed)
     if args.catalog and len(args.catalog) != len(args.maps):
         msg = (f'--catalog must name one file per MAP ({len(args.maps)}), '
                f'got {len(args.catalog)}')
@@ -88,7 +86,6 @@ def _run_evaluate(args):
     catalogs = [read_catalog(path) for path in args.catalog]
     first = next(iter(maps.values())).meta if maps else {}
     remover = make_remover(args, first)
-    remover.set_params(progress_bar=False)
     evaluation = evaluate_remover(
         remover, maps or None, n_sources=args.n_sources,
         flux_levels=args.n_levels if args.flux is None else

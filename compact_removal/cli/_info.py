@@ -14,7 +14,6 @@ example:
 """
 
 
-
 def add_info(commands):
     """
     Add ``info``.

@@ -3,6 +3,7 @@
 ``compact-removal remove``.
 """
 
+import sys
 from pathlib import Path
 
 from compact_removal.cli._common import (add_command, add_remover_options,
@@ -57,7 +58,8 @@ def _run_remove(args):
         paths['picture'] = Path(f'{prefix}_removal.png')
     check_outputs(paths, overwrite=args.overwrite)
     image = read_map(args.map)
-    remover = make_remover(args, image.meta, recenter=args.recenter)
+    remover = make_remover(args, image.meta, recenter=args.recenter,
+                           progress_bar=sys.stderr.isatty())
     result = remover.remove(image, read_catalog(args.catalog))
     write_result(image, result, paths, overwrite=args.overwrite)
     print_sources(result.sources, result.sources['flux'].unit)

@@ -75,22 +75,14 @@ def make_example_field(*, shape=(256, 256), n_sources=20, mode='scanmap',
     """
     band = get_band(mode, band)
     rng = np.random.default_rng(seed)
-    wcs = _make_wcs(shape, band.pixel_scale)
     area = band.pixel_scale ** 2
-    psf = as_psf(band)
-    fwhm = getattr(psf, 'fwhm', 3.0 * band.pixel_scale.to_value(u.arcsec))
-    data = make_background(
-        shape, kind=kind, noise=_NOISE, seed=rng,
-        fwhm=fwhm / band.pixel_scale.to_value(u.arcsec))
+    data = make_background(shape, kind=kind, noise=_NOISE, seed=rng,
+                           fwhm=_beam(band))
     spread = (_SPREAD * area).to_value(u.Jy)
     level = max((_LEVEL * area).to_value(u.Jy),
                 spread * (1 - float(data.min())))
     data = level + spread * data
-    background = CCDData(
-        data, unit=u.Jy / u.pix, wcs=wcs,
-        uncertainty=StdDevUncertainty(np.full(shape, _NOISE * spread)),
-        meta={'OBJECT': 'simulated field', 'INSTRUME': 'PACS',
-              'WAVELNTH': band.wavelength.to_value(u.um)})
+    background = _as_map(data, band, _NOISE * spread, 'simulated field')
 
     # Sources should not crowd, but always find room.
     separation = min(2 * band.mask_radii[0],
@@ -104,7 +96,7 @@ def make_example_field(*, shape=(256, 256), n_sources=20, mode='scanmap',
             source_radius=band.source_radius,
             annulus_radii=band.annulus_radii)
         local = np.where(local > 0, local, spread)
-        peak = make_psf_stamp(psf, pixel_scale=band.pixel_scale,
+        peak = make_psf_stamp(as_psf(band), pixel_scale=band.pixel_scale,
                               shape=(5, 5)).max()
         ratio = rng.permutation(np.geomspace(*_PEAKS, n_sources))
         catalog['flux'] = (ratio * local / peak * u.Jy).to(u.mJy)
@@ -159,22 +151,36 @@ def make_test_fields(mode, band, *, n_fields=6, shape=(320, 320), seed=0):
         raise ValueError(msg)
     band = get_band(mode, band)
     rng = np.random.default_rng(seed)
-    pixels = band.pixel_scale.to_value(u.arcsec)
-    fwhm = getattr(as_psf(band), 'fwhm', 3.0 * pixels) / pixels
     fields = {}
     for i, spread in enumerate(np.geomspace(*_TEST_SPREADS, n_fields)):
         kind = _TEST_KINDS[i % len(_TEST_KINDS)]
         data = spread * make_background(
-            shape, kind=kind, slope=rng.uniform(2.6, 3.6), fwhm=fwhm,
+            shape, kind=kind, slope=rng.uniform(2.6, 3.6), fwhm=_beam(band),
             noise=_TEST_NOISE / spread, seed=rng)
         name = f'field {i + 1} ({kind})'
-        fields[name] = CCDData(
-            data - data.min(), unit=u.Jy / u.pix,
-            wcs=_make_wcs(shape, band.pixel_scale),
-            uncertainty=StdDevUncertainty(np.full(shape, _TEST_NOISE)),
-            meta={'OBJECT': f'simulated {name}', 'INSTRUME': 'PACS',
-                  'WAVELNTH': band.wavelength.to_value(u.um)})
+        fields[name] = _as_map(data - data.min(), band, _TEST_NOISE,
+                               f'simulated {name}')
     return fields
+
+
+def _beam(band):
+    """
+    Full width at half maximum (pixels) of the beam of a band.
+    """
+    pixel = band.pixel_scale.to_value(u.arcsec)
+    return getattr(as_psf(band), 'fwhm', 3.0 * pixel) / pixel
+
+
+def _as_map(data, band, noise, title):
+    """
+    A map in Jy/pixel with WCS, uncertainty and header of a band.
+    """
+    return CCDData(
+        data, unit=u.Jy / u.pix,
+        wcs=_make_wcs(data.shape, band.pixel_scale),
+        uncertainty=StdDevUncertainty(np.full(data.shape, noise)),
+        meta={'OBJECT': title, 'INSTRUME': 'PACS',
+              'WAVELNTH': band.wavelength.to_value(u.um)})
 
 
 def _make_wcs(shape, pixel_scale):

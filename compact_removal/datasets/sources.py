@@ -8,10 +8,10 @@ import numpy as np
 from astropy.coordinates import SkyCoord
 from astropy.nddata import CCDData
 from astropy.table import QTable
-from astropy.wcs.utils import proj_plane_pixel_area
 
 from compact_removal.datasets._stamps import make_fast_stamp
 from compact_removal.psf import as_psf
+from compact_removal.utils.maps import pixel_area, pixel_scale, valid_pixels
 
 __all__ = ['FLUX_LEVELS', 'flux_levels_between', 'inject_sources',
            'make_simulations', 'make_source_catalog',
@@ -149,10 +149,6 @@ def _check_ccd(ccd):
         raise ValueError(msg)
 
 
-def _pixel_area(ccd):
-    return proj_plane_pixel_area(ccd.wcs.celestial) * u.deg ** 2
-
-
 def _flux_per_pixel(ccd):
     """
     Value of one pixel, in the unit of the map, that holds 1 mJy.
@@ -161,7 +157,7 @@ def _flux_per_pixel(ccd):
     if ccd.unit.is_equivalent(u.mJy / u.pix):
         return (flux / u.pix).to_value(ccd.unit)
     if ccd.unit.is_equivalent(u.mJy / u.arcsec ** 2):
-        return (flux / _pixel_area(ccd)).to_value(ccd.unit)
+        return (flux / pixel_area(ccd.wcs)).to_value(ccd.unit)
     msg = ('ccd must have a unit of flux per pixel (Jy/pixel, mJy/pixel) or '
            f'per solid angle (MJy/sr, mJy/arcsec2), got {ccd.unit}')
     raise ValueError(msg)
@@ -207,9 +203,7 @@ def make_source_catalog(ccd, n_sources, flux, *, min_separation=0.0,
     ['id', 'sky_center', 'ra', 'dec', 'x_center', 'y_center', 'flux']
     """
     _check_ccd(ccd)
-    mask = ~np.isfinite(ccd.data)
-    if ccd.mask is not None:
-        mask |= ccd.mask
+    mask = ~valid_pixels(ccd.data, ccd.mask)
     x, y = make_source_positions(ccd.shape, n_sources, mask=mask,
                                  min_separation=min_separation,
                                  border=border, seed=seed)
@@ -288,8 +282,8 @@ def inject_sources(ccd, catalog, band, *, position_angle=None,
         injected.data = injected.data.astype(float)
     if len(catalog) == 0:
         return injected
-    pixel_scale = np.sqrt(_pixel_area(ccd)).to(u.arcsec)
-    psf = as_psf(band, pixel_scale=pixel_scale)
+    scale = pixel_scale(ccd.wcs)
+    psf = as_psf(band, pixel_scale=scale)
     if position_angle is None:
         rng = np.random.default_rng(seed)
         position_angle = rng.uniform(0, 360) * u.deg
@@ -307,7 +301,7 @@ def inject_sources(ccd, catalog, band, *, position_angle=None,
         y0, y1 = _limits(yi, half, data.shape[0])
         if x0 >= x1 or y0 >= y1:
             continue
-        stamp = make_fast_stamp(psf, pixel_scale=pixel_scale,
+        stamp = make_fast_stamp(psf, pixel_scale=scale,
                                 shape=(y1 - y0, x1 - x0),
                                 center=(xi - x0, yi - y0),
                                 position_angle=angle)

@@ -12,9 +12,9 @@ from astropy.coordinates import SkyCoord
 from astropy.nddata import NDData, StdDevUncertainty
 from astropy.table import Table
 from astropy.utils.exceptions import AstropyUserWarning
-from astropy.wcs.utils import proj_plane_pixel_area
 
 from compact_removal.psf import as_psf
+from compact_removal.utils.maps import pixel_area, pixel_scale, valid_pixels
 
 _UNIT_TEXT = ('a flux per pixel (Jy/pixel, mJy/pixel), per solid angle '
               '(MJy/sr, mJy/arcsec2) or per beam (Jy/beam with BMAJ and '
@@ -97,14 +97,10 @@ def read_image(image):
         msg = 'image must have a celestial WCS'
         raise ValueError(msg)
     data = np.array(image.data, dtype=float)
-    valid = np.isfinite(data)
-    if image.mask is not None:
-        valid &= ~np.broadcast_to(np.asarray(image.mask, dtype=bool), shape)
     wcs = image.wcs.celestial
-    area = proj_plane_pixel_area(wcs) * u.deg ** 2
-    to_flux, flux_unit = _flux_conversion(image, area)
-    return InputMap(data, valid, _error(image), wcs, image.unit,
-                    np.sqrt(area).to(u.arcsec), to_flux, flux_unit)
+    to_flux, flux_unit = _flux_conversion(image, pixel_area(wcs))
+    return InputMap(data, valid_pixels(data, image.mask), _error(image), wcs,
+                    image.unit, pixel_scale(wcs), to_flux, flux_unit)
 
 
 def _error(image):

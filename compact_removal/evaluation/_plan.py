@@ -10,13 +10,13 @@ import numpy as np
 from astropy.nddata import CCDData
 from astropy.table import QTable
 from astropy.utils.exceptions import AstropyUserWarning
-from astropy.wcs.utils import proj_plane_pixel_area
 from scipy.ndimage import distance_transform_edt
 
 from compact_removal.datasets import (FLUX_LEVELS, inject_sources,
                                       make_source_catalog)
 from compact_removal.estimators._inputs import read_positions
 from compact_removal.masks import draw_discs, scale_factor, source_snr
+from compact_removal.utils.maps import pixel_scale, valid_pixels
 
 # Signal-to-noise ratio (eq. 1) of the lowest and the highest level: where
 # sources begin to be seen, and where they are very bright.
@@ -24,14 +24,6 @@ _SNR_RANGE = (3.0, 100.0)
 
 # Positions at which the local standard deviation is measured.
 _N_PROBES = 200
-
-
-def pixel_scale(ccd):
-    """
-    Square root of the area of a pixel.
-    """
-    area = proj_plane_pixel_area(ccd.wcs.celestial) * u.deg ** 2
-    return np.sqrt(area).to(u.arcsec)
 
 
 class Plan:
@@ -42,11 +34,10 @@ class Plan:
     def __init__(self, name, ccd, positions, band, psf, n_sources, levels,
                  rng):
         self.name, self.ccd, self.psf, self.rng = name, ccd, psf, rng
-        valid = np.isfinite(ccd.data)
-        if ccd.mask is not None:
-            valid &= ~np.asarray(ccd.mask, dtype=bool)
-        pixel = pixel_scale(ccd)
-        largest = band.mask_radii[0] * scale_factor(band, pixel)
+        valid = valid_pixels(ccd.data, ccd.mask)
+        pixel = pixel_scale(ccd.wcs)
+        scale = scale_factor(band, pixel)
+        largest = band.mask_radii[0] * scale
         # apertures stay on valid pixels
         reach = (band.default_aperture / pixel).to_value(
             u.dimensionless_unscaled) + 1
@@ -60,7 +51,7 @@ class Plan:
             discs = draw_discs(valid.shape, x[known], y[known], radii)
             if not discs.any():
                 warnings.warn(f'catalogs: no position lies on map {name!r}',
-                              AstropyUserWarning, stacklevel=4)
+                              AstropyUserWarning)
             allowed &= discs == 0
         if not allowed.any():
             msg = (f'backgrounds: map {name!r} has no room for sources '
@@ -73,7 +64,7 @@ class Plan:
                               0.5 * np.sqrt(allowed.sum() / self.n_sources))
         self.avoid = ccd.copy()
         self.avoid.mask = ~allowed
-        self.levels = self._levels(levels, band, valid)
+        self.levels = self._levels(levels, band, scale, valid)
 
     def simulate(self, level):
         """
@@ -82,8 +73,9 @@ class Plan:
         while True:
             try:
                 catalog = make_source_catalog(
-                    self.avoid, self.n_sources, 1 * u.mJy, seed=self.rng,
-                    min_separation=self.separation)
+                    self.avoid, self.n_sources,
+                    self.levels[0] if level is None else level,
+                    seed=self.rng, min_separation=self.separation)
                 break
             except ValueError:
                 if self.n_sources == 1:
@@ -95,13 +87,11 @@ class Plan:
             order = self.rng.permutation(np.arange(n) % len(self.levels))
             catalog['flux'] = self.levels[order]
             angle = self.rng.uniform(0, 360, n) * u.deg
-        else:
-            catalog['flux'] = np.full(len(catalog), level.value) * level.unit
         image = inject_sources(self.ccd, catalog, self.psf, seed=self.rng,
                                position_angle=angle)
         return image, catalog
 
-    def _levels(self, levels, band, valid):
+    def _levels(self, levels, band, scale, valid):
         """
         The fluxes to inject (mJy).
         """
@@ -118,7 +108,6 @@ class Plan:
             raise ValueError(msg)
         rows, columns = np.nonzero(~self.avoid.mask)
         chosen = np.random.default_rng(0).integers(rows.size, size=_N_PROBES)
-        scale = scale_factor(band, pixel_scale(self.ccd))
         _, _, std = source_snr(
             self.ccd.data, columns[chosen], rows[chosen],
             source_radius=band.source_radius * scale,
@@ -155,9 +144,10 @@ def _peak(ccd, psf):
     """
     Peak, in the unit of the map, of a source of 1 mJy.
     """
-    middle = CCDData(np.zeros(ccd.shape), unit=ccd.unit, wcs=ccd.wcs)
     y, x = (n // 2 for n in ccd.shape)
-    catalog = QTable({'sky_center': ccd.wcs.celestial.pixel_to_world(
-        [x], [y]), 'flux': [1.0] * u.mJy})
+    middle = CCDData(np.zeros((5, 5)), unit=ccd.unit,
+                     wcs=ccd.wcs.celestial[y - 2:y + 3, x - 2:x + 3])
+    catalog = QTable({'sky_center': middle.wcs.pixel_to_world(
+        [2], [2]), 'flux': [1.0] * u.mJy})
     return inject_sources(middle, catalog, psf, stamp_size=5,
                           position_angle=0 * u.deg).data.max()

@@ -16,12 +16,13 @@ from tqdm import tqdm
 
 from compact_removal.datasets import make_test_fields
 from compact_removal.estimators._inputs import pair_catalogs
-from compact_removal.evaluation._plan import Plan, pixel_scale
+from compact_removal.evaluation._plan import Plan
 from compact_removal.evaluation.single import evaluate_removal
 from compact_removal.instruments import get_band
 from compact_removal.metrics import (compare_power_spectra,
                                      flux_ratio_statistics)
 from compact_removal.psf import as_psf
+from compact_removal.utils.maps import pixel_scale
 
 __all__ = ['Evaluation', 'evaluate_remover']
 # Smaller maps have no power spectrum.
@@ -171,12 +172,12 @@ def evaluate_remover(remover, backgrounds=None, *, n_sources=50,
     rng = np.random.default_rng(seed)
     fields = _fields(backgrounds, catalogs, remover, band, rng)
     injected = band if psf is None else psf
-    plans = [Plan(name, ccd, positions, band, injected, n_sources,
-                   flux_levels, child)
-             for (name, ccd, positions), child in zip(
-                 fields, rng.spawn(len(fields)), strict=True)]
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter('always')
+        plans = [Plan(name, ccd, positions, band, injected, n_sources,
+                      flux_levels, child)
+                 for (name, ccd, positions), child in zip(
+                     fields, rng.spawn(len(fields)), strict=True)]
         tables, maps, rows = _run(remover, plans, injected, progress_bar)
     # each once, not for every simulation
     messages = list(dict.fromkeys(str(entry.message) for entry in caught))
@@ -278,9 +279,8 @@ def _with_ratios(sources, flux, psf, ccd):
     """
     sources = sources.copy()
     sources['injected_flux'] = flux
-    psf = as_psf(psf, pixel_scale=pixel_scale(ccd))
-    for name in _flux_columns(sources):
-        suffix = name.removeprefix('annulus_').removeprefix('flux')
+    psf = as_psf(psf, pixel_scale=pixel_scale(ccd.wcs))
+    for name, suffix in _flux_columns(sources).items():
         fraction = psf.encircled_energy(
             sources[f'aperture_radius{suffix}'].to_value(u.arcsec))
         measured = sources[name] * sources[f'aperture_correction{suffix}']
@@ -299,11 +299,12 @@ def _with_ratios(sources, flux, psf, ccd):
 
 def _flux_columns(table):
     """
-    Names of the columns of measured fluxes.
+    Columns of measured fluxes, and the ends of the names of their apertures.
     """
-    return [name for name in table.colnames
+    return {name: name.removeprefix('annulus_').removeprefix('flux')
+            for name in table.colnames
             if name.removeprefix('annulus_').startswith('flux')
-            and 'err' not in name and 'ratio' not in name]
+            and 'err' not in name and 'ratio' not in name}
 
 
 def _ratio_statistics(sources):
@@ -311,9 +312,8 @@ def _ratio_statistics(sources):
     Statistics of all ratios, by method and aperture.
     """
     tables = []
-    for name in _flux_columns(sources):
+    for name, suffix in _flux_columns(sources).items():
         method = 'annulus' if name.startswith('annulus') else 'network'
-        suffix = name.removeprefix('annulus_').removeprefix('flux')
         ratio = sources[name.replace('flux', 'flux_ratio')]
         flux = sources['injected_flux']
         table = flux_ratio_statistics(ratio * flux, flux)
@@ -333,24 +333,25 @@ def _summary_row(plan, sources, entry):
     row = QTable({'field': [plan.name], 'n_sources': [plan.n_sources]})
     row['flux_min'] = plan.levels[:1]
     row['flux_max'] = plan.levels[-1:]
-    row['n_ratios'] = [int(np.isfinite(sources['flux_ratio']).sum())]
-    for prefix in ('', 'annulus_'):
-        ratio = np.asarray(sources[f'{prefix}flux_ratio'])
-        ratio = ratio[np.isfinite(ratio)]
-        low, middle, high = (np.percentile(ratio, [25, 50, 75])
-                             if ratio.size else (np.nan,) * 3)
-        row[f'{prefix}median_ratio'] = [middle]
-        row[f'{prefix}iqr'] = [high - low]
-    output = (sources['flux'] / sources['injected_flux']).to_value(
-        u.dimensionless_unscaled)
-    row['output_ratio'] = [np.nanmedian(output) if np.isfinite(
-        output).any() else np.nan]
+    flux = sources['injected_flux']
+
+    def of_all(measured):
+        return flux_ratio_statistics(measured, flux,
+                                     edges=[0, np.inf] * flux.unit)[0]
+
+    network = of_all(sources['flux_ratio'] * flux)
+    annulus = of_all(sources['annulus_flux_ratio'] * flux)
+    row['n_ratios'] = [network['n']]
+    row['median_ratio'], row['iqr'] = [network['median']], [network['iqr']]
+    row['annulus_median_ratio'] = [annulus['median']]
+    row['annulus_iqr'] = [annulus['iqr']]
+    row['output_ratio'] = [of_all(sources['flux'])['median']]
     pull = np.abs(sources['pull'][np.isfinite(sources['pull'])])
     for name, limit in (('within_1', 1.0), ('within_196', 1.96)):
         row[name] = [np.mean(pull < limit) if pull.size else np.nan]
     row['hole_error'] = [entry.hole_error]
     # smaller scales hold no more than the noise
-    psf = as_psf(plan.psf, pixel_scale=pixel_scale(plan.ccd))
+    psf = as_psf(plan.psf, pixel_scale=pixel_scale(plan.ccd.wcs))
     before = compare_power_spectra(entry.power_spectra['with sources'],
                                    entry.power_spectra['original'])
     for name, change in (('power_change', entry.spectrum_difference),

@@ -205,13 +205,13 @@ def _field(name, entry):
     """
     The figures of one map.
     """
+    from matplotlib import pyplot as plt
+
     name = str(name)
     pictures = _figure(
         plot_removal(entry.image, (entry.background, entry.sources)),
         f'{name}: map, background and removed sources',
         'Map with sources, predicted background, and what was removed.')
-    from matplotlib import pyplot as plt
-
     _, axes = plt.subplots(1, 3, figsize=(13.5, 3.8), layout='constrained')
     plot_power_spectra(entry.power_spectra, axes=axes[:2])
     plot_pixel_pdf(entry.pixel_comparison, axes=axes[2])

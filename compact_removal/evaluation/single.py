@@ -6,7 +6,7 @@ Judge the removal of sources from one map whose truth is known.
 from dataclasses import dataclass
 
 import numpy as np
-from astropy.nddata import CCDData, NDData
+from astropy.nddata import CCDData
 from astropy.table import QTable, vstack
 
 from compact_removal.masks import draw_discs
@@ -15,6 +15,7 @@ from compact_removal.metrics import (PixelComparison, RemovalRates,
                                      delta_variance, pixel_statistics,
                                      power_spectrum, removal_rates,
                                      removal_significance)
+from compact_removal.utils.maps import valid_pixels
 
 __all__ = ['RemovalEvaluation', 'evaluate_removal']
 
@@ -113,27 +114,23 @@ def evaluate_removal(image, result, reference, *, threshold=3.0):
     background, sources = result
     maps = {'original': reference, 'with sources': image,
             'predicted': background}
-    for name, entry in maps.items():
-        if not isinstance(entry, NDData):
-            msg = f'the map {name} must be an NDData'
-            raise TypeError(msg)
     significance = removal_significance(image, background, sources,
                                         reference=reference)
     # the same pixels in all three
     gaps = ~np.logical_and.reduce([
-        np.isfinite(entry.data) & ~_mask(entry) for entry in maps.values()])
+        valid_pixels(entry.data, entry.mask) for entry in maps.values()])
     circles = [np.asarray(sources[name], dtype=float)
                for name in ('x_center', 'y_center', 'mask_radius')]
     drawn = np.isfinite(circles).all(axis=0)
     holes = draw_discs(image.shape, *(c[drawn] for c in circles)) > 0
+    inside = holes & ~gaps
     spectra = {name: power_spectrum(entry, mask=gaps)
                for name, entry in maps.items()}
     statistics = []
     for name in ('original', 'predicted'):
-        row = pixel_statistics(maps[name], where=holes & ~gaps)
+        row = pixel_statistics(maps[name], where=inside)
         row.add_column([name], name='map', index=0)
         statistics.append(row)
-    inside = holes & ~gaps
     error = _robust(background.data[inside] - reference.data[inside])
     return RemovalEvaluation(
         image=image, background=background, reference=reference,
@@ -147,13 +144,6 @@ def evaluate_removal(image, result, reference, *, threshold=3.0):
         significance=significance,
         rates=removal_rates(significance, threshold=threshold),
         hole_error=float(error / _robust(reference.data[inside])))
-
-
-def _mask(image):
-    """
-    The mask of a map, False without one.
-    """
-    return False if image.mask is None else np.asarray(image.mask, bool)
 
 
 def _robust(values):

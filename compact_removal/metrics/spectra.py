@@ -146,12 +146,12 @@ def _window(valid, width):
     """
     A window that rises from the border of the valid pixels.
     """
-    distance = ndimage.distance_transform_edt(np.pad(valid, 1))[1:-1, 1:-1]
     if width < 1:
-        return (distance > 0).astype(float)
+        return valid.astype(float)
     # half a pixel inside the border for pixel centres
+    distance = ndimage.distance_transform_edt(np.pad(valid, 1))[1:-1, 1:-1]
     phase = np.clip((distance - 0.5) / width, 0, 1)
-    return np.where(valid, np.sin(np.pi / 2 * phase) ** 2, 0.0)
+    return np.sin(np.pi / 2 * phase) ** 2
 
 
 def _average(density, scales):
