@@ -21,12 +21,14 @@ __all__ = [
     'RemovalResult',
     '__version__',
     'decode_flags',
+    'remove_many',
 ]
 
 _LAZY_NAMES = {
     'CompactSourceRemover': 'compact_removal.estimators',
     'RemovalResult': 'compact_removal.estimators',
     'decode_flags': 'compact_removal.estimators',
+    'remove_many': 'compact_removal.batch',
 }
 
 

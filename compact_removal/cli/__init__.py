@@ -3,7 +3,8 @@
 The ``compact-removal`` command.
 
 Results go to stdout, progress and warnings to stderr. The exit status
-is 0 on success and 2 on bad input, which is told in one line.
+is 0 on success, 1 if some maps of many failed, and 2 on bad input,
+which is told in one line.
 """
 
 import argparse
@@ -11,6 +12,7 @@ import sys
 import warnings
 
 from compact_removal import __version__
+from compact_removal.cli._batch import add_batch
 from compact_removal.cli._demo import add_demo
 from compact_removal.cli._evaluate import add_evaluate
 from compact_removal.cli._info import add_info
@@ -78,7 +80,8 @@ def _make_parser():
                         version=f'compact-removal {__version__}')
     commands = parser.add_subparsers(dest='command', metavar='COMMAND',
                                      required=True)
-    for add in (add_demo, add_remove, add_evaluate, add_info):
+    for add in (add_demo, add_remove, add_batch, add_evaluate,
+                add_info):
         add(commands)
     return parser
 
@@ -95,7 +98,7 @@ def main(argv=None):
     Returns
     -------
     status : int
-        The exit status: 0, or 2 on bad input.
+        The exit status: 0, 1 if some maps failed, 2 on bad input.
 
     Examples
     --------
@@ -107,11 +110,11 @@ def main(argv=None):
     with warnings.catch_warnings():
         warnings.showwarning = _print_warning
         try:
-            args.function(args)
+            status = args.function(args)
         except (OSError, TypeError, ValueError) as error:
             _print_error(error)
             return _EXIT_BAD_INPUT
         except KeyboardInterrupt:
             _print_error('interrupted')
             return _EXIT_INTERRUPTED
-    return _EXIT_OK
+    return _EXIT_OK if status is None else status

@@ -1,13 +1,9 @@
 # Licensed under a 3-clause BSD style license - see licenses/LICENSE.rst
 """
-What several subcommands need: options, catalogues, files, tables.
+What several subcommands need: options, files, tables.
 """
 
 import argparse
-
-_CATALOG_FORMATS = {'.ecsv': 'ascii.ecsv', '.csv': 'ascii.csv',
-                    '.fits': 'fits', '.fit': 'fits', '.fits.gz': 'fits',
-                    '.reg': 'ds9'}
 
 
 def add_command(commands, name, function, text, epilog):
@@ -102,56 +98,22 @@ def check_outputs(paths, *, overwrite):
             raise FileExistsError(msg)
 
 
-def read_catalog(path):
+def write_picture(image, result, path):
     """
-    Read positions: a table, or a list of regions.
+    Write a picture of a map and its result.
     """
-    name = path.name.lower()
-    suffix = '.fits.gz' if name.endswith('.fits.gz') else path.suffix.lower()
-    if suffix not in _CATALOG_FORMATS:
-        allowed = ', '.join(_CATALOG_FORMATS)
-        msg = f'catalog must be a file of type {allowed}, got {path}'
-        raise ValueError(msg)
-    if not path.is_file():
-        msg = f'catalog: there is no file {path}'
-        raise FileNotFoundError(msg)
-    file_format = _CATALOG_FORMATS[suffix]
-    try:
-        if file_format == 'ds9':
-            from regions import Regions
+    import matplotlib as mpl
 
-            return list(Regions.read(path, format='ds9'))
-        from astropy.table import QTable
+    from compact_removal.plotting import plot_removal
+    from compact_removal.utils.files import replace_file
 
-        return QTable.read(path, format=file_format)
-    except (OSError, ValueError, TypeError, KeyError, IndexError) as error:
-        msg = f'catalog: {path} could not be read: {error}'
-        raise ValueError(msg) from error
+    mpl.use('agg')
+    from matplotlib import pyplot as plt
 
-
-def write_result(image, result, paths, *, overwrite):
-    """
-    Write background, table and, if asked for, picture.
-    """
-    from astropy.io import fits
-
-    background, sources = result
-    paths['background'].parent.mkdir(parents=True, exist_ok=True)
-    hdus = background.to_hdu(as_image_hdu=False)
-    hdus.append(fits.ImageHDU(background.flags, name='FLAGS'))
-    hdus.writeto(paths['background'], overwrite=overwrite)
-    sources.write(paths['sources'], format='ascii.ecsv', overwrite=overwrite)
-    if 'picture' in paths:
-        import matplotlib as mpl
-
-        from compact_removal.plotting import plot_removal
-
-        mpl.use('agg')
-        from matplotlib import pyplot as plt
-
-        figure = plot_removal(image, result)[0].figure
-        figure.savefig(paths['picture'], dpi=120, bbox_inches='tight')
-        plt.close(figure)
+    figure = plot_removal(image, result)[0].figure
+    with replace_file(path) as temporary:
+        figure.savefig(temporary, dpi=120, bbox_inches='tight')
+    plt.close(figure)
 
 
 def print_sources(sources, unit):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from compact_removal.cli._common import (add_command, check_outputs,
                                          check_seed, print_paths,
-                                         print_sources, write_result)
+                                         print_sources, write_picture)
 
 _EXAMPLE = """\
 example:
@@ -38,6 +38,7 @@ def _run_demo(args):
     """
     import astropy.units as u
 
+    from compact_removal.batch._files import write_result
     from compact_removal.datasets import make_example_field
     from compact_removal.estimators import CompactSourceRemover
 
@@ -56,7 +57,8 @@ def _run_demo(args):
     sources.add_column(catalog['flux'].to(sources['flux'].unit),
                        name='injected_flux',
                        index=sources.colnames.index('flux'))
-    write_result(image, result, paths, overwrite=args.overwrite)
+    write_result(result, paths, overwrite=args.overwrite)
+    write_picture(image, result, paths['picture'])
 
     ny, nx = image.data.shape
     print(f'Simulated field: {nx} x {ny} pixels, {len(sources)} sources, '

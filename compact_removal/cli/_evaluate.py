@@ -9,7 +9,7 @@ from pathlib import Path
 from compact_removal.cli._common import (add_command, add_remover_options,
                                          check_outputs, check_seed,
                                          make_remover, print_paths,
-                                         print_table, read_catalog, read_map)
+                                         print_table, read_map)
 
 _EXAMPLE = """\
 Sources are injected into each MAP at several fluxes, removed, and compared
@@ -67,6 +67,7 @@ def _run_evaluate(args):
     import astropy.units as u
     import matplotlib as mpl
 
+    from compact_removal.batch._files import read_catalog
     from compact_removal.evaluation import evaluate_remover, write_report
 
     folder = args.output_dir

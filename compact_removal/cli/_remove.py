@@ -9,8 +9,7 @@ from pathlib import Path
 from compact_removal.cli._common import (add_command, add_remover_options,
                                          check_outputs, make_remover,
                                          print_paths, print_sources,
-                                         read_catalog, read_map,
-                                         write_result)
+                                         read_map, write_picture)
 
 _EXAMPLE = """\
 CATALOG has the columns ra and dec (ECSV, CSV or FITS; degrees if there is
@@ -49,9 +48,12 @@ def _run_remove(args):
     """
     Remove sources from the user's map.
     """
+    from compact_removal.batch._files import (map_stem, read_catalog,
+                                              write_result)
+
     prefix = args.output
     if prefix is None:
-        prefix = Path(args.map.name.removesuffix('.gz')).with_suffix('')
+        prefix = map_stem(args.map)
     paths = {'background': Path(f'{prefix}_background.fits'),
              'sources': Path(f'{prefix}_sources.ecsv')}
     if args.plot:
@@ -61,7 +63,9 @@ def _run_remove(args):
     remover = make_remover(args, image.meta, recenter=args.recenter,
                            progress_bar=sys.stderr.isatty())
     result = remover.remove(image, read_catalog(args.catalog))
-    write_result(image, result, paths, overwrite=args.overwrite)
+    write_result(result, paths, overwrite=args.overwrite)
+    if args.plot:
+        write_picture(image, result, paths['picture'])
     print_sources(result.sources, result.sources['flux'].unit)
     print()
     print_paths(paths)

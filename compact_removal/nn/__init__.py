@@ -6,9 +6,9 @@ These functions take and return NumPy arrays; PyTorch is loaded when one
 of them is first called. A model is an opaque object.
 """
 
-__all__ = ['ERROR_RADII', 'build_model', 'find_weights', 'list_weights',
-           'load_weights', 'make_loss', 'network_limits', 'predict',
-           'save_weights', 'train', 'weights_path']
+__all__ = ['ERROR_RADII', 'build_model', 'find_weights', 'limit_threads',
+           'list_weights', 'load_weights', 'make_loss', 'network_limits',
+           'predict', 'save_weights', 'train', 'weights_path']
 
 # Radii of apertures, in FWHM of the PSF, whose errors networks predict.
 ERROR_RADII = (0.8, 1.2, 1.8, 2.7)
@@ -367,3 +367,38 @@ def find_weights(network, mode):
     from compact_removal.nn import weights
 
     return weights.find_weights(network, mode)
+
+
+def limit_threads(n_threads):
+    """
+    Let this process compute with no more than some threads.
+
+    Parameters
+    ----------
+    n_threads : int
+        The most threads; if fewer are set already, nothing changes.
+
+    Returns
+    -------
+    n_threads : int
+        The number that is set now.
+
+    Raises
+    ------
+    ValueError
+        If it is not positive.
+
+    Examples
+    --------
+    >>> from compact_removal.nn import limit_threads
+    >>> limit_threads(1000) <= 1000
+    True
+    """
+    import torch
+
+    if n_threads < 1:
+        msg = f'n_threads must be positive, got {n_threads!r}'
+        raise ValueError(msg)
+    if n_threads < torch.get_num_threads():
+        torch.set_num_threads(n_threads)
+    return torch.get_num_threads()

@@ -22,7 +22,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 import compact_removal
 from compact_removal import cli, datasets, estimators, nn
-from compact_removal.cli._common import read_catalog
+from compact_removal.batch._files import read_catalog
 
 SHAPE = (40, 50)
 

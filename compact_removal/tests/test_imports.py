@@ -84,7 +84,8 @@ def _parts(tree, package):
              if name[0] == 'compact_removal' and len(name) > 1}
     # Names of the package itself count as the part they come from.
     lazy = {'__version__': 'utils', 'CompactSourceRemover': 'estimators',
-            'RemovalResult': 'estimators', 'decode_flags': 'estimators'}
+            'RemovalResult': 'estimators', 'decode_flags': 'estimators',
+            'remove_many': 'batch'}
     return {lazy.get(part, part) for part in parts}
 
 

@@ -3,9 +3,14 @@
 Files that must not be lost.
 """
 
+import os
+import secrets
+from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ['check_overwrite']
+__all__ = ['check_overwrite', 'is_temporary', 'replace_file']
+
+_TEMPORARY = '.writing-'
 
 
 def check_overwrite(path, *, overwrite):
@@ -40,3 +45,69 @@ def check_overwrite(path, *, overwrite):
         msg = f'path: {path} exists; use overwrite=True to replace it'
         raise OSError(msg)
     return path
+
+
+@contextmanager
+def replace_file(path):
+    """
+    Write a file that appears complete or not at all.
+
+    Parameters
+    ----------
+    path : str or path-like
+        The file; one that exists is replaced.
+
+    Yields
+    ------
+    temporary : `~pathlib.Path`
+        What to write to: another file in the same folder, with the same
+        ending. It becomes ``path`` at the end of the block, and is
+        deleted if the block fails.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from compact_removal.utils.files import replace_file
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder) / 'note.txt'
+    ...     with replace_file(path) as temporary:
+    ...         _ = temporary.write_text('done')
+    ...         path.exists()
+    ...     path.read_text()
+    False
+    'done'
+    """
+    path = Path(path)
+    temporary = path.with_name(
+        f'{_TEMPORARY}{os.getpid()}-{secrets.token_hex(4)}-{path.name}')
+    try:
+        yield temporary
+        with open(temporary, 'rb+') as file:
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def is_temporary(name):
+    """
+    Tell whether a file is one that `replace_file` writes to.
+
+    Parameters
+    ----------
+    name : str
+        Name of the file, without its folder.
+
+    Returns
+    -------
+    temporary : bool
+        Whether it is. If its writer was killed, it stays behind.
+
+    Examples
+    --------
+    >>> from compact_removal.utils.files import is_temporary
+    >>> is_temporary('.writing-12-0a1b2c3d-map.fits'), is_temporary('map.fits')
+    (True, False)
+    """
+    return name.startswith(_TEMPORARY)

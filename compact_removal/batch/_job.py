@@ -1,0 +1,288 @@
+# Licensed under a 3-clause BSD style license - see licenses/LICENSE.rst
+"""
+What a worker does with one map.
+"""
+
+import threading
+import time
+import warnings
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+from astropy.table import QTable
+
+from compact_removal.batch._files import (read_catalog, write_record,
+                                          write_result)
+from compact_removal.batch._settings import map_fingerprint
+from compact_removal.datasets import read_pacs_map
+from compact_removal.estimators import CompactSourceRemover
+from compact_removal.utils.maps import valid_pixels
+
+# A position is on a map if a pixel this near was observed.
+_NEAR = 10
+
+# Recorded warnings are those about the data.
+_TECHNICAL = (DeprecationWarning, PendingDeprecationWarning, ImportWarning,
+              ResourceWarning)
+
+# Warnings of a process are caught in one map at a time.
+_lock = threading.Lock()
+
+
+@dataclass(frozen=True)
+class Job:
+    """
+    One map, and all that a worker needs to know.
+
+    Parameters
+    ----------
+    map : str
+        The map.
+    catalog : SkyCoord or str
+        Positions, or the file that holds them.
+    is_common : bool
+        Whether ``catalog`` is the file of the common catalogue.
+    params : dict
+        Parameters of the estimator.
+    fitted : str or None
+        The file of a fitted estimator.
+    settings : str
+        Hash of what decides on the result.
+    background, sources, record : str
+        What to write.
+    """
+
+    map: str
+    catalog: object
+    is_common: bool
+    params: dict
+    fitted: str | None
+    settings: str
+    background: str
+    sources: str
+    record: str
+
+    @property
+    def outputs(self):
+        """
+        Paths of the results by name.
+        """
+        return {'background': Path(self.background),
+                'sources': Path(self.sources)}
+
+    def make_record(self, status, error='', **values):
+        """
+        Make what is known of the map.
+
+        Parameters
+        ----------
+        status : {'unfinished', 'done', 'error'}
+            How far it is.
+        error : str, optional
+            Why it failed.
+        **values
+            Other entries.
+
+        Returns
+        -------
+        record : dict
+            Plain values.
+        """
+        from compact_removal import __version__
+
+        return {'status': status, 'error': one_line(error), 'warnings': '',
+                'n_sources': 0, 'n_flagged': 0, 'seconds': 0.0,
+                'version': __version__, 'settings': self.settings,
+                'map': self.map, **values}
+
+
+def one_line(text):
+    """
+    Put a text on one line.
+
+    Parameters
+    ----------
+    text : object
+        Anything with a text.
+
+    Returns
+    -------
+    line : str
+        The text, with single spaces.
+    """
+    return ' '.join(str(text).split())
+
+
+def remove_one(job):
+    """
+    Remove the sources of one map, and write results and record.
+
+    Parameters
+    ----------
+    job : `Job`
+        The map.
+
+    Returns
+    -------
+    record : dict
+        See `Job.make_record`. An error is told there, not raised.
+    """
+    start = time.monotonic()
+    with _lock, warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter('always')
+        for category in _TECHNICAL:
+            warnings.simplefilter('ignore', category)
+        try:
+            # Before any output: what a killed worker leaves is its own.
+            write_record(job.record, job.make_record('unfinished'))
+            _delete_outputs(job)
+            record = job.make_record('done', **_process(job))
+        except Exception as error:  # one map must not stop the others
+            _delete_outputs(job)
+            record = job.make_record('error', describe_error(error))
+    messages = dict.fromkeys(one_line(entry.message) for entry in caught)
+    record['warnings'] = '; '.join(messages)
+    record['seconds'] = round(time.monotonic() - start, 3)
+    try:
+        write_record(job.record, record)
+    except OSError as error:
+        record = job.make_record('error', describe_error(error))
+    return record
+
+
+def describe_error(error):
+    """
+    Class and message of an error on one line.
+
+    Parameters
+    ----------
+    error : Exception
+        The error.
+
+    Returns
+    -------
+    line : str
+        The text.
+    """
+    return one_line(f'{type(error).__name__}: {error}')
+
+
+def _delete_outputs(job):
+    """
+    Delete the results of a map, if there are any.
+    """
+    for path in job.outputs.values():
+        path.unlink(missing_ok=True)
+
+
+def _process(job):
+    """
+    Read, remove and write; return what goes into the record.
+    """
+    fingerprint = map_fingerprint(job.map)
+    image = read_pacs_map(job.map)
+    remover = _make_remover(job, image.meta)
+    rows = None
+    if job.is_common:
+        positions, vectors = _read_common(job.catalog)
+        rows = _rows_on_map(image, positions, vectors)
+        positions = positions[rows]
+    elif isinstance(job.catalog, str):
+        positions = read_catalog(job.catalog)
+    else:
+        positions = job.catalog
+    result = remover.remove(image, positions)
+    if rows is not None:
+        result.sources['id'] = rows + 1
+    write_result(result, job.outputs, overwrite=True)
+    return {'n_sources': len(result.sources),
+            'n_flagged': int(np.count_nonzero(result.sources['flags'])),
+            'fingerprint': fingerprint}
+
+
+def _make_remover(job, meta):
+    """
+    The estimator for a map.
+    """
+    if job.fitted is not None:
+        return _load_fitted(job.fitted).set_params(
+            device=job.params['device'], batch_size=job.params['batch_size'],
+            progress_bar=False)
+    params = {**job.params, 'progress_bar': False}
+    for name, keyword in (('mode', 'PACSMODE'), ('band', 'PACSBAND')):
+        if params[name] is None:
+            params[name] = meta.get(keyword)
+        if params[name] is None:
+            msg = (f'{name} is needed: the header of the map does not tell '
+                   'it')
+            raise ValueError(msg)
+    return CompactSourceRemover(**params)
+
+
+@lru_cache(maxsize=1)
+def _load_fitted(path):
+    """
+    A fitted estimator, loaded once in each process.
+    """
+    return CompactSourceRemover.load(path)
+
+
+@lru_cache(maxsize=1)
+def _read_common(path):
+    """
+    The common catalogue: positions, and their unit vectors (ICRS).
+    """
+    positions = QTable.read(path, format='fits')['sky_center']
+    return positions, _unit_vectors(positions)
+
+
+def _unit_vectors(coordinates):
+    """
+    Unit vectors of shape (3, n).
+    """
+    icrs = coordinates.icrs
+    lon, lat = icrs.ra.rad, icrs.dec.rad
+    return np.array([np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon),
+                     np.sin(lat)])
+
+
+def _rows_on_map(image, positions, vectors):
+    """
+    Indices of the positions that lie on a map.
+    """
+    rows = _rows_nearby(image, vectors)
+    if rows.size == 0:
+        return rows
+    ny, nx = image.data.shape
+    x, y = image.wcs.world_to_pixel(positions[rows])
+    inside = (x >= -0.5) & (x <= nx - 0.5) & (y >= -0.5) & (y <= ny - 0.5)
+    rows, x, y = rows[inside], np.rint(x[inside]), np.rint(y[inside])
+    # Counts of observed pixels in boxes, as differences of sums.
+    total = np.zeros((ny + 1, nx + 1), dtype=np.int64)
+    total[1:, 1:] = valid_pixels(image.data, image.mask).cumsum(0).cumsum(1)
+    left, right = (np.clip(x + step, 0, nx).astype(int)
+                   for step in (-_NEAR, _NEAR + 1))
+    low, high = (np.clip(y + step, 0, ny).astype(int)
+                 for step in (-_NEAR, _NEAR + 1))
+    count = (total[high, right] - total[low, right] - total[high, left]
+             + total[low, left])
+    return rows[count > 0]
+
+
+def _rows_nearby(image, vectors):
+    """
+    Indices of the positions in a circle around a map, or of all.
+    """
+    ny, nx = image.data.shape
+    x = np.array([nx / 2, 0, nx / 2, nx, 0, nx, 0, nx / 2, nx]) - 0.5
+    y = np.array([ny / 2, 0, 0, 0, ny / 2, ny / 2, ny, ny, ny]) - 0.5
+    border = _unit_vectors(image.wcs.pixel_to_world(x, y))
+    center = border[:, 0]
+    # The chord, as the cosine is inaccurate for small maps.
+    radius = np.linalg.norm(border - center[:, None], axis=0).max()
+    if not np.isfinite(radius) or radius > 1:
+        return np.arange(vectors.shape[1])
+    distance = np.linalg.norm(vectors - center[:, None], axis=0)
+    return np.flatnonzero(distance <= 1.02 * radius)
