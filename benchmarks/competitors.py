@@ -22,7 +22,7 @@ from scipy.linalg import cho_factor, cho_solve
 from scipy.ndimage import distance_transform_edt
 from skimage.restoration import inpaint_biharmonic
 
-from compact_removal.cutouts import blend_cutouts, extract_cutouts
+from compact_removal.cutouts import add_cutouts, extract_cutouts
 
 
 @dataclass
@@ -86,13 +86,12 @@ class Scene:
         weights = [hole * near for hole in holes]
         total = np.max(weights, axis=(1, 2))
         weights = np.array(weights) / total[:, None, None]
-        background, weight = blend_cutouts(self.image, filled, weights,
-                                           corners)
-        # all of a hole comes from the fills
-        only, _ = blend_cutouts(np.zeros_like(self.image), filled, weights,
-                                corners)
-        share = np.where(weight > 0, weight, 1)
-        return np.where(self.holes & (weight > 0), only / share, background)
+        total, sums = np.zeros((2, *self.image.shape))
+        add_cutouts(total, weights, *corners.T)
+        add_cutouts(sums, weights * np.array(filled), *corners.T)
+        touched = self.holes & (total > 0)
+        return np.where(touched, sums / np.where(touched, total, 1),
+                        self.image)
 
 
 def background2d(scene):

@@ -8,7 +8,7 @@ import warnings
 import numpy as np
 from scipy.spatial import KDTree
 
-from compact_removal.cutouts import cutout_radii, extract_cutouts
+from compact_removal.cutouts import cutout_radii, extract_valid
 from compact_removal.source_psf import expected_graininess, noise_levels
 
 __all__ = ['SourcePatches', 'close_pairs', 'measure_graininess',
@@ -20,6 +20,9 @@ _LEAST_NOISE = 0.25
 # Annulus (full widths) in which noise and structure are compared.
 _ANNULUS = (3.2, 7.0)
 
+# Pairs of sources and patches that are drawn at a time.
+_CHUNK_PAIRS = 20_000
+
 # Steps for the derivatives by the shapes.
 _STEP = np.array([0.02, 0.02, 0.01, 0.01, 0.01])
 
@@ -30,14 +33,16 @@ class SourcePatches:
 
     Parameters
     ----------
-    clean : `~numpy.ndarray`
-        The map, NaN where it is not usable, shape ``(ny, nx)``.
+    data : `~numpy.ndarray`
+        The map, shape ``(ny, nx)``.
     x, y : `~numpy.ndarray`
         Positions (pixels), shape ``(n,)``.
     psf : SourcePSF
         The PSF.
     radius : float
         Radius of the patches (full widths).
+    mask : `~numpy.ndarray` of bool, optional
+        True where a pixel must not be used, shape ``(ny, nx)``.
 
     Attributes
     ----------
@@ -60,42 +65,55 @@ class SourcePatches:
     ((1, 29), -3.0)
     """
 
-    def __init__(self, clean, x, y, psf, radius):
+    def __init__(self, data, x, y, psf, radius, *, mask=None):
         (rows, columns), _ = psf.whitener(0, radius)
         size = int(rows.max()) + 1
-        patches, corners = extract_cutouts(clean, x, y, size, fill=np.nan)
+        patches, corners = extract_valid(data, x, y, size, mask=mask)
         self.dx = columns + (corners[:, 0] - x)[:, None]
         self.dy = rows + (corners[:, 1] - y)[:, None]
         self._data = patches[:, rows, columns]
         self.used = np.isfinite(self._data)
         self._radius = radius
 
-    def subtract(self, rows, x, y, flux, shapes, pairs, psf):
+    def light(self, place, x, y, flux, shapes, psf):
+        """
+        Light of sources in patches.
+
+        Parameters
+        ----------
+        place : `~numpy.ndarray` of int
+            In which patch, shape ``(m,)``.
+        x, y : `~numpy.ndarray`
+            Where the sources are, relative to the centre of the patch
+            (pixels), shape ``(m,)``.
+        flux, shapes : `~numpy.ndarray`
+            Of the sources, shape ``(m,)`` and ``(m, 5)``.
+        psf : SourcePSF
+            The PSF.
+
+        Returns
+        -------
+        light : `~numpy.ndarray`
+            Shape ``(m, p)``.
+        """
+        return flux[:, None] * psf.evaluate(
+            self.dx[place] - x[:, None], self.dy[place] - y[:, None],
+            shapes[:, None])
+
+    def subtract(self, place, x, y, flux, shapes, psf):
         """
         Take neighbours out, in place.
 
         Parameters
         ----------
-        rows : `~numpy.ndarray` of int
-            The source of each patch, in growing order.
-        x, y, flux, shapes : `~numpy.ndarray`
-            Of all sources.
-        pairs : `~numpy.ndarray` of int
-            From `close_pairs`.
-        psf : SourcePSF
-            The PSF.
+        place, x, y, flux, shapes, psf
+            See `light`.
         """
-        neighbors, owners = pairs
-        place = np.searchsorted(rows, owners)
-        mine = (place < rows.size) & (
-            rows[np.minimum(place, rows.size - 1)] == owners)
-        neighbors, place = neighbors[mine], place[mine]
-        shift_x = (x[rows[place]] - x[neighbors])[:, None]
-        shift_y = (y[rows[place]] - y[neighbors])[:, None]
-        light = flux[neighbors, None] * psf.evaluate(
-            self.dx[place] + shift_x, self.dy[place] + shift_y,
-            shapes[neighbors][:, None])
-        np.subtract.at(self._data, place, light)
+        for start in range(0, place.size, _CHUNK_PAIRS):
+            part = slice(start, start + _CHUNK_PAIRS)
+            np.subtract.at(self._data, place[part], self.light(
+                place[part], x[part], y[part], flux[part], shapes[part],
+                psf))
 
     def scale(self, noise, graininess, psf):
         """
@@ -175,16 +193,18 @@ class SourcePatches:
 
 def normal_equations(design, values, offset=None, prior=None):
     """
-    Matrices and right sides for constant, flux and shapes.
+    Matrices and right sides for constant, flux and what follows.
 
     Parameters
     ----------
     design, values : `~numpy.ndarray`
-        From `SourcePatches.design`; the first two or seven columns.
+        From `SourcePatches.design`, shape ``(n, p, k)`` and ``(n, p)``.
     offset : `~numpy.ndarray`, optional
-        Shapes minus their mean, shape ``(n, 5)``.
+        Distance of the columns after the second from the mean of their
+        prior, shape ``(n, k - 2)``.
     prior : `~numpy.ndarray`, optional
-        Standard deviations of the shapes, shape ``(5,)``.
+        Standard deviations of their priors, shape ``(k - 2,)`` or ``(n,
+        k - 2)``.
 
     Returns
     -------
@@ -200,8 +220,8 @@ def normal_equations(design, values, offset=None, prior=None):
     matrix[:, 0, 0] += 1e-9
     matrix[:, 1, 1] += 1e-9 * matrix[:, 1, 1] + 1e-12
     if prior is not None:
-        shape = np.arange(2, 7)
-        matrix[:, shape, shape] += prior ** -2.0
+        rest = np.arange(2, design.shape[2])
+        matrix[:, rest, rest] += prior ** -2.0
         right[:, 2:] -= offset / prior ** 2
     return matrix, right
 
@@ -230,7 +250,7 @@ def close_pairs(x, y, distance):
     return pairs[np.lexsort(pairs.T)].T
 
 
-def measure_graininess(clean, x, y, psf):
+def measure_graininess(data, x, y, psf, *, mask=None):
     """
     Rms of pixels minus their neighbours, over that of the pixels.
 
@@ -238,7 +258,7 @@ def measure_graininess(clean, x, y, psf):
 
     Parameters
     ----------
-    clean, x, y, psf
+    data, x, y, psf, mask
         See `SourcePatches`.
 
     Returns
@@ -249,7 +269,7 @@ def measure_graininess(clean, x, y, psf):
     inner, outer = (max(value * psf.fwhm, least) for value, least
                     in zip(_ANNULUS, (6.0, 12.0), strict=True))
     size = 2 * int(np.ceil(outer)) + 3
-    patches, corners = extract_cutouts(clean, x, y, size, fill=np.nan)
+    patches, corners = extract_valid(data, x, y, size, mask=mask)
     fine = patches[:, 1:-1, 1:-1] - (
         patches[:, 2:, 1:-1] + patches[:, :-2, 1:-1]
         + patches[:, 1:-1, 2:] + patches[:, 1:-1, :-2]) / 4

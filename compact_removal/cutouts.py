@@ -4,9 +4,69 @@ Cut postage stamps out of a map, and blend them back.
 """
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 
-__all__ = ['blend_cutouts', 'cutout_radii', 'disc_weights',
-           'extract_cutouts']
+__all__ = ['DiscBlender', 'add_cutouts', 'chunk_slices', 'cutout_radii', 'extract_cutouts',
+           'extract_valid']
+
+# Pixels of cutouts that are handled at a time: bounds the memory.
+_CHUNK_PIXELS = 2_000_000
+
+
+def chunk_slices(n, size):
+    """
+    Slices of a list of positions whose cutouts fit into memory.
+
+    Parameters
+    ----------
+    n : int
+        Number of positions.
+    size : int
+        Side of the cutouts in pixels.
+
+    Returns
+    -------
+    slices : list of slice
+        They cover ``range(n)``.
+
+    Examples
+    --------
+    >>> from compact_removal.cutouts import chunk_slices
+    >>> chunk_slices(300, 100)
+    [slice(0, 200, None), slice(200, 300, None)]
+    """
+    step = max(1, _CHUNK_PIXELS // size ** 2)
+    return [slice(start, min(start + step, n)) for start in range(0, n, step)]
+
+
+def add_cutouts(data, cutouts, left, low):
+    """
+    Add squares to a map, in place.
+
+    Parameters
+    ----------
+    data : `~numpy.ndarray`
+        The map, shape ``(ny, nx)``.
+    cutouts : `~numpy.ndarray`
+        The squares, shape ``(n, size, size)``; what is off the map is
+        left out.
+    left, low : array_like of int
+        Column and row of their first pixels in the map, shape ``(n,)``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from compact_removal.cutouts import add_cutouts
+    >>> data = np.zeros((2, 3))
+    >>> add_cutouts(data, np.ones((1, 2, 2)), [2], [0])
+    >>> print(data)
+    [[0. 0. 1.]
+     [0. 0. 1.]]
+    """
+    for cutout, corner in zip(cutouts, zip(left, low, strict=True),
+                              strict=True):
+        large, small = _overlap(data.shape, corner, cutout.shape[0])
+        data[large] += cutout[small]
 
 
 def extract_cutouts(data, x, y, size, *, fill):
@@ -50,9 +110,62 @@ def extract_cutouts(data, x, y, size, *, fill):
     corners = np.stack([np.rint(np.atleast_1d(x)), np.rint(np.atleast_1d(y))],
                        axis=1).astype(int) - size // 2
     cutouts = np.full((len(corners), size, size), fill, dtype=data.dtype)
-    for cutout, corner in zip(cutouts, corners, strict=True):
-        large, small = _overlap(data.shape, corner, size)
-        cutout[small] = data[large]
+    inside = np.zeros(len(corners), dtype=bool)
+    if min(data.shape) >= size:
+        last = np.array(data.shape[::-1]) - size
+        inside = np.all((corners >= 0) & (corners <= last), axis=1)
+        windows = sliding_window_view(data, (size, size))
+        cutouts[inside] = windows[corners[inside, 1], corners[inside, 0]]
+    for i in np.flatnonzero(~inside):
+        large, small = _overlap(data.shape, corners[i], size)
+        cutouts[i][small] = data[large]
+    return cutouts, corners
+
+
+def extract_valid(data, x, y, size, *, mask=None):
+    """
+    Cut squares out of a map, with NaN where a pixel cannot be used.
+
+    Parameters
+    ----------
+    data : array_like
+        The map, shape ``(ny, nx)``.
+    x, y : array_like
+        Positions in pixels, shape ``(n,)``.
+    size : int
+        Side of the squares in pixels.
+    mask : array_like of bool, optional
+        True where a pixel must not be used.
+
+    Returns
+    -------
+    cutouts : `~numpy.ndarray`
+        Float64, NaN off the map and at pixels that are masked or not
+        finite; shape ``(n, size, size)``.
+    corners : `~numpy.ndarray` of int
+        See `extract_cutouts`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from compact_removal.cutouts import extract_valid
+    >>> cutouts, _ = extract_valid(np.array([[1, np.inf], [3, 4]]), [1], [1],
+    ...                            3, mask=[[True, False], [False, False]])
+    >>> print(cutouts[0])
+    [[nan nan nan]
+     [ 3.  4. nan]
+     [nan nan nan]]
+    """
+    data = np.asarray(data)
+    fill = np.nan if data.dtype.kind == 'f' else 0
+    cutouts, corners = extract_cutouts(data, x, y, size, fill=fill)
+    cutouts = cutouts.astype(float)
+    cutouts[~np.isfinite(cutouts)] = np.nan
+    if fill == 0 and mask is None:
+        mask = np.broadcast_to(False, data.shape)
+    if mask is not None:
+        hidden, _ = extract_cutouts(mask, x, y, size, fill=True)
+        cutouts[hidden] = np.nan
     return cutouts, corners
 
 
@@ -100,90 +213,110 @@ def cutout_radii(x, y, corners, size):
     return np.hypot(dx[:, None, :], dy[:, :, None])
 
 
-def disc_weights(x, y, radii, corners, size, *, taper):
+class DiscBlender:
     """
-    Weights of cutouts: 1 in the mask circle, falling softly outside.
+    Put round parts of overlapping cutouts into maps, with soft edges.
 
-    The weight follows half a cosine from 1 at the mask radius to 0 at
-    ``taper`` pixels further out, so that a filled hole has no seam.
+    The weight of a cutout is 1 in its disc and follows half a cosine to
+    0 at ``taper`` pixels further out, so that a filled hole has no
+    seam. Where several cutouts meet, their weighted mean is used, and
+    the largest of their weights decides between them and the map.
 
     Parameters
     ----------
-    x, y, radii : array_like
-        Positions and mask radii in pixels, shape ``(n,)``.
-    corners : array_like
-        ``(x, y)`` of the first pixel of each cutout, shape ``(n, 2)``.
-    size : int
-        Side of the cutouts in pixels.
+    shape : tuple of int
+        Shape of the maps, ``(ny, nx)``.
+    n_maps : int
+        Number of maps that are blended alike.
     taper : float
         Width of the soft edge in pixels.
 
-    Returns
-    -------
-    weights : `~numpy.ndarray`
-        Values in [0, 1], float32, shape ``(n, size, size)``.
-
-    Examples
-    --------
-    >>> from compact_removal.cutouts import disc_weights
-    >>> weights = disc_weights([5], [5], [2], [[0, 0]], 11, taper=2)
-    >>> print(weights[0, 5, 5:10])
-    [1.  1.  1.  0.5 0. ]
-    """
-    radius = cutout_radii(x, y, corners, size)
-    phase = (radius - np.asarray(radii, dtype=float)[:, None, None]) / taper
-    return (0.5 + 0.5 * np.cos(np.pi * np.clip(phase, 0, 1))).astype(
-        np.float32)
-
-
-def blend_cutouts(data, cutouts, weights, corners):
-    """
-    Put cutouts into a copy of a map, with soft edges.
-
-    Where several cutouts meet, their weighted mean is used, and the
-    largest of their weights decides between them and the map. The
-    result does not depend on the order of the cutouts but for rounding.
-
-    Parameters
+    Attributes
     ----------
-    data : array_like
-        The map, shape ``(ny, nx)``.
-    cutouts, weights : array_like
-        Shape ``(n, size, size)``; weights in [0, 1].
-    corners : array_like
-        ``(x, y)`` of the first pixel of each cutout, shape ``(n, 2)``.
-
-    Returns
-    -------
-    blended : `~numpy.ndarray`
-        The new map, shape ``(ny, nx)``, in float64. Pixels without
-        weight keep their value.
     weight : `~numpy.ndarray`
-        Largest weight on each pixel, shape ``(ny, nx)``.
+        The largest weight on each pixel, float32, shape ``(ny, nx)``.
 
     Examples
     --------
     >>> import numpy as np
-    >>> from compact_removal.cutouts import blend_cutouts
-    >>> blended, weight = blend_cutouts(
-    ...     np.zeros((3, 3)), np.ones((1, 1, 1)), np.ones((1, 1, 1)), [[1, 1]])
-    >>> print(blended)
-    [[0. 0. 0.]
-     [0. 1. 0.]
-     [0. 0. 0.]]
+    >>> from compact_removal.cutouts import DiscBlender
+    >>> blender = DiscBlender((1, 7), 1, taper=2)
+    >>> blender.add([np.ones((1, 7, 7))], [3], [0], [1], [[0, -3]])
+    >>> print(blender.weight)
+    [[0.  0.5 1.  1.  1.  0.5 0. ]]
+    >>> print(blender.blend(0, np.full((1, 7), 9.0)))
+    [[9. 5. 1. 1. 1. 5. 9.]]
     """
-    blended = np.array(data, dtype=float)
-    total = np.zeros(blended.shape)
-    mean = np.zeros(blended.shape)
-    largest = np.zeros(blended.shape, dtype=np.float32)
-    size = np.shape(cutouts)[-1]
-    for cutout, weight, corner in zip(cutouts, weights, corners, strict=True):
-        large, small = _overlap(blended.shape, corner, size)
-        total[large] += weight[small]
-        mean[large] += weight[small] * cutout[small].astype(float)
-        largest[large] = np.maximum(largest[large], weight[small])
-    touched = total > 0
-    share = largest[touched].astype(float)
-    blended[touched] = ((1 - share) * blended[touched]
-                        + share * mean[touched] / total[touched])
-    return blended, largest
+
+    def __init__(self, shape, n_maps, *, taper):
+        self.weight = np.zeros(shape, dtype=np.float32)
+        self._taper = taper
+        self._total = np.zeros(shape)
+        self._sums = np.zeros((n_maps, *shape))
+
+    def add(self, cutouts, x, y, radii, corners):
+        """
+        Add cutouts.
+
+        Parameters
+        ----------
+        cutouts : sequence of array_like
+            One stack for each map, shape ``(n, size, size)``.
+        x, y, radii : array_like
+            Centres and radii of the discs in pixels, shape ``(n,)``.
+        corners : array_like
+            ``(x, y)`` of the first pixel of each cutout in the maps,
+            shape ``(n, 2)``.
+        """
+        size = np.shape(cutouts[0])[-1]
+        for i, corner in enumerate(corners):
+            large, small = _overlap(self.weight.shape, corner, size)
+            large, small = _shrink(large, small, x[i], y[i],
+                                   radii[i] + self._taper)
+            dy = np.arange(large[0].start, large[0].stop) - y[i]
+            dx = np.arange(large[1].start, large[1].stop) - x[i]
+            phase = (np.hypot(dy[:, None], dx) - radii[i]) / self._taper
+            weight = 0.5 + 0.5 * np.cos(np.pi * np.clip(phase, 0, 1))
+            self._total[large] += weight
+            self.weight[large] = np.maximum(self.weight[large], weight)
+            for sums, stack in zip(self._sums, cutouts, strict=True):
+                sums[large] += weight * stack[i][small]
+
+    def blend(self, index, data):
+        """
+        The map with the cutouts in it.
+
+        Parameters
+        ----------
+        index : int
+            Which of the maps.
+        data : array_like
+            The map, shape ``(ny, nx)``.
+
+        Returns
+        -------
+        blended : `~numpy.ndarray`
+            Float64; pixels without weight keep their value.
+        """
+        blended = np.array(data, dtype=float)
+        touched = self._total > 0
+        share = self.weight[touched].astype(float)
+        blended[touched] = ((1 - share) * blended[touched]
+                            + share * self._sums[index][touched]
+                            / self._total[touched])
+        return blended
+
+
+def _shrink(large, small, x, y, radius):
+    """
+    Slices of the map and of the cutout, cut to the box of a circle.
+    """
+    wide, narrow = [], []
+    for outer, inner, middle in zip(large, small, (y, x), strict=True):
+        low = min(max(outer.start, int(np.floor(middle - radius))),
+                  outer.stop)
+        high = max(low, min(outer.stop, int(np.ceil(middle + radius)) + 1))
+        offset = inner.start - outer.start
+        wide.append(slice(low, high))
+        narrow.append(slice(low + offset, high + offset))
+    return tuple(wide), tuple(narrow)

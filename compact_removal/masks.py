@@ -6,16 +6,14 @@ Source masks whose radius grows with the signal-to-noise ratio.
 import astropy.units as u
 import numpy as np
 
-from compact_removal.cutouts import cutout_radii, extract_cutouts
+from compact_removal.cutouts import (chunk_slices, cutout_radii,
+                                     extract_valid)
 
 __all__ = ['draw_discs', 'mask_radius', 'scale_factor', 'source_snr']
 
 # Maps whose pixels differ by more than this factor from the nominal
 # ones are refused: masks and networks were made for the nominal scale.
 _MAX_SCALE_RATIO = 2.0
-
-# Sources handled at a time: bounds the memory of source_snr.
-_CHUNK = 512
 
 
 def source_snr(data, x, y, *, source_radius, annulus_radii, mask=None):
@@ -56,26 +54,21 @@ def source_snr(data, x, y, *, source_radius, annulus_radii, mask=None):
     >>> print(snr.round(0))
     [51.]
     """
-    data = np.asarray(data)
-    valid = np.isfinite(data)
-    if mask is not None:
-        valid &= ~np.asarray(mask, dtype=bool)
-    clean = np.where(valid, data, np.nan)
     x = np.atleast_1d(np.asarray(x, dtype=float))
     y = np.atleast_1d(np.asarray(y, dtype=float))
     results = np.full((3, x.size), np.nan)
     inner, outer = annulus_radii
     size = 2 * int(np.ceil(max(outer, source_radius))) + 3
-    for start in range(0, x.size, _CHUNK):
-        part = slice(start, start + _CHUNK)
-        stack, corners = extract_cutouts(clean, x[part], y[part], size,
-                                         fill=np.nan)
+    for part in chunk_slices(x.size, size):
+        stack, corners = extract_valid(data, x[part], y[part], size,
+                                       mask=mask)
         radius = cutout_radii(x[part], y[part], corners, size)
         known = np.isfinite(stack)
         circle = known & (radius <= source_radius)
         ring = known & (radius >= inner) & (radius <= outer)
         count = ring.sum(axis=(1, 2))
         usable = (count > 1) & circle.any(axis=(1, 2))
+        known_ring = count > 0
         count = np.maximum(count, 1)
         peak = np.where(circle, stack, -np.inf).max(axis=(1, 2))
         mean = np.where(ring, stack, 0).sum(axis=(1, 2)) / count
@@ -84,7 +77,6 @@ def source_snr(data, x, y, *, source_radius, annulus_radii, mask=None):
         usable &= std > 0
         snr = np.divide(peak - mean, std, out=np.full_like(mean, np.nan),
                         where=usable)
-        known_ring = ring.any(axis=(1, 2))
         results[:, part] = (snr, np.where(known_ring, mean, np.nan),
                             np.where(known_ring, std, np.nan))
     return tuple(results)

@@ -5,12 +5,14 @@ Aperture-corrected fluxes and their errors.
 
 import astropy.units as u
 import numpy as np
-from photutils.aperture import CircularAnnulus, CircularAperture
+from photutils.geometry import circular_overlap_grid
 
+from compact_removal.cutouts import (chunk_slices, cutout_radii,
+                                     extract_valid)
 from compact_removal.psf import as_psf
 
 __all__ = ['annulus_background', 'aperture_correction', 'aperture_scatter',
-           'aperture_sums']
+           'aperture_sums', 'aperture_weights']
 
 # Apertures on the circle around a source that sample its surroundings.
 _N_SAMPLES = 12
@@ -63,6 +65,41 @@ def aperture_correction(band, radius):
     return as_psf(band).encircled_energy(radius)
 
 
+def aperture_weights(x, y, radii, corners, size):
+    """
+    Exact overlap of the pixels of cutouts with circles.
+
+    Parameters
+    ----------
+    x, y, radii : array_like
+        Positions and radii in pixels, shape ``(n,)``.
+    corners : array_like
+        ``(x, y)`` of the first pixel of each cutout, shape ``(n, 2)``.
+    size : int
+        Side of the cutouts in pixels.
+
+    Returns
+    -------
+    weights : `~numpy.ndarray`
+        Values in [0, 1], shape ``(n, size, size)``.
+
+    Examples
+    --------
+    >>> from compact_removal.photometry import aperture_weights
+    >>> weights = aperture_weights([4], [4], [2], [[0, 0]], 9)
+    >>> print(weights.sum().round(3))
+    12.566
+    """
+    weights = np.empty((len(corners), size, size))
+    for weight, (left, low), xi, yi, radius in zip(weights, corners, x, y,
+                                                   radii, strict=True):
+        left, low = left - 0.5 - xi, low - 0.5 - yi
+        weight[...] = circular_overlap_grid(left, left + size, low,
+                                            low + size, size, size, radius,
+                                            1, 1)
+    return weights
+
+
 def aperture_sums(data, x, y, radii, *, mask=None, error=None):
     """
     Sums in circles, with exact overlap of circle and pixels.
@@ -93,25 +130,22 @@ def aperture_sums(data, x, y, radii, *, mask=None, error=None):
     >>> print(sums.round(3))
     [12.566]
     """
-    data, bad = _clean(data, mask)
-    squared = None
-    if error is not None:
-        squared = np.nan_to_num(np.asarray(error, dtype=float), nan=0.0,
-                                posinf=0.0, neginf=0.0) ** 2
-        squared[bad] = 0
-    n_sources = np.size(x)
-    sums, variances, areas = np.zeros((3, n_sources))
-    good = (~bad).astype(float)
-    for i, (xi, yi, radius) in enumerate(zip(x, y, radii, strict=True)):
-        weights = CircularAperture((xi, yi), radius).to_mask(method='exact')
-        large, small = weights.get_overlap_slices(data.shape)
-        if large is None:
-            continue
-        weight = weights.data[small]
-        sums[i] = np.sum(data[large] * weight)
-        areas[i] = np.sum(good[large] * weight)
-        if squared is not None:
-            variances[i] = np.sum(squared[large] * weight)
+    x, y, radii = (np.asarray(value, dtype=float) for value in (x, y, radii))
+    sums, variances, areas = np.zeros((3, x.size))
+    size = 2 * int(np.ceil(radii.max(initial=0))) + 3
+    for part in chunk_slices(x.size, size):
+        stack, corners = extract_valid(data, x[part], y[part], size,
+                                       mask=mask)
+        weights = aperture_weights(x[part], y[part], radii[part], corners,
+                                   size)
+        good = np.isfinite(stack)
+        weights[~good] = 0
+        areas[part] = weights.sum(axis=(1, 2))
+        sums[part] = (weights * np.where(good, stack, 0)).sum(axis=(1, 2))
+        if error is not None:
+            deviation, _ = extract_valid(error, x[part], y[part], size)
+            variances[part] = (weights * np.nan_to_num(deviation) ** 2).sum(
+                axis=(1, 2))
     return sums, np.sqrt(variances), areas
 
 
@@ -146,19 +180,22 @@ def annulus_background(data, x, y, inner, outer, *, mask=None):
     >>> print(mean, std)
     [1.] [0.]
     """
-    data, bad = _clean(data, mask)
-    mean, std = np.full((2, np.size(x)), np.nan)
-    count = np.zeros(np.size(x), dtype=int)
-    for i, (xi, yi) in enumerate(zip(x, y, strict=True)):
-        ring = CircularAnnulus((xi, yi), inner, outer).to_mask(
-            method='center')
-        large, small = ring.get_overlap_slices(data.shape)
-        if large is None:
-            continue
-        values = data[large][(ring.data[small] > 0) & ~bad[large]]
-        count[i] = values.size
-        if values.size:
-            mean[i], std[i] = values.mean(), values.std()
+    x, y = np.asarray(x, dtype=float), np.asarray(y, dtype=float)
+    mean, std = np.full((2, x.size), np.nan)
+    count = np.zeros(x.size, dtype=int)
+    size = 2 * int(np.ceil(outer)) + 3
+    for part in chunk_slices(x.size, size):
+        stack, corners = extract_valid(data, x[part], y[part], size,
+                                       mask=mask)
+        radius = cutout_radii(x[part], y[part], corners, size)
+        ring = np.isfinite(stack) & (radius >= inner) & (radius <= outer)
+        number = ring.sum(axis=(1, 2))
+        some = number > 0
+        divisor = np.where(some, number, np.nan)
+        level = np.where(ring, stack, 0).sum(axis=(1, 2)) / divisor
+        deviation = np.where(ring, stack - level[:, None, None], 0)
+        count[part], mean[part] = number, level
+        std[part] = np.sqrt((deviation ** 2).sum(axis=(1, 2)) / divisor)
     return mean, std, count
 
 
@@ -166,10 +203,10 @@ def aperture_scatter(data, x, y, radius, distance, *, mask=None):
     """
     Scatter of aperture sums around a source.
 
-    Apertures of the same radius are laid on a circle around the source.
-    Their scatter (scaled median absolute deviation) tells how much an
-    aperture sum varies with the noise *and* with the structure of the
-    background on the scale of the aperture.
+    Apertures of the same radius are laid on a circle around the pixel
+    of the source. Their scatter (scaled median absolute deviation) tells
+    how much an aperture sum varies with the noise *and* with the
+    structure of the background on the scale of the aperture.
 
     Parameters
     ----------
@@ -197,33 +234,42 @@ def aperture_scatter(data, x, y, radius, distance, *, mask=None):
     >>> bool(2 < scatter[0] < 10)
     True
     """
-    angle = np.arange(_N_SAMPLES) * (2 * np.pi / _N_SAMPLES)
     x, y = np.asarray(x, dtype=float), np.asarray(y, dtype=float)
     radius = np.asarray(radius, dtype=float)
-    around_x = (x[:, None] + distance * np.cos(angle)).ravel()
-    around_y = (y[:, None] + distance * np.sin(angle)).ravel()
-    around_radius = np.repeat(radius, _N_SAMPLES)
-    sums, _, areas = aperture_sums(data, around_x, around_y, around_radius,
-                                   mask=mask)
-    full = np.pi * around_radius ** 2
-    usable = areas > 0.7 * full
-    sums = np.divide(sums * full, areas, out=np.full_like(sums, np.nan),
-                     where=usable).reshape(-1, _N_SAMPLES)
-    enough = np.isfinite(sums).sum(axis=1) >= 3
     scatter = np.full(x.size, np.nan)
-    chosen = sums[enough]
-    middle = np.nanmedian(chosen, axis=1, keepdims=True)
-    scatter[enough] = _SIGMA_PER_MAD * np.nanmedian(np.abs(chosen - middle),
-                                                    axis=1)
+    for value in np.unique(radius):
+        rows = np.flatnonzero(radius == value)
+        size = 2 * int(np.ceil(distance + value)) + 3
+        samples = _ring_of_apertures(value, distance, size)
+        full = np.pi * value ** 2
+        for part in chunk_slices(rows.size, size):
+            chunk = rows[part]
+            stack, _ = extract_valid(data, x[chunk], y[chunk], size,
+                                     mask=mask)
+            stack = stack.reshape(chunk.size, -1)
+            good = np.isfinite(stack)
+            areas = good.astype(float) @ samples
+            sums = np.where(good, stack, 0) @ samples
+            sums = np.divide(sums * full, areas,
+                             out=np.full_like(sums, np.nan),
+                             where=areas > 0.7 * full)
+            enough = np.isfinite(sums).sum(axis=1) >= 3
+            chosen = sums[enough]
+            middle = np.nanmedian(chosen, axis=1, keepdims=True)
+            scatter[chunk[enough]] = _SIGMA_PER_MAD * np.nanmedian(
+                np.abs(chosen - middle), axis=1)
     return scatter
 
 
-def _clean(data, mask):
+def _ring_of_apertures(radius, distance, size):
     """
-    The map with unusable pixels set to 0, and where these are.
+    Weights of apertures on a circle around the pixel of a source.
+
+    One column for each aperture, shape ``(size ** 2, n)``.
     """
-    data = np.asarray(data, dtype=float)
-    bad = ~np.isfinite(data)
-    if mask is not None:
-        bad |= np.asarray(mask, dtype=bool)
-    return np.where(bad, 0.0, data), bad
+    angle = np.arange(_N_SAMPLES) * (2 * np.pi / _N_SAMPLES)
+    weights = aperture_weights(
+        size // 2 + distance * np.cos(angle),
+        size // 2 + distance * np.sin(angle), np.full(_N_SAMPLES, radius),
+        np.zeros((_N_SAMPLES, 2)), size)
+    return weights.reshape(_N_SAMPLES, -1).T

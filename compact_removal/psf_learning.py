@@ -18,6 +18,7 @@ import numpy as np
 from compact_removal._source_patches import (SourcePatches, close_pairs,
                                              measure_graininess,
                                              normal_equations)
+from compact_removal.cutouts import extract_valid
 from compact_removal.source_models import fit_sources
 
 __all__ = ['learn_psf']
@@ -56,7 +57,7 @@ _N_UNWEIGHTED = 2
 _LARGEST_SHAPE = 1.0
 
 
-def learn_psf(data, valid, x, y, psf, noise):
+def learn_psf(data, x, y, psf, noise, *, mask=None):
     """
     Adapt the PSF to the bright sources of a map.
 
@@ -64,8 +65,6 @@ def learn_psf(data, valid, x, y, psf, noise):
     ----------
     data : array_like
         The map, shape ``(ny, nx)``.
-    valid : array_like of bool
-        True where a pixel may be used, shape ``(ny, nx)``.
     x, y : array_like
         Positions (pixels), shape ``(n,)``.
     psf : SourcePSF
@@ -73,6 +72,9 @@ def learn_psf(data, valid, x, y, psf, noise):
     noise : array_like
         Standard deviation of the background around each source, shape
         ``(n,)``.
+    mask : array_like of bool, optional
+        True where a pixel must not be used, shape ``(ny, nx)``; pixels
+        that are not finite are never used.
 
     Returns
     -------
@@ -92,49 +94,49 @@ def learn_psf(data, valid, x, y, psf, noise):
     >>> psf = SourcePSF(band, band.pixel_scale)
     >>> shapes = np.array([[0, 0, 0.1, 0.05, 0]])
     >>> data = render_sources((61, 61), [30], [30], [5.0], shapes, psf)
-    >>> learned, n_used = learn_psf(data, data >= 0, [30], [30], psf, [1e-3])
+    >>> learned, n_used = learn_psf(data, [30], [30], psf, [1e-3])
     >>> n_used, bool(0.05 < learned.mean[2] < 0.12)
     (1, True)
     """
     x, y = np.asarray(x, dtype=float), np.asarray(y, dtype=float)
     noise = np.asarray(noise, dtype=float)
-    rows = _candidates(data, valid, x, y, psf, noise)
+    rows = _candidates(data, mask, x, y, psf, noise)
     if rows.size == 0:
         return psf, 0
     # their neighbours shine into the patches
-    pairs = close_pairs(x, y, _NEIGHBORHOOD * psf.fwhm)
-    pairs = pairs[:, np.isin(pairs[1], rows)]
-    near = np.union1d(rows, pairs[0])
+    neighbors, owners = close_pairs(x, y, _NEIGHBORHOOD * psf.fwhm)
+    mine = np.isin(owners, rows)
+    neighbors, owners = neighbors[mine], owners[mine]
+    near = np.union1d(rows, neighbors)
     flux, shapes = np.zeros(x.size), np.zeros((x.size, 5))
-    flux[near], shapes[near] = fit_sources(data, valid, x[near], y[near],
-                                           psf, noise[near])
+    flux[near], shapes[near], *_ = fit_sources(
+        data, x[near], y[near], psf, noise[near], mask=mask)
     rows = rows[flux[rows] * psf(0) > _LEAST_PEAK * noise[rows]]
-    clean = np.where(valid, data, np.nan)
-    patches = SourcePatches(clean, x[rows], y[rows], psf, _RADIUS)
+    patches = SourcePatches(data, x[rows], y[rows], psf, _RADIUS, mask=mask)
     known = patches.used.mean(axis=1) >= _LEAST_KNOWN
     if not known.all():
         rows = rows[known]
-        patches = SourcePatches(clean, x[rows], y[rows], psf, _RADIUS)
+        patches = SourcePatches(data, x[rows], y[rows], psf, _RADIUS,
+                                mask=mask)
     if rows.size == 0:
         return psf, 0
-    patches.subtract(rows, x, y, flux, shapes, pairs, psf)
-    patches.scale(noise[rows], measure_graininess(clean, x[rows], y[rows],
-                                                  psf), psf)
+    mine = np.isin(owners, rows)
+    neighbors, owners = neighbors[mine], owners[mine]
+    patches.subtract(np.searchsorted(rows, owners),
+                     x[neighbors] - x[owners], y[neighbors] - y[owners],
+                     flux[neighbors], shapes[neighbors], psf)
+    patches.scale(noise[rows], measure_graininess(
+        data, x[rows], y[rows], psf, mask=mask), psf)
     return _learn(patches, flux[rows] / patches.unit, shapes[rows],
                   psf), int(rows.size)
 
 
-def _candidates(data, valid, x, y, psf, noise):
+def _candidates(data, mask, x, y, psf, noise):
     """
     The brightest of the sources that stand alone, in growing order.
     """
-    ny, nx = np.shape(data)
-    columns, rows = np.rint(x).astype(int), np.rint(y).astype(int)
-    inside = (columns >= 0) & (columns < nx) & (rows >= 0) & (rows < ny)
-    place = rows[inside], columns[inside]
-    peak = np.full(x.size, np.nan)
-    peak[inside] = np.where(np.asarray(valid)[place],
-                            np.asarray(data)[place], np.nan)
+    pixels, _ = extract_valid(data, x, y, 1, mask=mask)
+    peak = pixels[:, 0, 0]
     with np.errstate(invalid='ignore', divide='ignore'):
         peak = peak / noise
     allowed = np.isfinite(peak) & (noise > 0)

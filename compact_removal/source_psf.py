@@ -146,6 +146,28 @@ class SourcePSF:
         index = place.astype(np.intp)
         return self._values[index] + self._slopes[index] * (place - index)
 
+    def radius_of(self, flux, level):
+        """
+        Where the wings of sources fall below a level, and stay there.
+
+        Parameters
+        ----------
+        flux, level : array_like
+            Fluxes, and levels in the same unit per pixel, shape ``(n,)``.
+
+        Returns
+        -------
+        radius : `~numpy.ndarray`
+            For the nominal PSF (pixels), shape ``(n,)``.
+        """
+        flux, level = np.asarray(flux, dtype=float), np.asarray(level)
+        radius = np.linspace(0, self.reach, _N_POINTS * _REACH + 1)
+        # the largest value further out, so that dark rings do not count
+        profile = np.maximum.accumulate(self(radius)[::-1])[::-1]
+        share = np.divide(np.nan_to_num(level), flux,
+                          out=np.full(flux.shape, np.inf), where=flux > 0)
+        return np.interp(-share, -profile, radius)
+
     @property
     def uncertainty(self):
         """

@@ -244,7 +244,7 @@ class TrainingCutouts:
             tall, x, y = self._stack(band, image, sources)
             _, _, std = self._signal(band, tall, x, y)
             self._learned[band, number], _ = learn_psf(
-                tall, np.isfinite(tall), x, y, self._psf(band), std)
+                tall, x, y, self._psf(band), std)
         return self._learned[band, number]
 
     def _make_batch(self, rng):
@@ -377,7 +377,7 @@ class TrainingCutouts:
         tall, x, y = self._stack(number, image, sources)
         snr, _, std = self._signal(number, tall, x, y)
         radii = mask_radius(snr, self.bands[number])
-        flux, shapes = fit_sources(tall, np.isfinite(tall), x, y, psf, std)
+        flux, shapes, *_ = fit_sources(tall, x, y, psf, std)
         shape = image.shape[1:]
         start = 0
         for k, positions in enumerate(sources):

@@ -181,6 +181,6 @@ def _background_maps(name, images, band, catalogs):
             x, y = input_map.wcs.world_to_pixel(read_positions(catalog))
             positions = np.column_stack([x, y])
             positions = positions[np.isfinite(positions).all(axis=1)]
-        data = np.where(input_map.valid, input_map.data, np.nan)
+        data = input_map.window(np.s_[:, :])
         maps.append(BackgroundMap(data, positions))
     return maps

@@ -14,7 +14,7 @@ from astropy.table import Table
 from astropy.utils.exceptions import AstropyUserWarning
 
 from compact_removal.psf import as_psf
-from compact_removal.utils.maps import pixel_area, pixel_scale, valid_pixels
+from compact_removal.utils.maps import pixel_area, pixel_scale
 
 _UNIT_TEXT = ('a flux per pixel (Jy/pixel, mJy/pixel), per solid angle '
               '(MJy/sr, mJy/arcsec2) or per beam (Jy/beam with BMAJ and '
@@ -31,12 +31,16 @@ class InputMap:
     """
     A map as plain arrays, and what is needed to give its results back.
 
+    The arrays may be those of the user (of any byte order, or mapped
+    from a file): they are only read, in pieces.
+
     Parameters
     ----------
     data : `~numpy.ndarray`
-        Values, float64, shape ``(ny, nx)``.
-    valid : `~numpy.ndarray` of bool
-        True where a pixel is finite and not masked.
+        Values, shape ``(ny, nx)``.
+    mask : `~numpy.ndarray` of bool or None
+        True where a pixel must not be used; pixels that are not finite
+        are not used either.
     error : `~numpy.ndarray` or None
         Standard deviation per pixel.
     wcs : WCS
@@ -52,13 +56,33 @@ class InputMap:
     """
 
     data: np.ndarray
-    valid: np.ndarray
+    mask: object
     error: object
     wcs: object
     unit: object
     pixel_scale: u.Quantity
     to_flux: float
     flux_unit: object
+
+    def window(self, part):
+        """
+        A part of the map.
+
+        Parameters
+        ----------
+        part : tuple of slice
+            Rows and columns.
+
+        Returns
+        -------
+        data : `~numpy.ndarray`
+            Float64, NaN where a pixel must not be used.
+        """
+        data = self.data[part].astype(float)
+        data[~np.isfinite(data)] = np.nan
+        if self.mask is not None:
+            data[self.mask[part]] = np.nan
+        return data
 
 
 def read_image(image):
@@ -73,7 +97,7 @@ def read_image(image):
     Returns
     -------
     input_map : `InputMap`
-        Its content; the arrays are copies.
+        Its content; nothing large is copied.
 
     Raises
     ------
@@ -96,10 +120,12 @@ def read_image(image):
     if image.wcs is None or not getattr(image.wcs, 'has_celestial', False):
         msg = 'image must have a celestial WCS'
         raise ValueError(msg)
-    data = np.array(image.data, dtype=float)
+    mask = image.mask
+    if mask is not None:
+        mask = np.broadcast_to(np.asarray(mask, dtype=bool), shape)
     wcs = image.wcs.celestial
     to_flux, flux_unit = _flux_conversion(image, pixel_area(wcs))
-    return InputMap(data, valid_pixels(data, image.mask), _error(image), wcs,
+    return InputMap(np.asarray(image.data), mask, _error(image), wcs,
                     image.unit, pixel_scale(wcs), to_flux, flux_unit)
 
 
@@ -111,15 +137,15 @@ def _error(image):
     if uncertainty is None or uncertainty.array is None:
         return None
     try:
-        uncertainty = uncertainty.represent_as(StdDevUncertainty)
+        if not isinstance(uncertainty, StdDevUncertainty):
+            uncertainty = uncertainty.represent_as(StdDevUncertainty)
     except TypeError:
         msg = ('image must have an uncertainty that can be converted to '
                'StdDevUncertainty (StdDev, Variance, InverseVariance), got '
                f'{type(uncertainty).__name__}')
         raise TypeError(msg) from None
-    values = np.array(np.broadcast_to(uncertainty.array,
-                                      np.shape(image.data)), dtype=float)
-    if uncertainty.unit is not None:
+    values = np.broadcast_to(uncertainty.array, np.shape(image.data))
+    if uncertainty.unit not in (None, image.unit):
         values = values * uncertainty.unit.to(image.unit)
     return values
 

@@ -40,12 +40,17 @@ SOURCE_FLAGS = (
          'was done'),
     Flag(32, 'no_background', 'no usable background pixels around the '
          'source; nothing was done'),
-    Flag(64, 'duplicate', 'the position is that of an earlier row; the '
-         'source was processed once and both rows hold its numbers'),
+    Flag(64, 'duplicate', 'another position lies within half a beam, on a '
+         'brighter pixel; the source was processed once, there, and both '
+         'rows hold its numbers'),
     Flag(128, 'not_recentered', 'no centroid was found within the core; the '
          'catalogue position was used'),
     Flag(256, 'aperture_limited', 'an aperture larger than the hole was '
          'reduced to it'),
+    Flag(512, 'not_converged', 'the fluxes of source and neighbors had not '
+         'settled when the limit of rounds was reached'),
+    Flag(1024, 'little_background', 'less than a tenth of the surroundings '
+         'is outside of holes, so the background is a guess'),
 )
 
 PIXEL_FLAGS = (

@@ -9,8 +9,6 @@ from collections import namedtuple
 
 import astropy.units as u
 import numpy as np
-from astropy.nddata import CCDData, StdDevUncertainty
-from astropy.table import QTable
 from astropy.utils.exceptions import AstropyUserWarning
 
 from compact_removal import nn
@@ -20,6 +18,8 @@ from compact_removal.estimators._fitting import (TRAINING_DEFAULTS,
                                                  fit_remover, load_model)
 from compact_removal.estimators._inputs import (read_image, read_positions,
                                                 warn_of_band, warn_of_width)
+from compact_removal.estimators._measure import measure
+from compact_removal.estimators._results import make_ccd, make_table
 from compact_removal.estimators.base import BaseEstimator
 from compact_removal.estimators.calibration import calibration
 from compact_removal.instruments import Band, get_band
@@ -182,25 +182,26 @@ class CompactSourceRemover(BaseEstimator):
             return nn.predict(model, images, validity, sources=models,
                               fwhm=psf.fwhm, psf_error=psf.uncertainty,
                               batch_size=self.batch_size,
-                              device=self.device,
-                              progress_bar=self.progress_bar)
+                              device=self.device)
 
-        background, pixel_flags, error = estimate_background(
+        limits = nn.network_limits(self.network)
+        background = estimate_background(
             input_map, sources, predict, band=band,
-            cutout_size=self.cutout_size,
+            sizes=(min(self.cutout_size, limits.usual_size),
+                   self.cutout_size),
+            separates=limits.separates,
             apertures=(apertures / input_map.pixel_scale).to_value(
                 u.dimensionless_unscaled),
-            error_scale=calibration(info, 'hole_error'))
-        columns = _engine.measure(
+            error_scale=calibration(info, 'hole_error'),
+            progress_bar=self.progress_bar)
+        columns = measure(
             input_map, background, sources, band=band, apertures=apertures,
             error_scale=calibration(info, 'flux_error'))
-        table = _source_table(input_map, coordinates, sources, columns)
+        table = make_table(input_map, coordinates, sources, columns)
         provenance = self._provenance(band, info)
         provenance['CRNPSF'] = sources.n_psf
         table.meta.update(provenance)
-        return RemovalResult(
-            _as_ccd(image, background, pixel_flags, error, provenance),
-            table)
+        return RemovalResult(make_ccd(image, background, provenance), table)
 
     def fit(self, backgrounds, *, catalogs=None, validation=None,
             training=None):
@@ -306,7 +307,7 @@ class CompactSourceRemover(BaseEstimator):
                     or isinstance(value, bool) or value < 1):
                 msg = f'{name} must be a positive integer, got {value!r}'
                 raise ValueError(msg)
-        step, smallest = nn.network_limits(self.network)
+        step, smallest, *_ = nn.network_limits(self.network)
         if self.cutout_size % step or self.cutout_size < smallest:
             msg = (f'cutout_size must be a multiple of {step} and at least '
                    f'{smallest} for network {self.network!r}, got '
@@ -381,55 +382,3 @@ class CompactSourceRemover(BaseEstimator):
             'CRCUTOUT': int(self.cutout_size),
             'CRRECENT': bool(self.recenter),
         }
-
-
-def _as_ccd(image, background, pixel_flags, error, provenance):
-    """
-    The background as CCDData of the input's kind.
-    """
-    kind = np.asarray(image.data).dtype
-    if kind.kind == 'f':
-        data = np.asarray(image.data).astype(kind.newbyteorder('='))
-        changed = pixel_flags > 0
-        data[changed] = background[changed]
-    else:
-        data = background
-    mask = image.mask
-    result = CCDData(
-        data, unit=image.unit, wcs=image.wcs,
-        mask=None if mask is None else np.array(mask),
-        uncertainty=StdDevUncertainty(error),
-        meta=image.meta.copy())
-    result.flags = pixel_flags
-    result.meta.update(provenance)
-    return result
-
-
-def _source_table(input_map, coordinates, sources, columns):
-    """
-    The table of sources, one row per input position.
-    """
-    flux_unit = input_map.flux_unit
-    table = QTable()
-    table['id'] = np.arange(1, len(coordinates) + 1)
-    table['sky_center'] = coordinates
-    table['x_center'] = sources.x
-    table['y_center'] = sources.y
-    first = sources.first
-    table['snr'] = sources.snr[first]
-    table['mask_radius'] = np.round(sources.radius[first], 6)
-    names = ['flux', 'flux_err', 'aperture_radius', 'aperture_correction']
-    names += [name for name in columns if name not in names
-              and not name.startswith('annulus')]
-    names += ['annulus_flux', 'annulus_flux_err']
-    for name in names:
-        values = columns[name][first]
-        if name.startswith('aperture_radius'):
-            values = values * u.arcsec
-        elif not name.startswith('aperture_correction'):
-            values = values * flux_unit
-        table[name] = values
-    own = sources.flags & (_engine.FLAG['duplicate']
-                           | _engine.FLAG['not_recentered'])
-    table['flags'] = own | sources.flags[first]
-    return table

@@ -6,9 +6,15 @@ These functions take and return NumPy arrays; PyTorch is loaded when one
 of them is first called. A model is an opaque object.
 """
 
+from collections import namedtuple
+
 __all__ = ['ERROR_RADII', 'build_model', 'find_weights', 'limit_threads',
            'list_weights', 'load_weights', 'make_loss', 'network_limits',
            'predict', 'save_weights', 'train', 'weights_path']
+
+# What `network_limits` returns.
+NetworkLimits = namedtuple('NetworkLimits', ['size_step', 'min_size',
+                                             'usual_size', 'separates'])
 
 # Radii of apertures, in FWHM of the PSF, whose errors networks predict.
 ERROR_RADII = (0.8, 1.2, 1.8, 2.7)
@@ -59,9 +65,12 @@ def network_limits(network):
 
     Returns
     -------
-    size_step, min_size : int
-        The side of cutouts is a multiple of ``size_step`` and at least
-        ``min_size`` pixels.
+    limits : NetworkLimits
+        A named tuple: ``size_step`` and ``min_size``, the side of
+        cutouts is a multiple of the first and at least the second
+        (pixels); ``usual_size``, beyond which larger cutouts bring
+        nothing to sources that fit; ``separates``, whether it sees the
+        pixels under the sources, and tells errors.
 
     Raises
     ------
@@ -71,13 +80,15 @@ def network_limits(network):
     Examples
     --------
     >>> from compact_removal.nn import network_limits
-    >>> network_limits('inpainting')
+    >>> limits = network_limits('inpainting')
+    >>> limits.size_step, limits.min_size
     (32, 96)
     """
     from compact_removal.nn.networks import get_network_class
 
     found = get_network_class(network)
-    return found.size_step, found.min_size
+    return NetworkLimits(found.size_step, found.min_size, found.usual_size,
+                         found.separates)
 
 
 def predict(model, image, validity, *, sources=None, fwhm=3.0,

@@ -48,8 +48,7 @@ def rest(image, background, x, y, psf):
     """
     What the fit of the sources leaves, at the sources.
     """
-    flux, shapes = fit_sources(image, np.isfinite(image), x, y, psf,
-                               np.full(x.size, 0.5))
+    flux, shapes, *_ = fit_sources(image, x, y, psf, np.full(x.size, 0.5))
     model = render_sources(image.shape, x, y, flux, shapes, psf)
     difference = image - background - model
     return np.array([np.std(difference[int(b) - 6:int(b) + 8,
@@ -69,8 +68,7 @@ def bright(varied):
 
 
 def learn(image, x, y, psf, noise=0.5):
-    return learn_psf(image, np.isfinite(image), x, y, psf,
-                     np.full(np.size(x), noise))
+    return learn_psf(image, x, y, psf, np.full(np.size(x), noise))
 
 
 def test_learned_psf_leaves_less(bright, psf):
@@ -158,7 +156,7 @@ def test_close_and_unusable_sources(bright, psf):
     hidden[:, :80] = np.nan
     noise = np.full(x.size, 0.5)
     noise[8] = np.nan
-    _, n_used = learn_psf(hidden, np.isfinite(hidden), x, y, psf, noise)
+    _, n_used = learn_psf(hidden, x, y, psf, noise)
     assert n_used == 2
     for positions in ([], [-20.0, 500.0]):
         found, n_used = learn(image, positions, positions, psf)

@@ -6,7 +6,8 @@ To add a network, write one module with one class and add one entry to
 `NETWORKS`. The class has these attributes: ``model_class`` (name of the
 class in `compact_removal.nn.models` that prepares the cutouts for it),
 ``loss_class`` (name of its loss in `compact_removal.nn.losses`),
-``default_width``, ``size_step`` and ``min_size`` (which cutouts fit).
+``default_width``, ``size_step`` and ``min_size`` (which cutouts fit),
+``usual_size`` and ``separates`` (see `compact_removal.nn.network_limits`).
 """
 
 from compact_removal.nn.networks.partial_conv_unet import PartialConvUNet

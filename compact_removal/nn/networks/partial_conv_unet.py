@@ -88,6 +88,8 @@ class PartialConvUNet(nn.Module):
     default_width = 32
     size_step = 32
     min_size = 96
+    usual_size = 96
+    separates = False
 
     def __init__(self, width=32):
         super().__init__()

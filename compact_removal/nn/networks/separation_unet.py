@@ -80,6 +80,8 @@ class SeparationUNet(nn.Module):
     default_width = 8
     size_step = 8
     min_size = 32
+    usual_size = 64
+    separates = True
 
     def __init__(self, width=8, *, n_inputs=9, n_maps=4, n_values=4):
         super().__init__()

@@ -279,7 +279,7 @@ def test_network_shapes():
     for width in (0, 1.5):
         with pytest.raises(ValueError, match='^width must be'):
             SeparationUNet(width=width)
-    assert nn.network_limits('separation') == (8, 32)
+    assert nn.network_limits('separation') == (8, 32, 64, True)
 
 
 def test_errors():
