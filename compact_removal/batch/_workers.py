@@ -10,12 +10,10 @@ import contextlib
 import os
 import signal
 import threading
-from collections import deque
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from itertools import islice
 from multiprocessing import get_context, parent_process
-
-from compact_removal import nn
 
 # Read by the libraries below NumPy when they are loaded.
 _THREAD_VARIABLES = ('OMP_NUM_THREADS', 'OPENBLAS_NUM_THREADS',
@@ -51,7 +49,7 @@ def run_here(function, tasks):
     ----------
     function : callable
         What to do with the argument of a task.
-    tasks : list of tuple
+    tasks : iterable of tuple
         Number and argument.
 
     Yields
@@ -63,7 +61,7 @@ def run_here(function, tasks):
         yield number, function(argument)
 
 
-def run_local(function, tasks, *, n_workers):
+def run_local(function, tasks, *, n_workers, prepare=None):
     """
     Do tasks on local processes.
 
@@ -75,10 +73,12 @@ def run_local(function, tasks, *, n_workers):
     ----------
     function : callable
         A function of a module; its argument and result are pickled.
-    tasks : list of tuple
+    tasks : iterable of tuple
         Number and argument.
     n_workers : int
         Number of processes.
+    prepare : callable, optional
+        Called in each new process with its share of the processors.
 
     Yields
     ------
@@ -92,14 +92,17 @@ def run_local(function, tasks, *, n_workers):
         If processes cannot be started.
     """
     n_threads = max(1, count_cpus() // n_workers)
-    workers = [_Worker(function, n_threads) for _ in range(n_workers)]
-    waiting, idle, lost, busy = deque(tasks), list(workers), [], {}
+    workers = [_Worker(function, prepare, n_threads) for _ in range(n_workers)]
+    waiting, idle, lost, busy = iter(tasks), list(workers), [], {}
     proven = False
     try:
-        while waiting or busy:
-            while waiting and idle:
-                worker, task = idle.pop(), waiting.popleft()
+        while True:
+            # islice takes no more tasks than there are idle workers
+            for task in islice(waiting, len(idle)):
+                worker = idle.pop()
                 busy[worker.submit(task[1])] = worker, task
+            if not busy:
+                break
             for future in wait(busy, return_when=FIRST_COMPLETED).done:
                 worker, task = busy.pop(future)
                 idle.append(worker)
@@ -137,8 +140,9 @@ class _Worker:
     A process, started when it is needed.
     """
 
-    def __init__(self, function, n_threads):
+    def __init__(self, function, prepare, n_threads):
         self._function = function
+        self._prepare = prepare
         self._n_threads = n_threads
         self._executor = None
         self._pid = None
@@ -160,8 +164,8 @@ class _Worker:
         Start the process.
         """
         self._executor = ProcessPoolExecutor(
-            1, mp_context=get_context('spawn'), initializer=_prepare,
-            initargs=(self._n_threads,))
+            1, mp_context=get_context('spawn'), initializer=_start_process,
+            initargs=(self._prepare, self._n_threads))
         with _thread_environment(self._n_threads):
             self._pid = self._executor.submit(os.getpid)
 
@@ -201,14 +205,15 @@ def _thread_environment(n_threads):
             os.environ.pop(name, None)
 
 
-def _prepare(n_threads):
+def _start_process(prepare, n_threads):
     """
     Prepare a new process.
     """
     # Ctrl-C is for the parent, which ends its processes.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    nn.limit_threads(n_threads)
+    if prepare is not None:
+        prepare(n_threads)
 
 
 def _end_with_parent():
@@ -227,7 +232,7 @@ def run_on_client(function, tasks, *, client):
     ----------
     function : callable
         A function of a module that the workers have.
-    tasks : list of tuple
+    tasks : iterable of tuple
         Number and argument.
     client : `distributed.Client`
         The cluster. Its scheduler does tasks of dead workers again.
@@ -240,7 +245,8 @@ def run_on_client(function, tasks, *, client):
     """
     from distributed import as_completed
 
-    waiting, running, completed = iter(tasks), {}, as_completed([])
+    waiting, running = iter(tasks), {}
+    completed = as_completed([], loop=client.loop)
 
     def fill():
         n_threads = sum(client.nthreads().values())

@@ -12,6 +12,7 @@ import numpy as np
 from astropy.table import QTable
 from tqdm import tqdm
 
+from compact_removal import nn
 from compact_removal.batch import _workers
 from compact_removal.batch._job import describe_error, remove_one
 from compact_removal.batch._plan import REPORT_KIND, make_plan
@@ -122,7 +123,8 @@ def remove_many(maps, catalogs, *, remover=None, output_dir, n_workers=None,
         n_workers = min(n_workers or _workers.count_cpus(), len(tasks))
         results = (_workers.run_here(remove_one, tasks) if n_workers <= 1
                    else _workers.run_local(remove_one, tasks,
-                                           n_workers=n_workers))
+                                           n_workers=n_workers,
+                                           prepare=nn.limit_threads))
     records = {number: {**record, 'status': 'resumed'}
                for number, record in plan.finished.items()}
     bar = tqdm(total=len(plan.jobs), initial=len(records), unit='map',

@@ -1,0 +1,417 @@
+# Licensed under a 3-clause BSD style license - see licenses/LICENSE.rst
+"""
+Tests of runs over many maps.
+"""
+
+import json
+from pathlib import Path
+
+import astropy.units as u
+import numpy as np
+import pytest
+from astropy.coordinates import SkyCoord
+from astropy.io import fits
+from astropy.nddata import CCDData
+from astropy.table import QTable, Table
+from numpy.testing import assert_array_equal
+
+from compact_removal import CompactSourceRemover, nn
+from compact_removal.batch import _job, remove_many
+from compact_removal.datasets import make_example_field, read_pacs_map
+
+COMMON_ROWS = [[1, 3], [0, 4]]
+
+
+def make_remover(**params):
+    return CompactSourceRemover('scanmap', 'blue', cutout_size=64, **params)
+
+
+@pytest.fixture(scope='module')
+def fields(tmp_path_factory):
+    """
+    A folder with two maps, 1 degree apart, and their catalogues.
+    """
+    folder = tmp_path_factory.mktemp('fields')
+    for number in range(2):
+        image, catalog = make_example_field(shape=(96, 96), n_sources=2,
+                                            seed=number)
+        x, y = image.wcs.world_to_pixel(catalog['sky_center'])
+        image.wcs.wcs.crval += [0, number]
+        image.write(folder / f'm{number}.fits')
+        sky = image.wcs.pixel_to_world(x, y).icrs
+        Table({'ra': sky.ra.deg, 'dec': sky.dec.deg}).write(
+            folder / f'c{number}.csv')
+    return folder
+
+
+@pytest.fixture
+def maps(fields):
+    return [fields / 'm0.fits', fields / 'm1.fits']
+
+
+@pytest.fixture
+def catalogs(fields):
+    return [fields / 'c0.csv', fields / 'c1.csv']
+
+
+@pytest.fixture
+def common(catalogs):
+    """
+    Rows of both maps, and one that lies on none.
+    """
+    center = [None] * 5
+    for path, rows in zip(catalogs, COMMON_ROWS, strict=True):
+        table = Table.read(path)
+        for row, entry in zip(rows, table, strict=True):
+            center[row] = entry['ra'], entry['dec']
+    center[2] = 10.0, 10.0
+    return SkyCoord(center, unit='deg')
+
+
+def run(maps, catalogs, folder, **kwargs):
+    return remove_many(maps, catalogs, output_dir=folder,
+                       **{'remover': make_remover(), 'n_workers': 1,
+                          **kwargs})
+
+
+def read_all(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir()
+            if path.name.endswith(('_background.fits', '_sources.ecsv'))}
+
+
+def test_processes_give_the_same_in_order(maps, catalogs, tmp_path):
+    bad = tmp_path / 'bad.fits'
+    bad.write_bytes(maps[0].read_bytes()[:5000])
+    before = [path.read_bytes() for path in maps + catalogs]
+    maps.insert(1, bad)
+    catalogs.insert(1, catalogs[0])
+    one = run(maps, catalogs, tmp_path / 'one')
+    two = run(maps, catalogs, tmp_path / 'two', n_workers=2)
+    for report in (one, two):
+        assert list(report['map']) == [str(path) for path in maps]
+        assert list(report['status']) == ['done', 'error', 'done']
+        assert list(report['n_sources']) == [2, 0, 2]
+        assert report['error'][1].startswith('ValueError: path is no ')
+        assert report['background'][1] == ''
+        assert report['seconds'].unit == u.s
+    assert sorted(read_all(tmp_path / 'one')) == [
+        'm0_background.fits', 'm0_sources.ecsv', 'm1_background.fits',
+        'm1_sources.ecsv']
+    assert read_all(tmp_path / 'one') == read_all(tmp_path / 'two')
+    stored = QTable.read(tmp_path / 'two' / 'report.ecsv')
+    assert stored.colnames == two.colnames
+    assert list(stored['status']) == list(two['status'])
+    del maps[1], catalogs[1]
+    assert before == [path.read_bytes() for path in maps + catalogs]
+
+
+def test_outputs_are_those_of_the_estimator(maps, catalogs, tmp_path):
+    report = run(maps, catalogs, tmp_path)
+    image = read_pacs_map(maps[1])
+    background, sources = make_remover().remove(image,
+                                                QTable.read(catalogs[1]))
+    with fits.open(report['background'][1]) as hdus:
+        assert_array_equal(hdus[0].data, background.data)
+        assert_array_equal(hdus['UNCERT'].data, background.uncertainty.array)
+        assert_array_equal(hdus['FLAGS'].data, background.flags)
+    table = QTable.read(report['sources'][1])
+    assert table.colnames == sources.colnames
+    assert_array_equal(table['flux'].value, sources['flux'].value)
+    assert report['n_flagged'][1] == np.count_nonzero(sources['flags'])
+
+
+def test_catalogs_in_memory(maps, catalogs, tmp_path):
+    tables = [QTable.read(path) for path in catalogs]
+    given = [SkyCoord(tables[0]['ra'], tables[0]['dec'], unit='deg'),
+             tables[1]]
+    copies = [given[0].copy(), given[1].copy()]
+    run(maps, given, tmp_path / 'memory')
+    run(maps, catalogs, tmp_path / 'files')
+    assert read_all(tmp_path / 'memory') == read_all(tmp_path / 'files')
+    assert_array_equal(given[0].ra.deg, copies[0].ra.deg)
+    assert given[1].colnames == copies[1].colnames
+
+
+def test_common_catalog(maps, common, tmp_path):
+    report = run(maps, common, tmp_path / 'out')
+    assert list(report['status']) == ['done', 'done']
+    for rows, path in zip(COMMON_ROWS, report['sources'], strict=True):
+        table = QTable.read(path)
+        assert list(table['id']) == [row + 1 for row in rows]
+        separation = table['sky_center'].separation(common[rows])
+        assert separation.arcsec.max() < 1e-6
+    # The same rows in a file are the same catalogue.
+    path = tmp_path / 'common.csv'
+    Table({'ra': common.ra.deg, 'dec': common.dec.deg}).write(path)
+    again = run(maps, path, tmp_path / 'out')
+    assert list(again['status']) == ['resumed', 'resumed']
+
+
+def test_common_catalog_away_from_observed_pixels(maps, tmp_path):
+    with fits.open(maps[0]) as hdus:
+        hdus[0].data[:, 60:] = np.nan
+        hdus[0].data[10, 10] = np.nan
+        hdus.writeto(tmp_path / 'm.fits')
+    sky = read_pacs_map(maps[0]).wcs.pixel_to_world(
+        [10, 75, 68, 94, 30, 96], [10, 50, 50, 50, 95, 20])
+    report = run([tmp_path / 'm.fits'], sky, tmp_path)
+    assert list(QTable.read(report['sources'][0])['id']) == [1, 3, 5]
+
+
+def test_no_source_on_the_map(maps, tmp_path):
+    far = SkyCoord([1, np.nan], [80, 5], unit='deg')
+    report = run(maps[:1], far, tmp_path)
+    assert list(report['status', 'error', 'n_sources'][0]) == ['done', '', 0]
+    with fits.open(report['background'][0]) as hdus:
+        assert_array_equal(hdus[0].data, fits.getdata(maps[0]))
+
+
+def test_resume_does_the_rest(maps, catalogs, tmp_path):
+    out = tmp_path / 'out'
+    bad = tmp_path / 'm2.fits'
+    bad.write_bytes(b'SIMPLE')
+    maps.append(bad)
+    catalogs.append(catalogs[0])
+    first = run(maps, catalogs, out)
+    assert list(first['status']) == ['done', 'done', 'error']
+    times = {path: path.stat().st_mtime_ns for path in out.iterdir()
+             if path.name[:2] in ('m0', 'm1')}
+    bad.write_bytes(maps[0].read_bytes())
+    second = run(maps, catalogs, out)
+    assert list(second['status']) == ['resumed', 'resumed', 'done']
+    assert list(second['n_sources']) == [2, 2, 2]
+    assert_array_equal(second['seconds'][:2], first['seconds'][:2])
+    assert second['background'][0] == first['background'][0]
+    assert len(times) == 6
+    assert times == {path: path.stat().st_mtime_ns for path in times}
+    third = run(maps, catalogs, out, overwrite=True)
+    assert list(third['status']) == ['done'] * 3
+    assert not any(times[path] == path.stat().st_mtime_ns for path in times)
+
+
+def test_killed_between_outputs_and_record(maps, catalogs, tmp_path,
+                                           monkeypatch):
+    def write_record(path, record):
+        if record['status'] == 'done':
+            raise KeyboardInterrupt
+        original(path, record)
+
+    original = _job.write_record
+    monkeypatch.setattr(_job, 'write_record', write_record)
+    with pytest.raises(KeyboardInterrupt):
+        run(maps, catalogs, tmp_path)
+    assert (tmp_path / 'm0_sources.ecsv').exists()
+    assert len(QTable.read(tmp_path / 'report.ecsv')) == 0
+    (tmp_path / '.writing-1-00-m0_background.fits').write_text('half')
+    monkeypatch.setattr(_job, 'write_record', original)
+    report = run(maps, catalogs, tmp_path)
+    assert list(report['status']) == ['done', 'done']
+    assert not list(tmp_path.glob('.writing*'))
+
+
+def test_interrupted_run_has_a_report(maps, catalogs, tmp_path, monkeypatch):
+    def read(path):
+        if Path(path).name == 'm1.fits':
+            raise KeyboardInterrupt
+        return original(path)
+
+    original = _job.read_pacs_map
+    monkeypatch.setattr(_job, 'read_pacs_map', read)
+    with pytest.raises(KeyboardInterrupt):
+        run(maps, catalogs, tmp_path)
+    report = QTable.read(tmp_path / 'report.ecsv')
+    assert list(report['map']) == [str(maps[0])]
+    monkeypatch.setattr(_job, 'read_pacs_map', original)
+    assert list(run(maps, catalogs, tmp_path)['status']) == ['resumed',
+                                                             'done']
+
+
+def test_overwriting_run_that_was_interrupted(maps, catalogs, tmp_path,
+                                              monkeypatch):
+    run(maps, catalogs, tmp_path)
+
+    def read(path):
+        raise KeyboardInterrupt
+
+    original = _job.read_pacs_map
+    other = {'remover': make_remover(recenter=True)}
+    monkeypatch.setattr(_job, 'read_pacs_map', read)
+    with pytest.raises(KeyboardInterrupt):
+        run(maps, catalogs, tmp_path, overwrite=True, **other)
+    monkeypatch.setattr(_job, 'read_pacs_map', original)
+    report = run(maps, catalogs, tmp_path, **other)
+    assert list(report['status']) == ['done', 'done']
+
+
+def test_a_missing_output_is_made_again(maps, catalogs, tmp_path):
+    run(maps, catalogs, tmp_path)
+    (tmp_path / 'm1_background.fits').unlink()
+    assert list(run(maps, catalogs, tmp_path)['status']) == ['resumed',
+                                                             'done']
+    assert (tmp_path / 'm1_background.fits').exists()
+
+
+@pytest.mark.parametrize('change', ['remover', 'catalog', 'map', 'common'])
+def test_other_settings(maps, catalogs, tmp_path, change):
+    out = tmp_path / 'out'
+    catalog = tmp_path / 'c.csv'
+    catalog.write_bytes(catalogs[0].read_bytes())
+    run(maps[:1], [catalog], out)
+    before = {path: path.read_bytes() for path in out.iterdir()}
+    kwargs, given, path = {}, [catalog], maps[0]
+    if change == 'remover':
+        kwargs = {'remover': make_remover(apertures=5 * u.arcsec)}
+    elif change == 'catalog':
+        catalog.write_text('ra,dec\n277.45,-2.07\n')
+    elif change == 'map':
+        path = tmp_path / 'm0.fits'
+        path.write_bytes(maps[1].read_bytes())
+    else:
+        given = catalog
+    with pytest.raises(FileExistsError, match='output_dir: .*m0_record.json '
+                                              'was made .* choose another'):
+        run([path], given, out, **kwargs)
+    assert before.items() <= {path: path.read_bytes()
+                              for path in out.iterdir()}.items()
+    report = run([path], given, out, overwrite=True, **kwargs)
+    assert report['status'][0] == 'done'
+
+
+def test_settings_without_effect(maps, catalogs, tmp_path):
+    run(maps, catalogs, tmp_path)
+    remover = make_remover(batch_size=3, device='cpu')
+    report = run(maps, catalogs, tmp_path, remover=remover)
+    assert list(report['status']) == ['resumed', 'resumed']
+
+
+def test_results_outlive_their_maps(fields, catalogs, tmp_path):
+    path = tmp_path / 'here.fits'
+    path.write_bytes((fields / 'm0.fits').read_bytes())
+    run([path], catalogs[:1], tmp_path / 'out')
+    path.unlink()
+    report = run([path], catalogs[:1], tmp_path / 'out')
+    assert report['status'][0] == 'resumed'
+
+
+@pytest.mark.parametrize('name', ['m0_background.fits', 'm0_sources.ecsv',
+                                  'report.ecsv'])
+def test_files_of_something_else(maps, catalogs, tmp_path, name):
+    (tmp_path / name).write_text('mine')
+    with pytest.raises(FileExistsError, match=f'output_dir: .*{name} '):
+        run(maps, catalogs, tmp_path)
+    assert (tmp_path / name).read_text() == 'mine'
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+    report = run(maps, catalogs, tmp_path, overwrite=True)
+    assert list(report['status']) == ['done', 'done']
+
+
+def test_a_failure_leaves_no_old_result(maps, catalogs, tmp_path):
+    path = tmp_path / 'm.fits'
+    path.write_bytes(maps[0].read_bytes())
+    out = tmp_path / 'out'
+    run([path], catalogs[:1], out)
+    path.write_bytes(b'SIMPLE')
+    report = run([path], catalogs[:1], out, overwrite=True)
+    assert report['status'][0] == 'error'
+    assert sorted(entry.name for entry in out.iterdir()) == [
+        'm_record.json', 'report.ecsv']
+
+
+def test_errors_of_catalogs_are_rows(maps, tmp_path):
+    bad = tmp_path / 'bad.csv'
+    bad.write_text('x,y\n1,2\n')
+    report = run(maps, [tmp_path / 'no.csv', bad], tmp_path / 'out')
+    assert list(report['status']) == ['error', 'error']
+    assert report['error'][0] == ('FileNotFoundError: catalog: there is no '
+                                  f'file {tmp_path / "no.csv"}')
+    assert report['error'][1].startswith('ValueError: positions must have')
+
+
+def test_warnings_are_kept(maps, tmp_path):
+    far = [SkyCoord([1], [2], unit='deg')]
+    report = run(maps[:1], far, tmp_path)
+    assert report['warnings'][0] == 'none of the positions lies on the map'
+    record = json.loads((tmp_path / 'm0_record.json').read_text())
+    assert record['warnings'] == report['warnings'][0]
+    assert run(maps[:1], far, tmp_path)['warnings'][0] == record['warnings']
+
+
+def test_mode_and_band_of_headers(maps, catalogs, tmp_path):
+    image = CCDData.read(maps[0])
+    image.meta.update({'INSTRUME': 'PACS', 'OBS_MODE': 'scan map',
+                       'CUSMODE': 'SpirePacsParallel', 'WAVELNTH': 70.0})
+    image.write(tmp_path / 'known.fits')
+    maps = [tmp_path / 'known.fits', maps[1]]
+    report = run(maps, catalogs, tmp_path, remover=None)
+    assert list(report['status']) == ['done', 'error']
+    header = fits.getheader(report['background'][0])
+    assert (header['CRMODE'], header['CRBAND']) == ('parallel', 'blue')
+    assert report['error'][1] == ('ValueError: mode is needed: the header of '
+                                  'the map does not tell it')
+    remover = CompactSourceRemover('scanmap', None, cutout_size=64)
+    report = run(maps[:1], catalogs[:1], tmp_path / 'out', remover=remover)
+    header = fits.getheader(report['background'][0])
+    assert (header['CRMODE'], header['CRBAND']) == ('scanmap', 'blue')
+
+
+@pytest.fixture(scope='module')
+def fitted():
+    tiny = {'n_epochs': 1, 'n_batches': 1, 'n_validation_batches': 1,
+            'n_fields': 1, 'width': 1}
+    remover = make_remover(weights=None, batch_size=2, seed=3)
+    return remover.fit(None, training=tiny)
+
+
+def test_fitted_remover(maps, catalogs, tmp_path, fitted):
+    out = tmp_path / 'out'
+    report = run(maps, catalogs, out, remover=fitted)
+    assert list(report['status']) == ['done', 'done']
+    (saved,) = out.glob('batch_remover-*.safetensors')
+    loaded = CompactSourceRemover.load(saved)
+    background = loaded.remove(read_pacs_map(maps[0]),
+                               QTable.read(catalogs[0])).background
+    assert_array_equal(fits.getdata(report['background'][0]),
+                       background.data)
+    # One that went through a file is the same.
+    report = run(maps, catalogs, out, remover=loaded)
+    assert list(report['status']) == ['resumed', 'resumed']
+    with pytest.raises(FileExistsError, match='other settings'):
+        run(maps, catalogs, out, remover=make_remover())
+
+
+def test_weights_of_a_file(maps, catalogs, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for seed in (1, 2):
+        nn.save_weights(nn.build_model('separation', width=1, seed=seed),
+                        f'{seed}.safetensors')
+    remover = make_remover(weights='1.safetensors')
+    report = run(maps, catalogs, 'out', remover=remover)
+    assert list(report['status']) == ['done', 'done']
+    Path('2.safetensors').replace('1.safetensors')
+    with pytest.raises(FileExistsError, match='other settings'):
+        run(maps, catalogs, 'out', remover=remover)
+
+
+def test_client(maps, catalogs, tmp_path, client):
+    bad = tmp_path / 'bad.fits'
+    bad.write_bytes(b'')
+    maps, catalogs = [bad, *maps], [catalogs[0], *catalogs]
+    report = run(maps, catalogs, tmp_path / 'dask', n_workers=None,
+                 client=client)
+    assert list(report['map']) == [str(path) for path in maps]
+    assert list(report['status']) == ['error', 'done', 'done']
+    run(maps, catalogs, tmp_path / 'here')
+    assert read_all(tmp_path / 'dask') == read_all(tmp_path / 'here')
+    again = run(maps, catalogs, tmp_path / 'dask', n_workers=None,
+                client=client)
+    assert list(again['status']) == ['error', 'resumed', 'resumed']
+
+
+def test_progress(maps, catalogs, tmp_path, capsys):
+    run(maps, catalogs, tmp_path, progress_bar=True)
+    out, err = capsys.readouterr()
+    assert out == ''
+    assert '2/2' in err
+    assert 'sources/s, 0 errors' in err
+    run(maps, catalogs, tmp_path)
+    assert capsys.readouterr().err == ''
