@@ -6,8 +6,8 @@ Cut postage stamps out of a map, and blend them back.
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-__all__ = ['DiscBlender', 'add_cutouts', 'chunk_slices', 'cutout_radii', 'extract_cutouts',
-           'extract_valid']
+__all__ = ['DiscBlender', 'add_cutouts', 'chunk_slices', 'cutout_radii',
+           'extract_cutouts', 'extract_valid']
 
 # Pixels of cutouts that are handled at a time: bounds the memory.
 _CHUNK_PIXELS = 2_000_000

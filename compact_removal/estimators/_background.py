@@ -7,7 +7,7 @@ memory does not grow with the map or the number of its sources; a tile
 knows all that reaches into it, so no seam can be seen.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from tqdm import tqdm
@@ -16,11 +16,10 @@ from compact_removal.cutouts import (DiscBlender, chunk_slices, cutout_radii,
                                      extract_cutouts)
 from compact_removal.estimators._engine import FLAG, PIXEL_FLAG
 from compact_removal.estimators._tiles import make_tiles
-from compact_removal.masks import draw_discs, scale_factor
+from compact_removal.masks import draw_discs, scale_factor, source_snr
 from compact_removal.photometry import aperture_weights
 from compact_removal.psf_learning import learn_psf
-from compact_removal.source_models import (SourceModels, fit_sources,
-                                           render_sources)
+from compact_removal.source_models import SourceModels, fit_sources
 from compact_removal.source_psf import SourcePSF
 
 # Soft edge of the holes, in nominal pixels.
@@ -118,18 +117,19 @@ def estimate_background(input_map, sources, predict, *, band, sizes,
     if rows.size == 0:
         return found
     taper = _TAPER * scale_factor(band, input_map.pixel_scale)
+    tiles = make_tiles(shape, int(np.ceil(apertures.max() + max(sizes))) + 3)
     models = _fit(input_map, sources, rows, band)
+    models = replace(models, noise=_spread(input_map, models, tiles, band))
     if separates:
         limit = max(sizes) / 2 - taper - 1
         reach = np.maximum(models.reach(_FAINTEST_WING), apertures.max())
         sources.footprint[rows] = np.maximum(sources.radius[rows],
                                              np.minimum(reach, limit))
-    margin = int(np.ceil(apertures.max() + max(sizes))) + 3
     work = _Work(input_map, sources, models, predict, band, sizes, separates,
-                 apertures, error_scale, taper, margin, rows, found)
+                 apertures, error_scale, taper, rows, found)
     with tqdm(total=rows.size, disable=not progress_bar,
               unit='source') as bar:
-        for tile in make_tiles(shape, margin):
+        for tile in tiles:
             bar.update(work.process(tile))
     return found
 
@@ -148,6 +148,30 @@ def _fit(input_map, sources, rows, band):
     return SourceModels(x, y, fit.flux, fit.shapes, psf, noise)
 
 
+def _spread(input_map, models, tiles, band):
+    """
+    Standard deviation of the background around each source.
+
+    In the annuli of the signal-to-noise ratio, but without the light of
+    the sources.
+    """
+    factor = scale_factor(band, input_map.pixel_scale)
+    inner, outer = (radius * factor for radius in band.annulus_radii)
+    spread = np.zeros(models.x.size)
+    for tile in tiles:
+        mine = np.flatnonzero(tile.distance(models.x, models.y) <= 0)
+        if mine.size:
+            moved = models.moved(-tile.window[1].start,
+                                 -tile.window[0].start)
+            clean = input_map.window(tile.window)
+            clean -= moved.render(clean.shape)
+            _, _, spread[mine] = source_snr(
+                clean, moved.x[mine], moved.y[mine],
+                source_radius=band.source_radius * factor,
+                annulus_radii=(inner, outer))
+    return np.where(spread > 0, spread, models.noise)
+
+
 @dataclass
 class _Work:
     """
@@ -164,7 +188,6 @@ class _Work:
     apertures: np.ndarray
     error_scale: object
     taper: float
-    margin: int
     rows: np.ndarray
     found: Background
 
@@ -184,7 +207,7 @@ class _Work:
         data = self.input_map.window(tile.window)
         light = models.render(data.shape)
         radius = sources.radius[rows]
-        near = distance <= self.margin + radius.max()
+        near = distance <= tile.margin + radius.max()
         count = draw_discs(data.shape, models.x[near], models.y[near],
                            radius[near])
         opened = np.isfinite(data) & (count == 0)
@@ -286,7 +309,7 @@ class _Work:
             total, _ = extract_cutouts(light, x, y, size, fill=0.0)
             own = models.draw(chosen, corners, size)
             floor = _SHARED_LIGHT * np.nan_to_num(
-                sources.std[rows])[:, None, None]
+                models.noise[chosen])[:, None, None]
             share = np.divide(np.maximum(own, 0) + floor,
                               np.maximum(total, 0) + floor,
                               out=np.ones_like(own), where=total + floor > 0)

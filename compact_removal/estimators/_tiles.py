@@ -22,11 +22,14 @@ class Tile(NamedTuple):
         Rows and columns of the part, and of the part with a margin.
     inside : tuple of slice
         Rows and columns of the part in the window.
+    margin : int
+        Width of the margin, where the map does not end (pixels).
     """
 
     core: tuple
     window: tuple
     inside: tuple
+    margin: int
 
     def distance(self, x, y):
         """
@@ -88,5 +91,5 @@ def make_tiles(shape, margin):
             inside = tuple(slice(one.start - wide.start,
                                  one.stop - wide.start)
                            for one, wide in zip(core, window, strict=True))
-            tiles.append(Tile(core, window, inside))
+            tiles.append(Tile(core, window, inside, margin))
     return tiles
