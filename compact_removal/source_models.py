@@ -49,7 +49,7 @@ _NEIGHBOR_PRIOR = (0.5, 3.0)
 # Rounds until neighbours agree; later ones go part of the way, so that
 # they cannot swing. Agreed is what changes by less than a share of the
 # flux plus that of a source with this peak over the noise.
-_MAX_ROUNDS = 25
+_MAX_ROUNDS = 60
 _N_FULL_ROUNDS = 5
 _RELAXATION = 0.6
 _TOLERANCE = (1e-3, 0.01)
@@ -93,7 +93,7 @@ def fit_sources(data, x, y, psf, noise, *, mask=None):
     Gaussian random field. Priors keep shift, width and elongation near
     their nominal values where a source is faint. Sources within 2.25
     FWHM are fitted along, those within 6 FWHM taken out, repeatedly,
-    until the fluxes agree to 0.1 %, or 25 times.
+    until the fluxes agree to 0.1 %, at most 60 times.
 
     Parameters
     ----------
@@ -144,11 +144,11 @@ def fit_sources(data, x, y, psf, noise, *, mask=None):
         graininess[rows] = measure_graininess(data, x[rows], y[rows], psf,
                                               mask=mask)
     blend_error = np.zeros(x.size)
-    settled = crowd.n_neighbors == 0
+    settled = np.zeros(x.size, dtype=bool)
     for i in range(_MAX_ROUNDS + 1):
         # all neighbours as they were: no source comes before another
         old, old_shapes = flux.copy(), shapes.copy()
-        chosen = np.flatnonzero(~settled) if i else np.arange(x.size)
+        chosen = np.flatnonzero(~settled)
         for rows, blended in crowd.batches(chosen):
             patches = SourcePatches(data, x[rows], y[rows], psf, _FIT_RADIUS,
                                     mask=mask)
@@ -166,9 +166,10 @@ def fit_sources(data, x, y, psf, noise, *, mask=None):
             shapes[chosen] += (1 - _RELAXATION) * (old_shapes
                                                    - shapes)[chosen]
         share, floor = _TOLERANCE
-        moved = (np.abs(flux - old) > share * flux + floor * unit / psf(0)
-                 if i else np.ones(x.size, dtype=bool))
-        settled = ~crowd.near_any(moved)
+        moved = crowd.n_neighbors > 0
+        if i:
+            moved &= np.abs(flux - old) > share * flux + floor * unit / psf(0)
+        settled = ~(moved | crowd.near_any(moved))
         if settled.all():
             break
     return SourceFit(flux, shapes, settled, blend_error)
