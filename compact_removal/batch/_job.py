@@ -3,6 +3,7 @@
 What a worker does with one map.
 """
 
+import contextlib
 import threading
 import time
 import warnings
@@ -140,7 +141,8 @@ def remove_one(job):
             _delete_outputs(job)
             record = job.make_record('done', **_process(job))
         except Exception as error:  # one map must not stop the others
-            _delete_outputs(job)
+            with contextlib.suppress(OSError):
+                _delete_outputs(job)
             record = job.make_record('error', describe_error(error))
     messages = dict.fromkeys(one_line(entry.message) for entry in caught)
     record['warnings'] = '; '.join(messages)

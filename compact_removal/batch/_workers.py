@@ -116,9 +116,11 @@ def run_local(function, tasks, *, n_workers, prepare=None):
                                'n_workers=1')
                         raise RuntimeError(msg) from error
                     lost.append(task)
-                else:
-                    proven = True
-                    yield task[0], result
+                    continue
+                except Exception as error:  # it could not be pickled
+                    result = error
+                proven = True
+                yield task[0], result
         for worker in workers[1:]:
             worker.discard()
         for number, argument in lost:

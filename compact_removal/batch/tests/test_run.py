@@ -16,7 +16,7 @@ from astropy.table import QTable, Table
 from numpy.testing import assert_array_equal
 
 from compact_removal import CompactSourceRemover, nn
-from compact_removal.batch import _job, remove_many
+from compact_removal.batch import _job, _workers, remove_many
 from compact_removal.datasets import make_example_field, read_pacs_map
 
 COMMON_ROWS = [[1, 3], [0, 4]]
@@ -315,6 +315,34 @@ def test_a_failure_leaves_no_old_result(maps, catalogs, tmp_path):
     assert report['status'][0] == 'error'
     assert sorted(entry.name for entry in out.iterdir()) == [
         'm_record.json', 'report.ecsv']
+
+
+def test_a_full_disk_leaves_no_half_results(maps, catalogs, tmp_path,
+                                            monkeypatch):
+    def write(result, paths, *, overwrite):
+        paths['background'].write_text('half')
+        raise OSError(28, 'No space left on device')
+
+    monkeypatch.setattr(_job, 'write_result', write)
+    report = run(maps, catalogs, tmp_path)
+    assert list(report['error']) == [
+        'OSError: [Errno 28] No space left on device'] * 2
+    assert read_all(tmp_path) == {}
+
+
+def test_dead_workers_are_rows(maps, catalogs, tmp_path, monkeypatch):
+    def run_some(function, tasks):
+        yield 1, _workers.WorkerDiedError('the worker process died, twice')
+        yield 0, function(tasks[0][1])
+
+    monkeypatch.setattr(_workers, 'run_here', run_some)
+    report = run(maps, catalogs, tmp_path)
+    assert list(report['status']) == ['done', 'error']
+    assert report['error'][1] == ('WorkerDiedError: the worker process died, '
+                                  'twice')
+    monkeypatch.undo()
+    assert list(run(maps, catalogs, tmp_path)['status']) == ['resumed',
+                                                             'done']
 
 
 def test_errors_of_catalogs_are_rows(maps, tmp_path):

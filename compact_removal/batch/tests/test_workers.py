@@ -41,13 +41,14 @@ def environment(name):
 
 def test_killed_workers_lose_nothing(tmp_path):
     once = str(tmp_path / 'killed once')
-    texts = ['a', 'deadly', 'b', once, 'c']
+    texts = ['a', 'deadly', 'b', once, 'bad']
     results = dict(run_local(work, enumerate(texts), n_workers=2))
     assert sorted(results) == list(range(len(texts)))
     died = results.pop(1)
     assert isinstance(died, WorkerDiedError)
     assert str(died) == 'the worker process died, twice'
-    texts.pop(1)
+    assert repr(results.pop(4)) == "ValueError('this one is bad')"
+    del texts[1], texts[3]
     assert [results[number] for number in sorted(results)] == [
         2 * text for text in texts]
 
