@@ -321,12 +321,6 @@ class SourceModels:
     psf: object
     noise: np.ndarray
 
-    def reach(self, share):
-        """
-        Where the wings fall below a share of the noise (pixels).
-        """
-        return self.psf.radius_of(self.flux, share * self.noise)
-
     def moved(self, dx, dy):
         """
         The same sources in other pixel coordinates.
@@ -436,8 +430,8 @@ def render_sources(shape, x, y, flux, shapes, psf, *, noise=None):
             mine = rows[part]
             dx = column[mine, None] - x[mine, None] + grid
             dy = row[mine, None] - y[mine, None] + grid
-            stamps = flux[mine, None, None] * psf.evaluate(
-                dx[:, None, :], dy[:, :, None], shapes[mine, None, None])
+            stamps = flux[mine, None, None] * psf.evaluate_stamps(
+                dx, dy, shapes[mine])
             add_cutouts(model, stamps, column[mine] - size,
                         row[mine] - size)
     return model

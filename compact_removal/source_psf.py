@@ -288,6 +288,37 @@ class SourcePSF:
                                        self._place(dx, dy, shapes), order=3)
         return values
 
+    def evaluate_stamps(self, dx, dy, shapes):
+        """
+        The PSF on grids around sources.
+
+        As `evaluate`, but beyond four full widths, where width and
+        elongation have next to no influence, the round PSF is taken.
+
+        Parameters
+        ----------
+        dx, dy : `~numpy.ndarray`
+            Offsets of the columns and of the rows (pixels), evenly
+            around 0, shape ``(n, m)``.
+        shapes : `~numpy.ndarray`
+            Shape ``(n, 5)``.
+
+        Returns
+        -------
+        values : `~numpy.ndarray`
+            Fraction of the flux per pixel, shape ``(n, m, m)``.
+        """
+        size = dx.shape[1]
+        half = min(int(np.ceil(_HALF_TABLE * self.fwhm)) + 2, size // 2)
+        core = slice(size // 2 - half, size // 2 + half + 1)
+        radius = np.hypot((dx - shapes[:, :1])[:, None, :],
+                          (dy - shapes[:, 1:2])[:, :, None])
+        values = (self(radius) if size > 2 * half + 1
+                  else np.empty(radius.shape))
+        values[:, core, core] = self.evaluate(
+            dx[:, None, core], dy[:, core, None], shapes[:, None, None])
+        return values
+
     def whitener(self, level, radius):
         """
         Matrix that makes the background of a patch white.

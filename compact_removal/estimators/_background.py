@@ -7,7 +7,7 @@ memory does not grow with the map or the number of its sources; a tile
 knows all that reaches into it, so no seam can be seen.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from tqdm import tqdm
@@ -119,13 +119,15 @@ def estimate_background(input_map, sources, predict, *, band, sizes,
     taper = _TAPER * scale_factor(band, input_map.pixel_scale)
     tiles = make_tiles(shape, int(np.ceil(apertures.max() + max(sizes))) + 3)
     models = _fit(input_map, sources, rows, band)
-    models = replace(models, noise=_spread(input_map, models, tiles, band))
+    light = _Light(models)
+    spread = _spread(input_map, models, light, tiles, band)
     if separates:
         limit = max(sizes) / 2 - taper - 1
-        reach = np.maximum(models.reach(_FAINTEST_WING), apertures.max())
+        reach = np.maximum(models.psf.radius_of(
+            models.flux, _FAINTEST_WING * spread), apertures.max())
         sources.footprint[rows] = np.maximum(sources.radius[rows],
                                              np.minimum(reach, limit))
-    work = _Work(input_map, sources, models, predict, band, sizes, separates,
+    work = _Work(input_map, sources, models, light, spread, predict, band, sizes, separates,
                  apertures, error_scale, taper, rows, found)
     with tqdm(total=rows.size, disable=not progress_bar,
               unit='source') as bar:
@@ -148,7 +150,27 @@ def _fit(input_map, sources, rows, band):
     return SourceModels(x, y, fit.flux, fit.shapes, psf, noise)
 
 
-def _spread(input_map, models, tiles, band):
+class _Light:
+    """
+    The light of all sources in the windows of tiles; the last is kept.
+    """
+
+    def __init__(self, models):
+        self._models = models
+        self._last = None, None
+
+    def draw(self, tile, shape):
+        """
+        Draw the sources on a window.
+        """
+        if self._last[0] is not tile:
+            moved = self._models.moved(-tile.window[1].start,
+                                       -tile.window[0].start)
+            self._last = tile, moved.render(shape)
+        return self._last[1]
+
+
+def _spread(input_map, models, light, tiles, band):
     """
     Standard deviation of the background around each source.
 
@@ -161,12 +183,11 @@ def _spread(input_map, models, tiles, band):
     for tile in tiles:
         mine = np.flatnonzero(tile.distance(models.x, models.y) <= 0)
         if mine.size:
-            moved = models.moved(-tile.window[1].start,
-                                 -tile.window[0].start)
             clean = input_map.window(tile.window)
-            clean -= moved.render(clean.shape)
+            clean -= light.draw(tile, clean.shape)
             _, _, spread[mine] = source_snr(
-                clean, moved.x[mine], moved.y[mine],
+                clean, models.x[mine] - tile.window[1].start,
+                models.y[mine] - tile.window[0].start,
                 source_radius=band.source_radius * factor,
                 annulus_radii=(inner, outer))
     return np.where(spread > 0, spread, models.noise)
@@ -181,6 +202,8 @@ class _Work:
     input_map: object
     sources: object
     models: object
+    light: _Light
+    spread: np.ndarray
     predict: object
     band: object
     sizes: tuple
@@ -205,7 +228,7 @@ class _Work:
         # in pixels of the window from here on
         models = models.moved(-tile.window[1].start, -tile.window[0].start)
         data = self.input_map.window(tile.window)
-        light = models.render(data.shape)
+        light = self.light.draw(tile, data.shape)
         radius = sources.radius[rows]
         near = distance <= tile.margin + radius.max()
         count = draw_discs(data.shape, models.x[near], models.y[near],
@@ -309,7 +332,7 @@ class _Work:
             total, _ = extract_cutouts(light, x, y, size, fill=0.0)
             own = models.draw(chosen, corners, size)
             floor = _SHARED_LIGHT * np.nan_to_num(
-                models.noise[chosen])[:, None, None]
+                self.spread[chosen])[:, None, None]
             share = np.divide(np.maximum(own, 0) + floor,
                               np.maximum(total, 0) + floor,
                               out=np.ones_like(own), where=total + floor > 0)

@@ -111,7 +111,7 @@ def predict_background(model, image, validity, *, sources=None, fwhm=3.0,
     model.to(device=device, memory_format=torch.channels_last).eval()
     results = []
     starts = range(0, len(image), int(batch_size))
-    with torch.no_grad():
+    with torch.inference_mode():
         for start in tqdm(starts, disable=not progress_bar, unit='batch'):
             part = slice(start, start + int(batch_size))
             # Offset and range are taken out in double precision: single

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from compact_removal import nn
+from compact_removal.nn import separation
 from compact_removal.nn.models import make_model
 from compact_removal.nn.networks import SeparationUNet
 from compact_removal.nn.separation import (SeparationLoss,
@@ -267,6 +268,23 @@ def test_bridge(model, cutouts):
     other = nn.predict(model, image, valid, sources=sources, fwhm=fwhm,
                        psf_error=0.5)
     assert np.any(other.background != found.background)
+
+
+def test_bfloat16_makes_little_difference(cutouts, monkeypatch):
+    model = nn.load_weights(nn.find_weights('separation', 'scanmap'))[0]
+    image, valid, sources, fwhm, psf_error = cutouts
+    results = []
+    for wanted in (True, False):
+        monkeypatch.setattr(separation, '_has_bfloat16',
+                            lambda device, wanted=wanted: wanted)
+        with torch.inference_mode():
+            results.append(model(image, valid, sources, fwhm, psf_error))
+    half, single = results
+    assert all(value.dtype == torch.float32 for value in half)
+    assert not torch.equal(half.background, single.background)
+    torch.testing.assert_close(half.error, single.error, rtol=0.1, atol=0)
+    difference = (half.background - single.background) / single.error
+    assert difference.abs().max() < 0.1
 
 
 def test_network_shapes():
