@@ -29,6 +29,9 @@ _STRUCTURE = {'SIMPLE', 'XTENSION', 'BITPIX', 'NAXIS', 'NAXIS1', 'NAXIS2',
 # The image HDUs of a product that are read.
 _PLANES = {'image', 'coverage', 'error', 'stdev'}
 
+# FITS files consist of blocks of so many bytes.
+_BLOCK = 2880
+
 # What a damaged file may raise, before anything is made of it.
 _DAMAGE = (OSError, EOFError, zlib.error, fits.VerifyError,
            AstropyUserWarning, ValueError, TypeError, LookupError)
@@ -52,7 +55,9 @@ def read_pacs_map(path):
     Returns
     -------
     ccd : `~astropy.nddata.CCDData`
-        The map, float64, with its unit and WCS. ``mask`` is True in
+        The map, with its unit and WCS, in the native byte order;
+        float32 stays float32, integers become float64 (astropy gives
+        float32 for scaled 16-bit integers). ``mask`` is True in
         pixels that are not finite or have no coverage; their values are
         NaN. In a PACS product without ``coverage`` HDU, pixels that are
         exactly 0 count as not observed; in other maps 0 is a value like
@@ -72,7 +77,9 @@ def read_pacs_map(path):
     FileNotFoundError
         If there is no such file.
     ValueError
-        If the file is neither kind of map, or is truncated or corrupt.
+        If the file is neither kind of map, or is truncated or corrupt,
+        as far as this can be told: cards ``CHECKSUM`` and ``DATASUM``
+        are checked where there are any.
 
     Notes
     -----
@@ -93,7 +100,8 @@ def read_pacs_map(path):
     except FileNotFoundError:
         raise
     except _DAMAGE as error:
-        msg = f'path is no readable FITS file: {path} ({error})'
+        reason = ' '.join(str(error).split())
+        msg = f'path is no readable FITS file: {path} ({reason})'
         raise ValueError(msg) from error
     return _make_map(hdus, path)
 
@@ -104,15 +112,19 @@ def _load(path):
     """
     with open(path, 'rb') as file:
         packed = file.read(2) == b'\x1f\x8b'
+    if packed:
+        _check_gzip(path)
     with contextlib.ExitStack() as stack:
         # astropy only warns of these, and leaves out what is missing
         stack.enter_context(warnings.catch_warnings())
         for message in ('File may have been truncated',
-                        'Error validating header'):
+                        'Error validating header',
+                        '(Checksum|Datasum) verification failed'):
             warnings.filterwarnings('error', message, AstropyUserWarning)
         opener = gzip.open if packed else open
         source = stack.enter_context(opener(path, 'rb'))
-        hdus = stack.enter_context(fits.open(source, memmap=False))
+        hdus = stack.enter_context(fits.open(source, memmap=False,
+                                              checksum=True))
         loaded, product = [], False
         for hdu in hdus:
             name = hdu.name.lower()
@@ -123,10 +135,23 @@ def _load(path):
                 _ = hdu.data
             list(hdu.header.values())
             loaded.append(hdu)
-        while packed and source.read(2**20):
-            # the check sum is behind the last byte
-            pass
     return loaded
+
+
+def _check_gzip(path):
+    """
+    Read a gzipped file to its end, where its check sum is.
+
+    This comes first: astropy may take forever to make sense of what a
+    damaged file unpacks to, and does not see that it is too short.
+    """
+    size = 0
+    with gzip.open(path, 'rb') as source:
+        while block := source.read(2**20):
+            size += len(block)
+    if size % _BLOCK:
+        msg = 'File may have been truncated'
+        raise ValueError(msg)
 
 
 def _make_map(hdus, path):
@@ -147,7 +172,7 @@ def _make_map(hdus, path):
     if wcs is None:
         msg = f'path has no celestial WCS in HDU {hdu.name!r}: {path}'
         raise ValueError(msg)
-    data = np.array(hdu.data, dtype=float)
+    data = _as_floats(hdu.data)
     mask = ~np.isfinite(data)
     meta = _make_meta(hdus, hdu, wcs)
     uncertainty = None
@@ -165,7 +190,7 @@ def _make_map(hdus, path):
             mask |= data == 0
         for name in ('error', 'stdev'):
             if name in names:
-                error = np.array(names[name].data, dtype=float)
+                error = _as_floats(names[name].data)
                 good = np.isfinite(error) & (error > 0) & ~mask
                 uncertainty = StdDevUncertainty(
                     np.where(good, error, np.nan))
@@ -173,6 +198,14 @@ def _make_map(hdus, path):
     data[mask] = np.nan
     return CCDData(data, unit=unit, wcs=wcs, mask=mask,
                    uncertainty=uncertainty, meta=meta)
+
+
+def _as_floats(data):
+    """
+    A copy as floats in the native byte order.
+    """
+    dtype = data.dtype.newbyteorder('=') if data.dtype.kind == 'f' else float
+    return np.array(data, dtype=dtype)
 
 
 def _find_plain(hdus, path):
@@ -197,7 +230,7 @@ def _unit(header):
     """
     text = header.get('BUNIT', header.get('QTTY____'))
     try:
-        return u.Unit(text) if text else None
+        return u.Unit(text) if text and isinstance(text, str) else None
     except ValueError:
         return None
 
@@ -206,6 +239,10 @@ def _wcs(header):
     """
     Celestial WCS of an image, or None.
     """
+    if not all(f'{name}{axis}' in header for name in ('CRVAL', 'CRPIX')
+               for axis in (1, 2)):
+        # lost; astropy would take 0 for them
+        return None
     with warnings.catch_warnings():
         warnings.simplefilter('ignore', FITSFixedWarning)
         try:

@@ -89,7 +89,8 @@ def check_state(model, state, *, name='weights'):
     Raises
     ------
     ValueError
-        If names or shapes differ, or values are not finite.
+        If names, shapes or kinds of numbers differ, or values are not
+        finite in single precision.
 
     Examples
     --------
@@ -109,7 +110,11 @@ def check_state(model, state, *, name='weights'):
             msg = (f'{name}: {key} must have shape {tuple(tensor.shape)}, '
                    f'got {tuple(state[key].shape)}')
             raise ValueError(msg)
-        if not torch.isfinite(state[key]).all():
+        if tensor.is_floating_point() != state[key].is_floating_point():
+            msg = (f'{name}: {key} must hold numbers like {tensor.dtype}, '
+                   f'got {state[key].dtype}')
+            raise ValueError(msg)
+        if not torch.isfinite(state[key].float()).all():
             msg = f'{name}: {key} has values that are not finite'
             raise ValueError(msg)
 
@@ -120,7 +125,7 @@ def save_weights(model, path, metadata=None):
 
     Kernels are stored with half precision, everything else (biases,
     normalisation) in single precision. The file appears complete or not
-    at all.
+    at all, and holds a hash of its content.
 
     Parameters
     ----------
@@ -158,13 +163,29 @@ def save_weights(model, path, metadata=None):
     header = {'format': _FORMAT, 'network': model.network_name,
               'width': model.width,
               'metadata': {} if metadata is None else metadata}
+    tensors = to_saveable(tensors)
+    header['content_sha256'] = _hash_content(header, tensors)
     # One key only: safetensors does not keep their order, and the hash
     # of the file must depend on its content alone.
     header = {_HEADER_KEY: json.dumps(header, sort_keys=True)}
     temporary = f'{os.fspath(path)}.tmp'
     # Not save_file, which makes files that only their owner can read.
-    Path(temporary).write_bytes(save(to_saveable(tensors), metadata=header))
+    Path(temporary).write_bytes(save(tensors, metadata=header))
     os.replace(temporary, path)
+
+
+def _hash_content(header, tensors):
+    """
+    Hash of header and tensors, whatever their order in the file.
+    """
+    # as JSON gives it back
+    header = json.loads(json.dumps(header))
+    header.pop('content_sha256', None)
+    digest = hashlib.sha256(json.dumps(header, sort_keys=True).encode())
+    for key, tensor in sorted(tensors.items()):
+        digest.update(f'{key} {tensor.dtype} {tuple(tensor.shape)}'.encode())
+        digest.update(tensor.reshape(-1).view(torch.uint8).numpy())
+    return digest.hexdigest()
 
 
 def load_weights(weights):
@@ -189,9 +210,13 @@ def load_weights(weights):
     Raises
     ------
     ValueError
-        If the file is not what it should be.
+        If the file is not what it should be, or not as it was written.
     FileNotFoundError
         If there is no such file.
+    OSError
+        If the file cannot be read.
+    TypeError
+        If ``weights`` is neither a name nor a path.
 
     Examples
     --------
@@ -207,14 +232,12 @@ def load_weights(weights):
     >>> metadata['network'], metadata['width'], metadata['mode']
     ('inpainting', 1, 'scanmap')
     """
-    row = _get_row(weights)
-    path = Path(weights) if row is None else weights_path(row['name'])
-    if not path.is_file():
-        names = ', '.join(one['name'] for one in list_weights()) or 'none'
-        msg = (f'weights must be a file or the name of shipped weights '
-               f'({names}), got {os.fspath(weights)!r}')
-        raise FileNotFoundError(msg)
-    sha256 = compute_sha256(path)
+    row, path = _find_file(weights)
+    try:
+        sha256 = compute_sha256(path)
+    except OSError as error:
+        msg = f'weights in {path} cannot be read: {error.strerror}'
+        raise OSError(msg) from error
     if row is not None and sha256 != row['sha256']:
         msg = (f'weights {row["name"]!r}: the file is damaged (SHA-256 '
                f'{sha256}, expected {row["sha256"]})')
@@ -224,7 +247,8 @@ def load_weights(weights):
             header = file.metadata() or {}
             tensors = {key: file.get_tensor(key) for key in file.keys()}
     except SafetensorError as error:
-        msg = f'weights in {path} are not a safetensors file ({error})'
+        msg = (f'weights in {path} are not a safetensors file '
+               f'({_first_line(error)})')
         raise ValueError(msg) from error
     header = _parse_header(header, path)
     # First without memory: nobody knows yet how large the header says
@@ -232,12 +256,47 @@ def load_weights(weights):
     with torch.device('meta'):
         model = _make_from_header(header, path)
     check_state(model, tensors, name=f'weights in {path}')
+    expected = header.get('content_sha256')
+    if expected is not None and expected != _hash_content(header, tensors):
+        msg = (f'weights in {path} are damaged: their content does not have '
+               f'the hash that was written with it')
+        raise ValueError(msg)
     model = _make_from_header(header, path)
     model.load_state_dict({key: value.float() if value.is_floating_point()
                            else value for key, value in tensors.items()})
     return model.eval(), header['metadata'] | {
         'network': header['network'], 'width': header['width'],
         'sha256': sha256}
+
+
+def _find_file(weights):
+    """
+    Return the row of shipped weights, or `None`, and the file.
+    """
+    if not isinstance(weights, (str, os.PathLike)):
+        msg = ('weights must be a file or the name of shipped weights, got '
+               f'{type(weights).__name__}')
+        raise TypeError(msg)
+    row = _get_row(weights)
+    path = Path(weights) if row is None else weights_path(row['name'])
+    try:
+        is_file = path.is_file()
+    except OSError:
+        # a name that is too long, or a folder that is not open to us
+        is_file = False
+    if not is_file:
+        names = ', '.join(one['name'] for one in list_weights()) or 'none'
+        msg = (f'weights must be a file or the name of shipped weights '
+               f'({names}), got {os.fspath(weights)!r}')
+        raise FileNotFoundError(msg)
+    return row, path
+
+
+def _first_line(error):
+    """
+    What an error tells, without the traces that PyTorch adds.
+    """
+    return (str(error).splitlines() or [''])[0]
 
 
 def _parse_header(metadata, path):
@@ -248,9 +307,9 @@ def _parse_header(metadata, path):
         header = json.loads(metadata.get(_HEADER_KEY, ''))
         is_good = (header['format'] == _FORMAT
                    and isinstance(header['network'], str)
-                   and isinstance(header['width'], int)
+                   and type(header['width']) is int
                    and isinstance(header['metadata'], dict))
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, RecursionError, TypeError, ValueError):
         is_good = False
     if not is_good:
         msg = f'weights in {path} have no header of the format {_FORMAT!r}'
@@ -265,7 +324,8 @@ def _make_from_header(header, path):
     try:
         return make_model(header['network'], width=header['width'], seed=0)
     except (RuntimeError, TypeError, ValueError) as error:
-        msg = f'weights in {path} have a header that is not valid: {error}'
+        msg = (f'weights in {path} have a header that is not valid: '
+               f'{_first_line(error)}')
         raise ValueError(msg) from error
 
 

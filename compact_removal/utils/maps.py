@@ -7,7 +7,65 @@ import astropy.units as u
 import numpy as np
 from astropy.wcs.utils import proj_plane_pixel_area
 
-__all__ = ['pixel_area', 'pixel_scale', 'valid_pixels']
+__all__ = ['check_square_pixels', 'pixel_area', 'pixel_scale',
+           'valid_pixels']
+
+# Largest ratio of the axes of a pixel on the sky.
+_MAX_AXIS_RATIO = 1.05
+
+
+def check_square_pixels(wcs):
+    """
+    Refuse a WCS whose pixels are not squares on the sky.
+
+    Holes and apertures are circles in pixels; on other pixels they
+    would be ellipses on the sky.
+
+    Parameters
+    ----------
+    wcs : `~astropy.wcs.WCS`
+        A WCS with celestial axes.
+
+    Raises
+    ------
+    ValueError
+        If the pixels are elongated or skewed by more than 5 percent, or
+        the WCS is not finite or singular. The message starts with
+        ``image``, as what the map is in other functions.
+
+    Examples
+    --------
+    >>> from astropy.wcs import WCS
+    >>> from compact_removal.utils.maps import check_square_pixels
+    >>> wcs = WCS({'CTYPE1': 'RA---TAN', 'CTYPE2': 'DEC--TAN',
+    ...            'CDELT1': -0.5, 'CDELT2': 0.5})
+    >>> check_square_pixels(wcs)
+    """
+    try:
+        celestial = wcs.celestial
+        with np.errstate(invalid='ignore'):
+            matrix = celestial.pixel_scale_matrix
+        numbers = np.concatenate([matrix.ravel(), celestial.wcs.crpix,
+                                  celestial.wcs.crval])
+    except ValueError as error:
+        reason = str(error).splitlines()[-1]
+        msg = f'image must have a valid celestial WCS: {reason}'
+        raise ValueError(msg) from error
+    if not np.all(np.isfinite(numbers)):
+        msg = 'image must have a celestial WCS with finite values'
+        raise ValueError(msg)
+    # axes of the ellipse that a circle in pixels is on the sky
+    major, minor = np.linalg.svd(matrix, compute_uv=False)
+    if major == 0 or minor < 1e-6 * major:
+        msg = 'image must have a celestial WCS that is not singular'
+        raise ValueError(msg)
+    if major > _MAX_AXIS_RATIO * minor:
+        major, minor = ([major, minor] * u.deg).to_value(u.arcsec)
+        msg = ('image must have square pixels (within '
+               f'{_MAX_AXIS_RATIO - 1:.0%}), got axes of {major:.4g} and '
+               f'{minor:.4g} arcsec; resample the map')
+        raise ValueError(msg)
+
 
 
 def pixel_area(wcs):

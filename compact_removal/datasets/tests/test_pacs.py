@@ -157,13 +157,14 @@ def test_unimap_product(product, tmp_path):
     assert np.nanmax(ccd.uncertainty.array) == 1e-4
 
 
-def test_native_floats(product, tmp_path):
+@pytest.mark.parametrize('dtype', ['>f4', '>f8'])
+def test_native_floats(product, tmp_path, dtype):
     for name in ('image', 'coverage', 'stDev'):
-        product[name].data = product[name].data.astype('>f4')
+        product[name].data = product[name].data.astype(dtype)
     product.writeto(tmp_path / 'map.fits')
     ccd = read_pacs_map(str(tmp_path / 'map.fits'))
     for array in (ccd.data, ccd.uncertainty.array):
-        assert array.dtype == np.dtype(float)
+        assert array.dtype == np.dtype(dtype).newbyteorder('=')
         assert array.dtype.isnative
 
 

@@ -41,6 +41,7 @@ def rewrite(path, *, tensors=None, **changes):
     """
     with safe_open(path, framework='pt') as file:
         header = json.loads(file.metadata()['compact_removal']) | changes
+        del header['content_sha256']
         old = {key: file.get_tensor(key) for key in file.keys()}
     save_file(old if tensors is None else tensors(old), path,
               metadata={'compact_removal': json.dumps(header)})
