@@ -210,7 +210,7 @@ def cutout_radii(x, y, corners, size):
     corners = np.asarray(corners)
     dx = corners[:, 0, None] + grid - np.asarray(x, dtype=float)[:, None]
     dy = corners[:, 1, None] + grid - np.asarray(y, dtype=float)[:, None]
-    return np.hypot(dx[:, None, :], dy[:, :, None])
+    return np.sqrt(dx[:, None, :] ** 2 + dy[:, :, None] ** 2)
 
 
 class DiscBlender:
@@ -275,7 +275,8 @@ class DiscBlender:
                                    radii[i] + self._taper)
             dy = np.arange(large[0].start, large[0].stop) - y[i]
             dx = np.arange(large[1].start, large[1].stop) - x[i]
-            phase = (np.hypot(dy[:, None], dx) - radii[i]) / self._taper
+            radius = np.sqrt(dy[:, None] ** 2 + dx ** 2)
+            phase = (radius - radii[i]) / self._taper
             weight = 0.5 + 0.5 * np.cos(np.pi * np.clip(phase, 0, 1))
             self._total[large] += weight
             self.weight[large] = np.maximum(self.weight[large], weight)

@@ -12,7 +12,6 @@ from dataclasses import replace
 import astropy.units as u
 import numpy as np
 from astropy.stats import gaussian_fwhm_to_sigma
-from photutils.psf import ImagePSF
 from scipy.ndimage import map_coordinates, spline_filter
 
 from compact_removal.instruments import Band, PSFParameters
@@ -365,6 +364,9 @@ def as_psf(psf, *, pixel_scale=None):
         return AnalyticPSF(psf)
     if hasattr(psf, 'encircled_energy') and hasattr(psf, 'evaluate'):
         return psf
+    # here, as it takes as long to import as all of this module
+    from photutils.psf import ImagePSF
+
     if isinstance(psf, (ImagePSF, np.ndarray)):
         if pixel_scale is None:
             msg = 'pixel_scale is needed for a PSF that is an image'

@@ -12,8 +12,7 @@ from functools import lru_cache
 import astropy.units as u
 import numpy as np
 from astropy.stats import gaussian_fwhm_to_sigma
-from scipy.ndimage import (gaussian_filter, map_coordinates,
-                           spline_filter)
+from scipy.ndimage import gaussian_filter, map_coordinates
 
 from compact_removal.psf import as_psf
 
@@ -201,8 +200,8 @@ class SourcePSF:
         """
         psf = copy.copy(self)
         psf.mean, psf.prior = np.array(mean), np.array(prior)
-        psf._table = spline_filter(
-            self._values[0] * np.tensordot(coefficients, _basis_tables(), 1))
+        psf._table = self._values[0] * np.tensordot(coefficients,
+                                                    _basis_tables(), 1)
         return psf
 
     def basis(self, dx, dy, shapes):
@@ -221,7 +220,7 @@ class SourcePSF:
             k)``.
         """
         place = self._place(dx, dy, shapes)
-        values = [_look_up(table, place, order=1)
+        values = [_look_up(table, place)
                   for table in _basis_tables()]
         return self._values[0] * np.stack(values, axis=-1)
 
@@ -285,7 +284,7 @@ class SourcePSF:
                   * self(np.sqrt(np.maximum(squared, 0))))
         if self._table is not None:
             values = values + _look_up(self._table,
-                                       self._place(dx, dy, shapes), order=3)
+                                       self._place(dx, dy, shapes))
         return values
 
     def evaluate_stamps(self, dx, dy, shapes):
@@ -311,10 +310,12 @@ class SourcePSF:
         size = dx.shape[1]
         half = min(int(np.ceil(_HALF_TABLE * self.fwhm)) + 2, size // 2)
         core = slice(size // 2 - half, size // 2 + half + 1)
-        radius = np.hypot((dx - shapes[:, :1])[:, None, :],
-                          (dy - shapes[:, 1:2])[:, :, None])
-        values = (self(radius) if size > 2 * half + 1
-                  else np.empty(radius.shape))
+        if size > 2 * half + 1:
+            values = self(np.sqrt(
+                ((dx - shapes[:, :1]) ** 2)[:, None, :]
+                + ((dy - shapes[:, 1:2]) ** 2)[:, :, None]))
+        else:
+            values = np.empty((len(dx), size, size))
         values[:, core, core] = self.evaluate(
             dx[:, None, core], dy[:, core, None], shapes[:, None, None])
         return values
@@ -371,13 +372,13 @@ def _basis_tables():
                      for table in tables])
 
 
-def _look_up(table, place, *, order):
+def _look_up(table, place):
     """
-    Values of a table, prepared for the order, at places; 0 outside.
+    Values of a table between its points; 0 outside.
     """
     inside = np.all((place > 0) & (place < table.shape[0] - 1), axis=0)
     values = np.zeros(inside.shape)
-    values[inside] = map_coordinates(table, place[:, inside], order=order,
+    values[inside] = map_coordinates(table, place[:, inside], order=1,
                                      prefilter=False)
     return values
 

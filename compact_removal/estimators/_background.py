@@ -62,7 +62,7 @@ class Background:
     areas: np.ndarray
 
 
-def estimate_background(input_map, sources, predict, *, band, sizes,
+def estimate_background(input_map, sources, predict, *, band, size,
                         separates, apertures, error_scale,
                         progress_bar=False):
     """
@@ -83,9 +83,8 @@ def estimate_background(input_map, sources, predict, *, band, sizes,
         returns a `~compact_removal.nn.Prediction`.
     band : Band
         The band.
-    sizes : tuple of int
-        Side of the cutouts (pixels), for sources that reach little and
-        for the others.
+    size : int
+        Side of the cutouts (pixels).
     separates : bool
         Whether the network sees the sources; then wings beyond the
         holes are taken out, too.
@@ -116,24 +115,21 @@ def estimate_background(input_map, sources, predict, *, band, sizes,
     rows = sources.ordered()
     if rows.size == 0:
         return found
-    taper = _TAPER * scale_factor(band, input_map.pixel_scale)
-    tiles = make_tiles(shape, int(np.ceil(apertures.max() + max(sizes))) + 3)
     models = _fit(input_map, sources, rows, band)
-    light = _Light(models)
-    spread = _spread(input_map, models, light, tiles, band)
-    if separates:
-        limit = max(sizes) / 2 - taper - 1
-        reach = np.maximum(models.psf.radius_of(
-            models.flux, _FAINTEST_WING * spread), apertures.max())
-        sources.footprint[rows] = np.maximum(sources.radius[rows],
-                                             np.minimum(reach, limit))
-    work = _Work(input_map, sources, models, light, spread, predict, band, sizes, separates,
-                 apertures, error_scale, taper, rows, found)
+    work = _Work(input_map, sources, models, predict, band, size, separates,
+                 apertures, error_scale, rows, found)
     with tqdm(total=rows.size, disable=not progress_bar,
               unit='source') as bar:
-        for tile in tiles:
+        for tile in make_tiles(shape, work.margin()):
             bar.update(work.process(tile))
     return found
+
+
+def hole_taper(band, pixel_scale):
+    """
+    Width of the soft edge of holes, in pixels of the map.
+    """
+    return _TAPER * scale_factor(band, pixel_scale)
 
 
 def _fit(input_map, sources, rows, band):
@@ -150,47 +146,21 @@ def _fit(input_map, sources, rows, band):
     return SourceModels(x, y, fit.flux, fit.shapes, psf, noise)
 
 
-class _Light:
+@dataclass
+class _Window:
     """
-    The light of all sources in the windows of tiles; the last is kept.
+    A tile with its surroundings, in pixels of the window.
+
+    ``spread`` is the standard deviation of the background around each
+    source, without the light of the others; NaN for those far away.
     """
 
-    def __init__(self, models):
-        self._models = models
-        self._last = None, None
-
-    def draw(self, tile, shape):
-        """
-        Draw the sources on a window.
-        """
-        if self._last[0] is not tile:
-            moved = self._models.moved(-tile.window[1].start,
-                                       -tile.window[0].start)
-            self._last = tile, moved.render(shape)
-        return self._last[1]
-
-
-def _spread(input_map, models, light, tiles, band):
-    """
-    Standard deviation of the background around each source.
-
-    In the annuli of the signal-to-noise ratio, but without the light of
-    the sources.
-    """
-    factor = scale_factor(band, input_map.pixel_scale)
-    inner, outer = (radius * factor for radius in band.annulus_radii)
-    spread = np.zeros(models.x.size)
-    for tile in tiles:
-        mine = np.flatnonzero(tile.distance(models.x, models.y) <= 0)
-        if mine.size:
-            clean = input_map.window(tile.window)
-            clean -= light.draw(tile, clean.shape)
-            _, _, spread[mine] = source_snr(
-                clean, models.x[mine] - tile.window[1].start,
-                models.y[mine] - tile.window[0].start,
-                source_radius=band.source_radius * factor,
-                annulus_radii=(inner, outer))
-    return np.where(spread > 0, spread, models.noise)
+    tile: object
+    models: object
+    data: np.ndarray
+    light: np.ndarray
+    opened: np.ndarray
+    spread: np.ndarray
 
 
 @dataclass
@@ -202,70 +172,137 @@ class _Work:
     input_map: object
     sources: object
     models: object
-    light: _Light
-    spread: np.ndarray
     predict: object
     band: object
-    sizes: tuple
+    size: int
     separates: bool
     apertures: np.ndarray
     error_scale: object
-    taper: float
     rows: np.ndarray
     found: Background
+
+    def __post_init__(self):
+        """
+        Numbers that are the same for all tiles.
+        """
+        self.factor = scale_factor(self.band, self.input_map.pixel_scale)
+        self.taper = hole_taper(self.band, self.input_map.pixel_scale)
+        # what a cutout can hold
+        self.limit = max(self.size / 2 - self.taper - 1, 0)
+        self.radius = self.sources.radius[self.rows]
+        # how far a source can change the map
+        self.furthest = self.radius.max()
+        if self.separates:
+            self.furthest = max(self.furthest, self.models.psf.reach,
+                                self.apertures.max())
+
+    def margin(self):
+        """
+        How far beyond a tile the map matters to it.
+        """
+        around = max(self.size / 2, self.band.annulus_radii[1] * self.factor)
+        return int(np.ceil(self.furthest + self.taper + self.apertures.max()
+                           + around)) + 4
 
     def process(self, tile):
         """
         Fill the core of a tile, and tell how many sources are in it.
         """
-        models, sources, rows = self.models, self.sources, self.rows
-        distance = tile.distance(models.x, models.y)
-        mine = distance <= 0
-        reach = sources.footprint[rows] + self.taper
-        chosen = distance <= reach + self.apertures.max() + 2
-        if not chosen.any():
+        distance = tile.distance(self.models.x, self.models.y)
+        # all that may change the core, or apertures that begin in it
+        near = distance <= (self.furthest + self.taper
+                            + self.apertures.max() + 2)
+        if not near.any():
             return 0
-        # in pixels of the window from here on
-        models = models.moved(-tile.window[1].start, -tile.window[0].start)
-        data = self.input_map.window(tile.window)
-        light = self.light.draw(tile, data.shape)
-        radius = sources.radius[rows]
-        near = distance <= tile.margin + radius.max()
-        count = draw_discs(data.shape, models.x[near], models.y[near],
-                           radius[near])
-        opened = np.isfinite(data) & (count == 0)
-        layers = [DiscBlender(data.shape, 2, taper=self.taper)
-                  for _ in range(1 + self.separates)]
-        clean = data - light
-        small = reach + 1 <= min(self.sizes) / 2
-        for size, fits in ((min(self.sizes), small),
-                           (max(self.sizes), ~small)):
-            wanted = np.flatnonzero(chosen & fits)
-            for start in range(0, wanted.size, _CHUNK):
-                self._estimate(wanted[start:start + _CHUNK], size, models,
-                               clean, light, opened, tile, layers)
-        result, error = data, self.found.error[tile.window]
-        weight = np.zeros(data.shape, dtype=np.float32)
+        mine = np.flatnonzero(distance <= 0)
+        window = self._look(tile, np.flatnonzero(near), distance)
+        footprint = self._footprint(window.spread)
+        self.sources.footprint[self.rows[mine]] = footprint[mine]
+        chosen = np.flatnonzero(near & (
+            distance <= footprint + self.taper + self.apertures.max() + 2))
+        layers = [self._take_wings(window, chosen, footprint)]
+        layers += [DiscBlender(window.data.shape, 2, taper=self.taper)
+                   for _ in range(1 + self.separates)]
+        for start in range(0, chosen.size, _CHUNK):
+            self._estimate(window, chosen[start:start + _CHUNK], footprint,
+                           layers)
+        result, error = window.data, self.found.error[tile.window]
+        weight = np.zeros(window.data.shape, dtype=np.float32)
+        # a hole belongs to its source, so it comes last
         for layer in layers:
-            result, error = (layer.blend(0, result), layer.blend(1, error))
+            result, error = layer.blend(0, result), layer.blend(1, error)
             weight = np.maximum(weight, layer.weight)
-        self._sum(np.flatnonzero(mine), models, data, result, light)
-        self._write(tile, result, error, np.where(np.isfinite(data), weight,
-                                                  0))
-        return int(mine.sum())
+        self._sum(window, mine, result, footprint)
+        self._write(tile, result, error,
+                    np.where(np.isfinite(window.data), weight, 0))
+        return mine.size
 
-    def _estimate(self, index, size, models, clean, light, opened, tile,
-                  layers):
+    def _look(self, tile, near, distance):
+        """
+        Cut out the window of a tile, and draw holes and sources on it.
+        """
+        models = self.models.moved(-tile.window[1].start,
+                                   -tile.window[0].start)
+        data = self.input_map.window(tile.window)
+        light = models.render(data.shape)
+        covered = distance <= tile.margin + self.radius.max()
+        count = draw_discs(data.shape, models.x[covered], models.y[covered],
+                           self.radius[covered])
+        spread = np.full(self.rows.size, np.nan)
+        inner, outer = (radius * self.factor
+                        for radius in self.band.annulus_radii)
+        _, _, spread[near] = source_snr(
+            data - light, models.x[near], models.y[near],
+            source_radius=self.band.source_radius * self.factor,
+            annulus_radii=(inner, outer))
+        return _Window(tile, models, data, light,
+                       np.isfinite(data) & (count == 0), spread)
+
+    def _footprint(self, spread):
+        """
+        Radii within which sources change the map.
+        """
+        if not self.separates:
+            return self.radius
+        models = self.models
+        spread = np.where(spread > 0, spread, models.noise)
+        reach = models.psf.radius_of(models.flux, _FAINTEST_WING * spread)
+        return np.maximum(np.maximum(reach, self.apertures.max()),
+                          self.radius)
+
+    def _take_wings(self, window, chosen, footprint):
+        """
+        Take out wings that reach out of the cutouts, by the models alone.
+        """
+        models = window.models
+        layer = DiscBlender(window.data.shape, 2, taper=self.taper)
+        wide = chosen[footprint[chosen] > self.limit]
+        size = 2 * int(np.ceil(self.furthest + self.taper)) + 3
+        clean = window.data - window.light
+        error = np.hypot(self.found.error[window.tile.window],
+                         models.psf.model_error * window.light)
+        for part in chunk_slices(wide.size, size):
+            rows = wide[part]
+            x, y = models.x[rows], models.y[rows]
+            images, corners = extract_cutouts(clean, x, y, size, fill=0.0)
+            errors, _ = extract_cutouts(error, x, y, size, fill=0.0)
+            layer.add((images, errors), x, y, footprint[rows], corners)
+        return layer
+
+    def _estimate(self, window, index, footprint, layers):
         """
         Estimate the background in cutouts, and put them into the layers.
         """
-        sources, rows = self.sources, self.rows[index]
+        sources, rows, size = self.sources, self.rows[index], self.size
+        models = window.models
         x, y = models.x[index], models.y[index]
-        images, corners = extract_cutouts(clean, x, y, size, fill=np.nan)
-        brightness, _ = extract_cutouts(light, x, y, size, fill=0.0)
-        validity, _ = extract_cutouts(opened, x, y, size, fill=False)
-        self._check_open(rows, x, y, corners, images, brightness, validity)
-        prediction = self.predict(images, validity, brightness, models.psf)
+        images, corners = extract_cutouts(window.data, x, y, size,
+                                          fill=np.nan)
+        light, _ = extract_cutouts(window.light, x, y, size, fill=0.0)
+        images -= light
+        validity, _ = extract_cutouts(window.opened, x, y, size, fill=False)
+        self._check_open(rows, x, y, corners, images, light, validity)
+        prediction = self.predict(images, validity, light, models.psf)
         background = prediction.background
         if not np.all(np.isfinite(background)):
             msg = ('weights: the network gave values that are not finite; '
@@ -285,43 +322,40 @@ class _Work:
                 noise = np.where(np.isfinite(noise), noise, 0)
                 deviation = np.where(validity, np.hypot(deviation, noise),
                                      deviation)
-            # first the wings, then the holes: a hole belongs to its source
-            layers[0].add((background, deviation), x, y,
-                          sources.footprint[rows], corners)
+            layers[1].add((background, deviation), x, y,
+                          np.minimum(footprint[index], self.limit), corners)
         else:
             deviation = np.broadcast_to(
                 (scale * np.nan_to_num(sources.std[rows]))[:, None, None],
                 background.shape)
-        layers[-1].add((background, deviation), x, y, sources.radius[rows],
+        layers[-1].add((background, deviation), x, y, self.radius[index],
                        corners)
 
-    def _check_open(self, rows, x, y, corners, images, brightness, validity):
+    def _check_open(self, rows, x, y, corners, images, light, validity):
         """
         Flag holes with little around them, and find what can be used.
         """
-        size = images.shape[-1]
-        factor = scale_factor(self.band, self.input_map.pixel_scale)
+        size = self.size
         around = cutout_radii(x, y, corners, size) <= min(
-            self.band.annulus_radii[1] * factor, size / 2)
+            self.band.annulus_radii[1] * self.factor, size / 2)
         share = (validity & around).sum(axis=(1, 2)) / around.sum(axis=(1, 2))
         self.sources.flags[rows[share < _LITTLE_OPEN]] |= (
             FLAG['little_background'])
         known = np.isfinite(images)
         few = validity.sum(axis=(1, 2)) < _LEAST_OPEN * known.sum(axis=(1, 2))
         for i in np.flatnonzero(few):
-            values = brightness[i][known[i]]
-            validity[i] |= known[i] & (brightness[i] <= np.quantile(
-                values, _FAINTEST_PIXELS))
+            validity[i] |= known[i] & (light[i] <= np.quantile(
+                light[i][known[i]], _FAINTEST_PIXELS))
 
-    def _sum(self, index, models, data, result, light):
+    def _sum(self, window, index, result, footprint):
         """
         Sum the light of each source in its apertures.
 
         Where models of sources overlap, what was removed is shared
         between them in proportion.
         """
-        sources, found = self.sources, self.found
-        removed = np.where(np.isfinite(data), data - result, np.nan)
+        found, models = self.found, window.models
+        removed = window.data - result
         size = 2 * int(np.ceil(self.apertures.max())) + 3
         for part in chunk_slices(index.size, size):
             chosen = index[part]
@@ -329,20 +363,20 @@ class _Work:
             x, y = models.x[chosen], models.y[chosen]
             stack, corners = extract_cutouts(removed, x, y, size,
                                              fill=np.nan)
-            total, _ = extract_cutouts(light, x, y, size, fill=0.0)
+            total, _ = extract_cutouts(window.light, x, y, size, fill=0.0)
             own = models.draw(chosen, corners, size)
             floor = _SHARED_LIGHT * np.nan_to_num(
-                self.spread[chosen])[:, None, None]
+                window.spread[chosen])[:, None, None]
             share = np.divide(np.maximum(own, 0) + floor,
                               np.maximum(total, 0) + floor,
                               out=np.ones_like(own), where=total + floor > 0)
-            mine = own + np.minimum(share, 1) * (stack - total)
+            light = own + np.minimum(share, 1) * (stack - total)
             known = np.isfinite(stack)
-            mine[~known] = 0
+            light[~known] = 0
             for k, aperture in enumerate(self.apertures):
-                radius = np.minimum(aperture, sources.footprint[rows])
+                radius = np.minimum(aperture, footprint[chosen])
                 weights = aperture_weights(x, y, radius, corners, size)
-                found.sums[k, rows] = (weights * mine).sum(axis=(1, 2))
+                found.sums[k, rows] = (weights * light).sum(axis=(1, 2))
                 found.areas[k, rows] = (weights * known).sum(axis=(1, 2))
 
     def _write(self, tile, result, error, weight):

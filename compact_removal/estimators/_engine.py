@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from astropy.utils.exceptions import AstropyUserWarning
-from photutils.centroids import centroid_quadratic
 from scipy.spatial import KDTree
 
 from compact_removal import nn
@@ -135,6 +134,8 @@ def _recenter(input_map, x, y, active, flags):
     """
     Move positions to the quadratic centroid of the core, in place.
     """
+    from photutils.centroids import centroid_quadratic
+
     rows = np.flatnonzero(active)
     box = 2 * _CENTROID_BOX + 1
     patches, corners = extract_valid(input_map.data, x[rows], y[rows], box,

@@ -57,12 +57,15 @@ def fit_remover(remover, band, backgrounds, catalogs, validation, training):
     kept = _background_maps('validation', validation, band, None)
     seed = _integer_seed(remover.seed)
 
+    size = (remover.cutout_size
+            or nn.network_limits(remover.network).usual_size)
+
     def cutouts(maps, n_batches, n_fields, seed):
         return TrainingCutouts(
             remover.mode, maps, bands=[band],
-            real_fraction=1.0 if maps else 0.0, size=remover.cutout_size,
+            real_fraction=1.0 if maps else 0.0, size=size,
             batch_size=max(2, remover.batch_size), n_batches=n_batches,
-            n_fields=n_fields, field_size=2 * remover.cutout_size, seed=seed)
+            n_fields=n_fields, field_size=2 * size, seed=seed)
 
     batches = cutouts(maps, settings['n_batches'], settings['n_fields'], seed)
     validation_batches = cutouts(

@@ -13,7 +13,8 @@ from astropy.utils.exceptions import AstropyUserWarning
 
 from compact_removal import nn
 from compact_removal.estimators import _engine
-from compact_removal.estimators._background import estimate_background
+from compact_removal.estimators._background import (estimate_background,
+                                                    hole_taper)
 from compact_removal.estimators._fitting import (TRAINING_DEFAULTS,
                                                  fit_remover, load_model)
 from compact_removal.estimators._inputs import (read_image, read_positions,
@@ -26,6 +27,10 @@ from compact_removal.instruments import Band, get_band
 from compact_removal.utils.files import check_overwrite
 
 __all__ = ['TRAINING_DEFAULTS', 'CompactSourceRemover', 'RemovalResult']
+
+
+# Pixels between the largest hole and the edge of the cutout, at least.
+_AROUND_HOLES = 4
 
 
 class RemovalResult(namedtuple('RemovalResult', ['background', 'sources'])):
@@ -75,7 +80,8 @@ class CompactSourceRemover(BaseEstimator):
         ``flux``, further ones ``flux_1``, ... Default: one, the
         band's.
     cutout_size : int, optional
-        Side of the cutouts in pixels.
+        Side of the cutouts in pixels. Default: 64 for separation, 96
+        for inpainting, or what the largest hole needs.
     batch_size : int, optional
         Cutouts in one pass through the network.
     device : str, optional
@@ -106,7 +112,7 @@ class CompactSourceRemover(BaseEstimator):
     """
 
     def __init__(self, mode, band, *, network='separation',
-                 weights='default', apertures=None, cutout_size=96,
+                 weights='default', apertures=None, cutout_size=None,
                  batch_size=64, device='auto', recenter=False, seed=None,
                  progress_bar=False):
         self.mode = mode
@@ -146,8 +152,7 @@ class CompactSourceRemover(BaseEstimator):
             ``meta`` the provenance. Masked and non-finite pixels keep
             their values. The footprint of a source is its hole with a
             soft edge; for separation it reaches out to where the wings
-            drop below a tenth of the local standard deviation, but stays
-            in the cutout.
+            drop below a tenth of the local standard deviation.
             ``sources``, a `~astropy.table.QTable` with the columns
             ``id``, ``sky_center``, ``x_center``, ``y_center``, ``snr``
             (eq. 1), ``mask_radius`` (pixels of the map), ``flux``,
@@ -185,11 +190,13 @@ class CompactSourceRemover(BaseEstimator):
                               device=self.device)
 
         limits = nn.network_limits(self.network)
+        size = self.cutout_size
+        if size is None:
+            size = self._cutout_size(limits, sources.radius, hole_taper(
+                band, input_map.pixel_scale))
         background = estimate_background(
             input_map, sources, predict, band=band,
-            sizes=(min(self.cutout_size, limits.usual_size),
-                   self.cutout_size),
-            separates=limits.separates,
+            size=size, separates=limits.separates,
             apertures=(apertures / input_map.pixel_scale).to_value(
                 u.dimensionless_unscaled),
             error_scale=calibration(info, 'hole_error'),
@@ -198,7 +205,7 @@ class CompactSourceRemover(BaseEstimator):
             input_map, background, sources, band=band, apertures=apertures,
             error_scale=calibration(info, 'flux_error'))
         table = make_table(input_map, coordinates, sources, columns)
-        provenance = self._provenance(band, info)
+        provenance = self._provenance(band, info, size)
         provenance['CRNPSF'] = sources.n_psf
         table.meta.update(provenance)
         return RemovalResult(make_ccd(image, background, provenance), table)
@@ -303,12 +310,15 @@ class CompactSourceRemover(BaseEstimator):
         band = get_band(self.mode, self.band)
         for name in ('cutout_size', 'batch_size'):
             value = getattr(self, name)
+            if name == 'cutout_size' and value is None:
+                continue
             if (not isinstance(value, (int, np.integer))
                     or isinstance(value, bool) or value < 1):
                 msg = f'{name} must be a positive integer, got {value!r}'
                 raise ValueError(msg)
         step, smallest, *_ = nn.network_limits(self.network)
-        if self.cutout_size % step or self.cutout_size < smallest:
+        if self.cutout_size is not None and (
+                self.cutout_size % step or self.cutout_size < smallest):
             msg = (f'cutout_size must be a multiple of {step} and at least '
                    f'{smallest} for network {self.network!r}, got '
                    f'{self.cutout_size}')
@@ -366,7 +376,17 @@ class CompactSourceRemover(BaseEstimator):
         json.dumps(params)
         return params
 
-    def _provenance(self, band, info):
+    @staticmethod
+    def _cutout_size(limits, radius, taper):
+        """
+        The usual size, or what the largest hole needs.
+        """
+        largest = np.nanmax(radius, initial=0)
+        steps = np.ceil(2 * (largest + taper + _AROUND_HOLES)
+                        / limits.size_step)
+        return max(limits.usual_size, int(steps) * limits.size_step)
+
+    def _provenance(self, band, info, size):
         """
         What a result must tell of its making, as FITS keywords.
         """
@@ -379,6 +399,6 @@ class CompactSourceRemover(BaseEstimator):
             'CRNET': self.network,
             'CRWEIGHT': info.get('name', 'fitted'),
             'CRSHA256': info.get('sha256', ''),
-            'CRCUTOUT': int(self.cutout_size),
+            'CRCUTOUT': int(size),
             'CRRECENT': bool(self.recenter),
         }

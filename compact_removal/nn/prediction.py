@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from compact_removal.nn.training import resolve_device
+from compact_removal.nn.devices import resolve_device
 
 __all__ = ['Prediction', 'predict_background']
 
@@ -59,7 +59,7 @@ def predict_background(model, image, validity, *, sources=None, fwhm=3.0,
     batch_size : int, optional
         Number of cutouts per batch.
     device : str, optional
-        See `~compact_removal.nn.training.resolve_device`.
+        See `~compact_removal.nn.devices.resolve_device`.
     progress_bar : bool, optional
         Whether to show progress.
 

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from compact_removal.nn import ERROR_RADII
+from compact_removal.nn.devices import has_bfloat16
 from compact_removal.nn.filling import fill_smoothly
 from compact_removal.nn.weighted_loss import WeightedLoss
 
@@ -255,22 +256,12 @@ class SeparationModel(nn.Module):
         inputs, parts, center, spread = self.prepare(
             image, valid, sources, fwhm, psf_error)
         with torch.autocast('cpu', torch.bfloat16,
-                            enabled=_has_bfloat16(image.device)):
+                            enabled=has_bfloat16(image.device)):
             background, log_error, log_flux_error = self.predict_scaled(
                 inputs, parts, fwhm)
         return Estimate(center + spread * background,
                         spread * torch.exp(log_error),
                         spread[:, 0] * torch.exp(log_flux_error))
-
-
-def _has_bfloat16(device):
-    """
-    Whether a processor computes with bfloat16 by itself.
-    """
-    if device.type != 'cpu':
-        return False
-    names = ('_is_avx512_bf16_supported', '_is_amx_tile_supported')
-    return any(getattr(torch.cpu, name, bool)() for name in names)
 
 
 def _clip(difference):

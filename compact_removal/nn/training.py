@@ -15,10 +15,11 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from tqdm import tqdm
 
+from compact_removal.nn.devices import resolve_device
 from compact_removal.nn.losses import InpaintingLoss
 from compact_removal.nn.weights import check_state, to_saveable
 
-__all__ = ['TrainingDivergedError', 'resolve_device', 'train']
+__all__ = ['TrainingDivergedError', 'train']
 
 _CHECKPOINT_FORMAT = 'compact_removal training checkpoint 1'
 _KEYS = ('image', 'validity', 'target', 'aperture', 'sources', 'fwhm',
@@ -29,45 +30,6 @@ class TrainingDivergedError(RuntimeError):
     """
     The loss, one of its terms or its gradient is not finite.
     """
-
-
-def resolve_device(device):
-    """
-    Find the device to compute on.
-
-    Parameters
-    ----------
-    device : str
-        ``'auto'`` (CUDA if there is one, otherwise the CPU) or a name
-        that `torch.device` knows.
-
-    Returns
-    -------
-    device : `torch.device`
-        The device.
-
-    Raises
-    ------
-    ValueError
-        If there is no such device.
-
-    Examples
-    --------
-    >>> from compact_removal.nn.training import resolve_device
-    >>> resolve_device('cpu')
-    device(type='cpu')
-    """
-    if device == 'auto':
-        return torch.device('cuda' if torch.cuda.is_available() else 'cpu')
-    try:
-        found = torch.device(device)
-        torch.empty(0, device=found)
-    except (AssertionError, NotImplementedError, RuntimeError,
-            TypeError) as error:
-        msg = (f"device must be 'auto' or a device that PyTorch can use "
-               f"here, such as 'cpu' or 'cuda', got {device!r}")
-        raise ValueError(msg) from error
-    return found
 
 
 def train(model, batches, validation_batches, *, loss=None, n_epochs=100,
@@ -126,7 +88,7 @@ def train(model, batches, validation_batches, *, loss=None, n_epochs=100,
     seed : int, optional
         Seed of the augmentation.
     device : str, optional
-        See `resolve_device`.
+        See `~compact_removal.nn.devices.resolve_device`.
 
     Returns
     -------

@@ -82,7 +82,7 @@ def test_options(calls):
     assert params == {
         'mode': 'parallel', 'band': None, 'network': 'inpainting',
         'weights': 'w.safetensors', 'device': 'cpu', 'recenter': True,
-        'cutout_size': 96, 'batch_size': 64, 'seed': None,
+        'cutout_size': None, 'batch_size': 64, 'seed': None,
         'progress_bar': False}
 
 

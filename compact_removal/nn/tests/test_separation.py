@@ -275,7 +275,7 @@ def test_bfloat16_makes_little_difference(cutouts, monkeypatch):
     image, valid, sources, fwhm, psf_error = cutouts
     results = []
     for wanted in (True, False):
-        monkeypatch.setattr(separation, '_has_bfloat16',
+        monkeypatch.setattr(separation, 'has_bfloat16',
                             lambda device, wanted=wanted: wanted)
         with torch.inference_mode():
             results.append(model(image, valid, sources, fwhm, psf_error))

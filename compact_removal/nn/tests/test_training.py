@@ -12,10 +12,10 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 from compact_removal.nn.augment import RandomTransform
+from compact_removal.nn.devices import resolve_device
 from compact_removal.nn.losses import InpaintingLoss
 from compact_removal.nn.models import make_model
-from compact_removal.nn.training import (TrainingDivergedError,
-                                         resolve_device, train)
+from compact_removal.nn.training import TrainingDivergedError, train
 
 
 class Batches:
