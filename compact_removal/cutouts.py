@@ -7,7 +7,10 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 __all__ = ['DiscBlender', 'add_cutouts', 'chunk_slices', 'cutout_radii',
-           'extract_cutouts', 'extract_valid']
+           'drop_unusable', 'extract_cutouts', 'extract_valid']
+
+# Values from which on squares may overflow.
+_LARGEST = 1e100
 
 # Pixels of cutouts that are handled at a time: bounds the memory.
 _CHUNK_PIXELS = 2_000_000
@@ -122,6 +125,29 @@ def extract_cutouts(data, x, y, size, *, fill):
     return cutouts, corners
 
 
+def drop_unusable(data):
+    """
+    Set values to NaN that cannot be computed with, in place.
+
+    Parameters
+    ----------
+    data : `~numpy.ndarray`
+        Float64. Infinities and magnitudes of 1e100 and more, whose
+        squares may overflow, become NaN.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from compact_removal.cutouts import drop_unusable
+    >>> data = np.array([1.0, np.inf, -1e200])
+    >>> drop_unusable(data)
+    >>> print(data)
+    [ 1. nan nan]
+    """
+    # NaN compares as false
+    data[~(np.abs(data) < _LARGEST)] = np.nan
+
+
 def extract_valid(data, x, y, size, *, mask=None):
     """
     Cut squares out of a map, with NaN where a pixel cannot be used.
@@ -160,7 +186,7 @@ def extract_valid(data, x, y, size, *, mask=None):
     fill = np.nan if data.dtype.kind == 'f' else 0
     cutouts, corners = extract_cutouts(data, x, y, size, fill=fill)
     cutouts = cutouts.astype(float)
-    cutouts[~np.isfinite(cutouts)] = np.nan
+    drop_unusable(cutouts)
     if fill == 0 and mask is None:
         mask = np.broadcast_to(False, data.shape)
     if mask is not None:

@@ -189,8 +189,10 @@ def _learn(patches, flux, shapes, psf):
             (left_over ** 2).sum(axis=1) / n_known), 1.0)
         own_shapes = np.clip(shapes - mean + solution[:, 2:],
                              -_LARGEST_SHAPE, _LARGEST_SHAPE)
-        mean = mean + step[:5]
-        coefficients = coefficients + step[5:]
+        # within limits, whatever values the map holds
+        mean = np.clip(mean + step[:5], -_LARGEST_SHAPE, _LARGEST_SHAPE)
+        coefficients = np.clip(coefficients + step[5:], -_LARGEST_SHAPE,
+                               _LARGEST_SHAPE)
         shapes = mean + own_shapes
         flux = np.maximum(solution[:, 1], 0)
         variance = np.linalg.inv(matrix)[:, shape, shape]

@@ -128,7 +128,7 @@ def load_model(network, mode, weights):
     ValueError
         If the weights are of another network.
     """
-    if weights == 'default':
+    if isinstance(weights, str) and weights == 'default':
         weights = nn.find_weights(network, get_mode(mode).name)
     model, info = nn.load_weights(weights)
     if info['network'] != network:

@@ -15,8 +15,10 @@ from astropy.table import Row, Table
 from astropy.utils.exceptions import AstropyUserWarning
 from regions import Region
 
+from compact_removal.cutouts import drop_unusable
 from compact_removal.psf import as_psf
-from compact_removal.utils.maps import pixel_area, pixel_scale
+from compact_removal.utils.maps import (check_square_pixels, pixel_area,
+                                        pixel_scale)
 
 _UNIT_TEXT = ('a flux per pixel (Jy/pixel, mJy/pixel), per solid angle '
               '(MJy/sr, mJy/arcsec2) or per beam (Jy/beam with BMAJ and '
@@ -105,7 +107,7 @@ class InputMap:
             Float64, NaN where a pixel must not be used.
         """
         data = self.data[part].astype(float)
-        data[~np.isfinite(data)] = np.nan
+        drop_unusable(data)
         if self.mask is not None:
             data[self.mask[part]] = np.nan
         return data
@@ -143,16 +145,42 @@ def read_image(image):
     if kind not in 'fiu':
         msg = f'image must hold real numbers, got dtype kind {kind!r}'
         raise TypeError(msg)
-    if image.wcs is None or not getattr(image.wcs, 'has_celestial', False):
-        msg = 'image must have a celestial WCS'
-        raise ValueError(msg)
+    wcs = _celestial(image.wcs)
     mask = image.mask
     if mask is not None:
-        mask = np.broadcast_to(np.asarray(mask, dtype=bool), shape)
-    wcs = image.wcs.celestial
+        mask = _plane(np.asarray(mask, dtype=bool), shape, 'a mask')
     to_flux, flux_unit = _flux_conversion(image, pixel_area(wcs))
     return InputMap(np.asarray(image.data), mask, _error(image), wcs,
                     image.unit, pixel_scale(wcs), to_flux, flux_unit)
+
+
+def _celestial(wcs):
+    """
+    The celestial part of a WCS with square pixels.
+    """
+    # that of sliced NDData is wrapped
+    wcs = getattr(wcs, 'low_level_wcs', wcs)
+    try:
+        good = wcs is not None and wcs.has_celestial
+    except (AttributeError, ValueError):
+        good = False
+    if not good:
+        msg = ('image must have a celestial WCS (an astropy.wcs.WCS), got '
+               f'{type(wcs).__name__}')
+        raise ValueError(msg)
+    check_square_pixels(wcs)
+    return wcs.celestial
+
+
+def _plane(values, shape, name):
+    """
+    A plane of the shape of the map.
+    """
+    if values.shape not in ((), shape):
+        msg = (f'image must have {name} of its own shape {shape}, got '
+               f'{values.shape}')
+        raise ValueError(msg)
+    return np.broadcast_to(values, shape)
 
 
 def _error(image):
@@ -164,13 +192,16 @@ def _error(image):
         return None
     try:
         if not isinstance(uncertainty, StdDevUncertainty):
-            uncertainty = uncertainty.represent_as(StdDevUncertainty)
+            # pixels without weight become infinite or NaN
+            with np.errstate(all='ignore'):
+                uncertainty = uncertainty.represent_as(StdDevUncertainty)
     except TypeError:
         msg = ('image must have an uncertainty that can be converted to '
                'StdDevUncertainty (StdDev, Variance, InverseVariance), got '
                f'{type(uncertainty).__name__}')
         raise TypeError(msg) from None
-    values = np.broadcast_to(uncertainty.array, np.shape(image.data))
+    values = _plane(np.asarray(uncertainty.array), np.shape(image.data),
+                    'an uncertainty')
     if uncertainty.unit not in (None, image.unit):
         values = values * uncertainty.unit.to(image.unit)
     return values
@@ -181,7 +212,7 @@ def _flux_conversion(image, area):
     Flux of a pixel of value 1, and its unit.
     """
     unit = image.unit
-    if unit is not None:
+    if isinstance(unit, u.UnitBase):
         for flux in _FLUXES:
             if unit.is_equivalent(flux / u.pix):
                 return 1.0, unit * u.pix
@@ -212,9 +243,11 @@ def _beam_area(image):
     try:
         major, minor = (float(image.meta[key]) for key in ('BMAJ', 'BMIN'))
     except (KeyError, TypeError, ValueError):
+        major = minor = np.nan
+    if not (0 < major < np.inf and 0 < minor < np.inf):
         msg = ('image must have BMAJ and BMIN (degrees) in its header '
                f'when its unit is {image.unit}')
-        raise ValueError(msg) from None
+        raise ValueError(msg)
     return (np.pi / (4 * np.log(2)) * major * minor) * u.deg ** 2
 
 

@@ -53,7 +53,8 @@ def interpolate_errors(errors, radius):
     place = np.clip(np.searchsorted(known, inside) - 1, 0, known.size - 2)
     share = (np.log(inside / known[place])
              / np.log(known[place + 1] / known[place]))
-    logs = np.log(errors)
+    # the errors in a constant map are 0
+    logs = np.log(np.maximum(errors, np.finfo(float).tiny))
     each = np.arange(len(errors))
     value = ((1 - share) * logs[each, place]
              + share * logs[each, place + 1])
@@ -78,6 +79,11 @@ def calibration(info, name):
         Maps signal-to-noise ratios (eq. 1) to factors; 1 where
         validation tells nothing.
 
+    Raises
+    ------
+    ValueError
+        If the factors are not positive numbers.
+
     Examples
     --------
     >>> from compact_removal.estimators.calibration import calibration
@@ -86,11 +92,22 @@ def calibration(info, name):
     >>> print(factor([10.0]))
     [0.5]
     """
-    found = info.get('validation', {}).get(name, 1.0)
-    if isinstance(found, dict):
-        known = np.log(found['snr']), np.log(found['factor'])
-    else:
-        known = [0.0], [np.log(found)]
+    try:
+        found = info.get('validation', {}).get(name, 1.0)
+        if not isinstance(found, dict):
+            found = {'snr': [1.0], 'factor': [float(found)]}
+        snr, factors = (np.array(found[key], dtype=float)
+                        for key in ('snr', 'factor'))
+        good = (snr.ndim == 1 and snr.size > 0 and snr.shape == factors.shape
+                and np.all((snr > 0) & (factors > 0) & (factors < np.inf))
+                and np.all(np.diff(snr) > 0))
+    except (AttributeError, KeyError, TypeError, ValueError):
+        good = False
+    if not good:
+        msg = (f'weights: their calibration of {name} (validation) is '
+               'damaged')
+        raise ValueError(msg)
+    known = np.log(snr), np.log(factors)
 
     def factor(snr):
         snr = np.nan_to_num(snr, nan=1.0, posinf=1e9)

@@ -296,10 +296,21 @@ class CompactSourceRemover(BaseEstimator):
             msg = (f'path: {path} was not written by {cls.__name__}.save; '
                    f'give files with weights alone as weights')
             raise ValueError(msg)
-        params = dict(stored)
-        if params['apertures'] is not None:
-            params['apertures'] = params['apertures'] * u.arcsec
-        remover = cls(**params)
+        try:
+            params = {name: stored[name] for name in cls(None, None)
+                      .get_params()}
+            if params['apertures'] is not None:
+                params['apertures'] = np.array(
+                    params['apertures'], dtype=float) * u.arcsec
+            remover = cls(**params)
+            remover._apertures(remover._check())
+            good = (len(params) == len(stored)
+                    and remover.network == info['network'])
+        except (KeyError, TypeError, ValueError):
+            good = False
+        if not good:
+            msg = f'path: {path} holds parameters that are not allowed'
+            raise ValueError(msg)
         remover.model_, remover.info_ = model, info
         return remover
 
@@ -316,6 +327,9 @@ class CompactSourceRemover(BaseEstimator):
                     or isinstance(value, bool) or value < 1):
                 msg = f'{name} must be a positive integer, got {value!r}'
                 raise ValueError(msg)
+        if not isinstance(self.recenter, (bool, np.bool_)):
+            msg = f'recenter must be True or False, got {self.recenter!r}'
+            raise ValueError(msg)
         step, smallest, *_ = nn.network_limits(self.network)
         if self.cutout_size is not None and (
                 self.cutout_size % step or self.cutout_size < smallest):

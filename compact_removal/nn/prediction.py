@@ -14,6 +14,10 @@ from compact_removal.nn.devices import resolve_device
 __all__ = ['Prediction', 'predict_background']
 
 
+# Largest scaled value, which leaves room for products in single precision.
+_LARGEST = 1e30
+
+
 class Prediction(NamedTuple):
     """
     What a model tells of cutouts.
@@ -118,7 +122,9 @@ def predict_background(model, image, validity, *, sources=None, fwhm=3.0,
             # precision is not enough for faint structure on a pedestal.
             scaled, valid, center, half_range = _scale(image[part],
                                                        validity[part])
-            bright = (sources[part] / half_range).astype(np.float32)
+            bright = np.clip(
+                sources[part] / np.where(half_range > 0, half_range, 1),
+                -_LARGEST, _LARGEST).astype(np.float32)
             estimate = model(*(torch.as_tensor(array, device=device)
                                for array in (scaled, valid, bright,
                                              *(value[part].copy() for value
@@ -155,7 +161,8 @@ def _scale(image, validity):
     valid : ndarray of bool, (n, ny, nx)
         True at valid, finite pixels.
     center, half_range : ndarray, (n, 1, 1)
-        The limits: ``image = center + half_range * scaled``.
+        The limits: ``image = center + half_range * scaled``; where the
+        range is 0, nothing is scaled.
     """
     image = image.astype(np.float64)
     finite = np.isfinite(image)
@@ -167,9 +174,9 @@ def _scale(image, validity):
     high[empty] = 0.0
     center = low / 2 + high / 2
     half_range = high / 2 - low / 2
-    half_range[half_range == 0] = 1.0
-    limit = np.finfo(np.float32).max / 4
-    scaled = np.where(finite, image, center) / half_range
-    scaled = np.clip(scaled - center / half_range, -limit, limit)
+    # of a constant cutout all is known: it adds nothing to its level
+    divisor = np.where(half_range > 0, half_range, 1.0)
+    scaled = np.where(finite, image, center) / divisor
+    scaled = np.clip(scaled - center / divisor, -_LARGEST, _LARGEST)
     scaled[~finite] = np.nan
     return scaled.astype(np.float32), valid, center, half_range

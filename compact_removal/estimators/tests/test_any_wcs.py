@@ -179,7 +179,6 @@ def test_no_celestial_wcs(remover, wcs):
     {'cdelt': [np.nan, SCALE]}, {'cdelt': [np.inf, SCALE]},
     {'crval': [np.nan, -5.4]}, {'crpix': [np.nan, 25.0]},
     {'cdelt': [0.0, SCALE]}])
-@pytest.mark.xfail(strict=True, reason='the WCS is not checked')
 def test_broken_wcs(remover, values):
     image = CCDData(make_data(SHAPE), unit='Jy/pix', wcs=_changed(**values))
     with pytest.raises(ValueError, match='^image must have'):
@@ -189,7 +188,6 @@ def test_broken_wcs(remover, values):
 @pytest.mark.parametrize('cards', [
     {'CDELT2': 1.5 * SCALE}, {'CDELT2': SCALE / 3},
     {'PC1_1': 1.0, 'PC1_2': 0.8, 'PC2_1': 0.0, 'PC2_2': 1.0}])
-@pytest.mark.xfail(strict=True, reason='pixels may have any form')
 def test_pixels_that_are_not_square(remover, cards):
     wcs = as_wcs({**KINDS['cdelt'], **cards})
     image = CCDData(make_data(SHAPE), unit='Jy/pix', wcs=wcs)

@@ -44,7 +44,7 @@ def get_network_class(name):
     >>> get_network_class('inpainting').__name__
     'PartialConvUNet'
     """
-    if name not in NETWORKS:
+    if not isinstance(name, str) or name not in NETWORKS:
         msg = f'network must be one of {sorted(NETWORKS)}, got {name!r}'
         raise ValueError(msg)
     return NETWORKS[name]

@@ -289,7 +289,6 @@ def _stored(change):
         'estimator': change(own['metadata']['estimator'])}}
 
 
-@pytest.mark.xfail(strict=True, reason='stored parameters are not checked')
 @pytest.mark.parametrize('change', [
     lambda stored: 5, lambda stored: [], lambda stored: 'abc',
     lambda stored: {}, lambda stored: {**stored, 'extra': 1},
@@ -308,7 +307,6 @@ def test_bad_stored_parameters(folder, change):
         CompactSourceRemover.load(path)
 
 
-@pytest.mark.xfail(strict=True, reason='calibration is not checked')
 @pytest.mark.parametrize('validation', [
     5, [], {'flux_error': 'x'}, {'flux_error': -1}, {'hole_error': [1, 2]},
     {'flux_error': {}}, {'flux_error': {'snr': [1.0], 'factor': []}},
