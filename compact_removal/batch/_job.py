@@ -17,9 +17,9 @@ from astropy.table import QTable
 from compact_removal.batch._files import (read_catalog, write_record,
                                           write_result)
 from compact_removal.batch._settings import map_fingerprint
+from compact_removal.cutouts import chunk_slices, extract_valid
 from compact_removal.datasets import read_pacs_map
 from compact_removal.estimators import CompactSourceRemover
-from compact_removal.utils.maps import valid_pixels
 
 # A position is on a map if a pixel this near was observed.
 _NEAR = 10
@@ -260,17 +260,14 @@ def _rows_on_map(image, positions, vectors):
     ny, nx = image.data.shape
     x, y = image.wcs.world_to_pixel(positions[rows])
     inside = (x >= -0.5) & (x <= nx - 0.5) & (y >= -0.5) & (y <= ny - 0.5)
-    rows, x, y = rows[inside], np.rint(x[inside]), np.rint(y[inside])
-    # Counts of observed pixels in boxes, as differences of sums.
-    total = np.zeros((ny + 1, nx + 1), dtype=np.int64)
-    total[1:, 1:] = valid_pixels(image.data, image.mask).cumsum(0).cumsum(1)
-    left, right = (np.clip(x + step, 0, nx).astype(int)
-                   for step in (-_NEAR, _NEAR + 1))
-    low, high = (np.clip(y + step, 0, ny).astype(int)
-                 for step in (-_NEAR, _NEAR + 1))
-    count = (total[high, right] - total[low, right] - total[high, left]
-             + total[low, left])
-    return rows[count > 0]
+    rows, x, y = rows[inside], x[inside], y[inside]
+    observed = np.zeros(rows.size, dtype=bool)
+    size = 2 * _NEAR + 1
+    for part in chunk_slices(rows.size, size):
+        around, _ = extract_valid(image.data, x[part], y[part], size,
+                                  mask=image.mask)
+        observed[part] = np.isfinite(around).any(axis=(1, 2))
+    return rows[observed]
 
 
 def _rows_nearby(image, vectors):
