@@ -180,13 +180,31 @@ class SourcePatches:
                 moved[:, k] += step
                 other = psf.evaluate(self.dx, self.dy, moved[:, None])
                 columns.append(flux[:, None] * (other - model) / step)
-        stack = np.stack([*columns, *functions], axis=-1)
-        stack *= self.used[..., None]
+        stack = self.whiten(np.stack([*columns, *functions], axis=-1), psf)
+        return stack[..., 1:], stack[..., 0]
+
+    def whiten(self, columns, psf):
+        """
+        Columns in which the background is white noise.
+
+        Parameters
+        ----------
+        columns : `~numpy.ndarray`
+            Shape ``(n, p, k)``.
+        psf : SourcePSF
+            The PSF.
+
+        Returns
+        -------
+        columns : `~numpy.ndarray`
+            Of the same shape.
+        """
+        columns = columns * self.used[..., None]
         for level in np.unique(self._levels):
             rows = self._levels == level
             _, matrix = psf.whitener(level, self._radius)
-            stack[rows] = np.matmul(matrix, stack[rows])
-        return stack[..., 1:], stack[..., 0]
+            columns[rows] = np.matmul(matrix, columns[rows])
+        return columns
 
 
 def normal_equations(design, values, offset=None, prior=None):

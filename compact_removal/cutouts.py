@@ -270,7 +270,9 @@ class DiscBlender:
     >>> blender.add([np.ones((1, 7, 7))], [3], [0], [1], [[0, -3]])
     >>> print(blender.weight)
     [[0.  0.5 1.  1.  1.  0.5 0. ]]
-    >>> print(blender.blend(0, np.full((1, 7), 9.0)))
+    >>> data = np.full((1, 7), 9.0)
+    >>> blender.blend(0, data)
+    >>> print(data)
     [[9. 5. 1. 1. 1. 5. 9.]]
     """
 
@@ -278,6 +280,7 @@ class DiscBlender:
         self.weight = np.zeros(shape, dtype=np.float32)
         self._taper = taper
         self._total = np.zeros(shape)
+        self._touched = None
         self._sums = np.zeros((n_maps, *shape))
 
     def add(self, cutouts, x, y, radii, corners):
@@ -295,6 +298,7 @@ class DiscBlender:
             shape ``(n, 2)``.
         """
         size = np.shape(cutouts[0])[-1]
+        self._touched = None
         for i, corner in enumerate(corners):
             large, small = _overlap(self.weight.shape, corner, size)
             large, small = _shrink(large, small, x[i], y[i],
@@ -311,27 +315,25 @@ class DiscBlender:
 
     def blend(self, index, data):
         """
-        The map with the cutouts in it.
+        Put the cutouts into a map, in place.
 
         Parameters
         ----------
         index : int
             Which of the maps.
-        data : array_like
-            The map, shape ``(ny, nx)``.
-
-        Returns
-        -------
-        blended : `~numpy.ndarray`
-            Float64; pixels without weight keep their value.
+        data : `~numpy.ndarray`
+            The map, shape ``(ny, nx)``; pixels without weight keep
+            their value.
         """
-        blended = np.array(data, dtype=float)
-        touched = self._total > 0
-        share = self.weight[touched].astype(float)
-        blended[touched] = ((1 - share) * blended[touched]
-                            + share * self._sums[index][touched]
-                            / self._total[touched])
-        return blended
+        if self._touched is None:
+            self._touched = np.flatnonzero(self._total)
+        if self._touched.size == 0:
+            return
+        share, total, sums, old = (
+            values.ravel()[self._touched] for values in
+            (self.weight, self._total, self._sums[index], data))
+        share = share.astype(float)
+        data.flat[self._touched] = (1 - share) * old + share * sums / total
 
 
 def _shrink(large, small, x, y, radius):

@@ -159,15 +159,16 @@ def _learn(patches, flux, shapes, psf):
     weight, deviation = np.ones((2, flux.size))
     n_known = patches.used.sum(axis=1)
     shape = np.arange(2, 7)
-    functions = np.moveaxis(
-        psf.basis(patches.dx, patches.dy, shapes[:, None]), -1, 0)
+    functions = patches.whiten(
+        psf.basis(patches.dx, patches.dy, shapes[:, None]), psf)
     learned = psf
     for iteration in range(_N_ITERATIONS):
-        design, values = patches.design(flux, shapes, learned,
-                                        flux[:, None] * functions)
-        design /= deviation[:, None, None]
+        own, values = patches.design(flux, shapes, learned)
+        shared = np.concatenate(
+            [own[..., 2:], flux[:, None, None] * functions], axis=-1)
+        for columns in (own, shared):
+            columns /= deviation[:, None, None]
         values /= deviation[:, None]
-        own, shared = design[..., :7], design[..., 2:]
         matrix, right = normal_equations(own, values, shapes - mean, scatter)
         # what the map has in common, after what is each source's own
         mixed = own.swapaxes(1, 2) @ shared

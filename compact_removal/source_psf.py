@@ -124,7 +124,6 @@ class SourcePSF:
         self.prior = np.array([*_PRIOR, elongation, elongation])
         self._nominal = self.uncertainty
         self._table = None
-        self._whiteners = {}
 
     def __call__(self, radius):
         """
@@ -338,18 +337,24 @@ class SourcePSF:
         matrix : `~numpy.ndarray`
             Shape ``(p, p)``.
         """
-        if (level, radius) not in self._whiteners:
-            pixels = max(radius * self.fwhm, 3.0)
-            half = int(np.ceil(pixels))
-            rows, columns = np.indices((2 * half + 1,) * 2) - half
-            offsets = np.array(np.nonzero(np.hypot(rows, columns) <= pixels))
-            covariance = _covariance(self.fwhm, _NOISE_LEVELS[level])
-            rows, columns = np.abs(offsets[:, :, None]
-                                   - offsets[:, None, :])
-            matrix = covariance[rows, columns] + 1e-6 * np.eye(rows.shape[0])
-            self._whiteners[level, radius] = (
-                offsets, np.linalg.inv(np.linalg.cholesky(matrix)))
-        return self._whiteners[level, radius]
+        return _whitener(round(self.fwhm, 3), level, radius)
+
+
+@lru_cache(maxsize=64)
+def _whitener(fwhm, level, radius):
+    """
+    See `SourcePSF.whitener`.
+    """
+    pixels = max(radius * fwhm, 3.0)
+    half = int(np.ceil(pixels))
+    rows, columns = np.indices((2 * half + 1,) * 2) - half
+    offsets = np.array(np.nonzero(np.hypot(rows, columns) <= pixels))
+    covariance = _covariance(fwhm, _NOISE_LEVELS[level])
+    rows, columns = np.abs(offsets[:, :, None] - offsets[:, None, :])
+    matrix = covariance[rows, columns] + 1e-6 * np.eye(rows.shape[0])
+    whitener = np.linalg.inv(np.linalg.cholesky(matrix))
+    offsets.flags.writeable = whitener.flags.writeable = False
+    return offsets, whitener
 
 
 @lru_cache(maxsize=1)

@@ -220,17 +220,21 @@ class _Work:
         self.sources.footprint[self.rows[mine]] = footprint[mine]
         chosen = np.flatnonzero(near & (
             distance <= footprint + self.taper + self.apertures.max() + 2))
-        layers = [self._take_wings(window, chosen, footprint)]
-        layers += [DiscBlender(window.data.shape, 2, taper=self.taper)
-                   for _ in range(1 + self.separates)]
+        layers = [DiscBlender(window.data.shape, 2, taper=self.taper)
+                  for _ in range(1 + self.separates)]
         for start in range(0, chosen.size, _CHUNK):
             self._estimate(window, chosen[start:start + _CHUNK], footprint,
                            layers)
-        result, error = window.data, self.found.error[tile.window]
+        wide = chosen[footprint[chosen] > self.limit]
+        if self.separates and wide.size:
+            layers.insert(0, self._take_wings(window, wide, footprint))
+        result = window.data.copy()
+        error = self.found.error[tile.window].astype(float)
         weight = np.zeros(window.data.shape, dtype=np.float32)
         # a hole belongs to its source, so it comes last
         for layer in layers:
-            result, error = layer.blend(0, result), layer.blend(1, error)
+            layer.blend(0, result)
+            layer.blend(1, error)
             weight = np.maximum(weight, layer.weight)
         self._sum(window, mine, result, footprint)
         self._write(tile, result, error,
@@ -270,13 +274,12 @@ class _Work:
         return np.maximum(np.maximum(reach, self.apertures.max()),
                           self.radius)
 
-    def _take_wings(self, window, chosen, footprint):
+    def _take_wings(self, window, wide, footprint):
         """
         Take out wings that reach out of the cutouts, by the models alone.
         """
         models = window.models
         layer = DiscBlender(window.data.shape, 2, taper=self.taper)
-        wide = chosen[footprint[chosen] > self.limit]
         size = 2 * int(np.ceil(self.furthest + self.taper)) + 3
         clean = window.data - window.light
         error = np.hypot(self.found.error[window.tile.window],
@@ -322,7 +325,7 @@ class _Work:
                 noise = np.where(np.isfinite(noise), noise, 0)
                 deviation = np.where(validity, np.hypot(deviation, noise),
                                      deviation)
-            layers[1].add((background, deviation), x, y,
+            layers[0].add((background, deviation), x, y,
                           np.minimum(footprint[index], self.limit), corners)
         else:
             deviation = np.broadcast_to(

@@ -3,6 +3,7 @@
 Training behind the ``fit`` method.
 """
 
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -103,7 +104,7 @@ def fit_remover(remover, band, backgrounds, catalogs, validation, training):
     return model, info, history
 
 
-def load_model(network, mode, weights):
+def load_model(network, mode, weights, *, shared=False):
     """
     Load a network by name or file, and check that it is the right one.
 
@@ -115,6 +116,9 @@ def load_model(network, mode, weights):
         The observing mode, which decides on the default weights.
     weights : str or path-like
         ``'default'``, a name of shipped weights, or a file.
+    shared : bool, optional
+        Whether it may be one that was loaded before, because it will
+        not be trained.
 
     Returns
     -------
@@ -130,12 +134,34 @@ def load_model(network, mode, weights):
     """
     if isinstance(weights, str) and weights == 'default':
         weights = nn.find_weights(network, get_mode(mode).name)
-    model, info = nn.load_weights(weights)
+    if shared and isinstance(weights, (str, Path)):
+        model, info = _load_once(weights, _stamp(weights))
+    else:
+        model, info = nn.load_weights(weights)
     if info['network'] != network:
         msg = (f'weights {weights} are of network {info["network"]!r}: '
                f'network must be that, too, got {network!r}')
         raise ValueError(msg)
     return model, {'name': Path(weights).name, **info}
+
+
+@lru_cache(maxsize=2)
+def _load_once(weights, stamp):
+    """
+    The network of a file, or of its state when it was stamped.
+    """
+    return nn.load_weights(weights)
+
+
+def _stamp(weights):
+    """
+    Size and time of a file; None for shipped weights.
+    """
+    try:
+        found = Path(weights).stat()
+    except (OSError, ValueError):
+        return None
+    return found.st_size, found.st_mtime_ns
 
 
 def _settings(network, training):

@@ -13,7 +13,6 @@ from astropy.coordinates import Angle, BaseCoordinateFrame, SkyCoord
 from astropy.nddata import NDData, StdDevUncertainty
 from astropy.table import Row, Table
 from astropy.utils.exceptions import AstropyUserWarning
-from regions import Region
 
 from compact_removal.cutouts import drop_unusable
 from compact_removal.psf import as_psf
@@ -280,6 +279,9 @@ def read_positions(positions):
         positions = positions.table[[positions.index]]
     if isinstance(positions, Table):
         return _table_positions(positions)
+    # here, as most positions are no regions
+    from regions import Region
+
     if isinstance(positions, Region):
         positions = [positions]
     if (not isinstance(positions, (str, bytes, Mapping))

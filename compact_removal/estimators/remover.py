@@ -371,7 +371,7 @@ class CompactSourceRemover(BaseEstimator):
             msg = ('weights is None, so the network is not trained: call '
                    'fit() first, or choose weights')
             raise ValueError(msg)
-        return load_model(self.network, self.mode, self.weights)
+        return load_model(self.network, self.mode, self.weights, shared=True)
 
     def _plain_params(self, band):
         """
