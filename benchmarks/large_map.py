@@ -4,14 +4,13 @@ Time and memory of large maps with many sources.
 
 Each removal runs in a process of its own, from a memory-mapped FITS
 file in single precision to files again; prints sources per second and
-the peak of the memory::
+the peak of the memory (on Linux)::
 
     python benchmarks/large_map.py
 """
 
 import argparse
 import json
-import resource
 import subprocess
 import sys
 import tempfile
@@ -81,18 +80,29 @@ def run(folder):
     small = CCDData(np.array(wcs_map.data[:100, :100]), unit=wcs_map.unit,
                     wcs=wcs_map.wcs)
     remover.remove(small, small.wcs.pixel_to_world([50.0], [50.0]))
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    # from here on only; what the parent had counts for ru_maxrss
+    Path('/proc/self/clear_refs').write_text('5')
+    before = memory('VmRSS')
     start = time.perf_counter()
     background, sources = remover.remove(wcs_map, catalog)
     seconds = time.perf_counter() - start
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    peak = memory('VmHWM')
     background.write(folder / 'background.fits', overwrite=True)
-    after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     print(json.dumps({
-        'seconds': seconds, 'before': before / 1024, 'peak': peak / 1024,
-        'peak_writing': after / 1024, 'map': wcs_map.data.nbytes / 2**20,
+        'seconds': seconds, 'before': before, 'peak': peak,
+        'peak_writing': memory('VmHWM'), 'map': wcs_map.data.nbytes / 2**20,
         'dtype': str(background.data.dtype),
         'finite': int(np.isfinite(sources['flux']).sum())}))
+
+
+def memory(name):
+    """
+    Memory of this process in MiB, with the pages of mapped files.
+    """
+    for line in Path('/proc/self/status').read_text().splitlines():
+        if line.startswith(name):
+            return int(line.split()[1]) / 1024
+    raise LookupError(name)
 
 
 def main():
@@ -108,6 +118,10 @@ def main():
     if args.run is not None:
         run(args.run)
         return
+    print(f'{args.size} x {args.size} pixels, single precision; memory in '
+          'MiB')
+    print('n_sources  seconds per second        map   before     peak '
+          'writing')
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         for n_sources in args.n_sources:
@@ -124,12 +138,13 @@ def main():
                 check=True, capture_output=True, text=True).stdout
             found = json.loads(output.splitlines()[-1])
             rate = n_sources / found['seconds']
-            print(f'{args.size}x{args.size} {found["dtype"]}, {n_sources} '
-                  f'sources ({found["finite"]} with a flux): '
-                  f'{found["seconds"]:.1f} s, {rate:.0f} per second, map '
-                  f'{found["map"]:.0f} MiB, memory before '
-                  f'{found["before"]:.0f}, peak {found["peak"]:.0f}, with '
-                  f'writing {found["peak_writing"]:.0f} MiB', flush=True)
+            if found['finite'] != n_sources:
+                msg = f'{n_sources - found["finite"]} sources have no flux'
+                raise RuntimeError(msg)
+            print(f'{n_sources:9d} {found["seconds"]:8.1f} {rate:10.0f} '
+                  f'{found["map"]:10.0f} {found["before"]:8.0f} '
+                  f'{found["peak"]:8.0f} {found["peak_writing"]:8.0f}',
+                  flush=True)
 
 
 if __name__ == '__main__':
