@@ -22,7 +22,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from compact_removal._source_patches import (SourcePatches, close_pairs,
+from compact_removal._crowd import Crowd
+from compact_removal._source_patches import (SourcePatches,
                                              measure_graininess,
                                              normal_equations)
 from compact_removal.cutouts import add_cutouts, chunk_slices
@@ -35,16 +36,6 @@ _CHUNK = 500
 
 # Radius of the fit, in full widths at half maximum.
 _FIT_RADIUS = 2.0
-
-# Light of sources within this many full widths is taken out; fluxes of
-# those within the second number are fitted along, of the nearest ones.
-_NEIGHBORHOOD = 6.0
-_BLENDED = 2.25
-_MAX_BLENDED = 8
-
-# Standard deviation of the flux of a neighbour around its last estimate:
-# a share of it, plus that of a source with this peak over the noise.
-_NEIGHBOR_PRIOR = (0.5, 3.0)
 
 # Rounds until neighbours agree; later ones go part of the way, so that
 # they cannot swing. Agreed is what changes by less than a share of the
@@ -133,7 +124,7 @@ def fit_sources(data, x, y, psf, noise, *, mask=None):
     (True, True)
     """
     x, y = np.asarray(x, dtype=float), np.asarray(y, dtype=float)
-    crowd = _Crowd(x, y, psf)
+    crowd = Crowd(x, y, psf)
     noise = np.asarray(noise, dtype=float)
     known = np.isfinite(noise) & (noise > 0)
     unit = np.where(known, noise, 1.0)
@@ -149,7 +140,7 @@ def fit_sources(data, x, y, psf, noise, *, mask=None):
         # all neighbours as they were: no source comes before another
         old, old_shapes = flux.copy(), shapes.copy()
         chosen = np.flatnonzero(~settled)
-        for rows, blended in crowd.batches(chosen):
+        for rows, blended in crowd.batches(chosen, _CHUNK):
             patches = SourcePatches(data, x[rows], y[rows], psf, _FIT_RADIUS,
                                     mask=mask)
             crowd.subtract_far(patches, rows, old, old_shapes)
@@ -173,87 +164,6 @@ def fit_sources(data, x, y, psf, noise, *, mask=None):
         if settled.all():
             break
     return SourceFit(flux, shapes, settled, blend_error)
-
-
-class _Crowd:
-    """
-    Which sources shine into the patches of which others.
-    """
-
-    def __init__(self, x, y, psf):
-        self._x, self._y, self._psf = x, y, psf
-        neighbors, owners = close_pairs(x, y, _NEIGHBORHOOD * psf.fwhm)
-        distance = np.hypot(x[neighbors] - x[owners],
-                            y[neighbors] - y[owners])
-        order = np.lexsort((distance, owners))
-        self._neighbors, self._owners = neighbors[order], owners[order]
-        self.n_neighbors = np.bincount(owners, minlength=x.size)
-        self._first = np.concatenate([[0], np.cumsum(self.n_neighbors)])
-        rank = np.arange(order.size) - self._first[self._owners]
-        self._near = ((distance[order] < _BLENDED * psf.fwhm)
-                      & (rank < _MAX_BLENDED))
-        self._n_near = np.bincount(self._owners[self._near],
-                                   minlength=x.size)
-
-    def near_any(self, chosen):
-        """
-        Which sources have one of the chosen as neighbour.
-        """
-        hit = np.zeros(chosen.size, dtype=bool)
-        hit[self._owners[chosen[self._neighbors]]] = True
-        return hit
-
-    def batches(self, rows):
-        """
-        Rows that are fitted at once, with the rows of those that blend
-        with each, shape ``(n, k)``, where -1 is none.
-        """
-        # as many unknowns for all, in classes
-        classes = np.array([0, 1, 3, _MAX_BLENDED])
-        number = np.searchsorted(classes, self._n_near[rows])
-        for k, wide in enumerate(classes):
-            alike = rows[number == k]
-            for start in range(0, alike.size, _CHUNK):
-                part = alike[start:start + _CHUNK]
-                place = self._first[part, None] + np.arange(wide)
-                inside = np.arange(wide) < self._n_near[part, None]
-                place = np.where(inside, place, 0)
-                yield part, np.where(inside, self._neighbors[place], -1)
-
-    def subtract_far(self, patches, rows, flux, shapes):
-        """
-        Take out the light of neighbours that are not fitted along.
-        """
-        count = self.n_neighbors[rows]
-        place = np.repeat(np.arange(rows.size), count)
-        index = np.arange(count.sum()) + np.repeat(
-            self._first[rows] - np.cumsum(count) + count, count)
-        far = ~self._near[index]
-        far &= flux[self._neighbors[index]] > 0
-        place, index = place[far], index[far]
-        mine, owner = self._neighbors[index], self._owners[index]
-        patches.subtract(place, self._x[mine] - self._x[owner],
-                         self._y[mine] - self._y[owner], flux[mine],
-                         shapes[mine], self._psf)
-
-    def neighbors(self, patches, blended, rows, flux, shapes, *, known):
-        """
-        Columns of the sources that blend, and the priors of their fluxes.
-        """
-        share, floor = _NEIGHBOR_PRIOR
-        n, k = blended.shape
-        there = blended >= 0
-        place, column = np.nonzero(there)
-        mine = blended[there]
-        columns = np.zeros((n, k, patches.dx.shape[1]))
-        columns[place, column] = patches.light(
-            place, self._x[mine] - self._x[rows[place]],
-            self._y[mine] - self._y[rows[place]], np.ones(mine.size),
-            shapes[mine], self._psf)
-        mean = np.where(there, flux[blended], 0) / patches.unit[:, None]
-        width = (share * mean + floor / self._psf(0) if known
-                 else np.full((n, k), 1e6))
-        return np.moveaxis(columns, 1, 0), mean, width
 
 
 def _fit_patches(patches, psf, around, start):

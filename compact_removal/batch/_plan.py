@@ -18,7 +18,8 @@ from compact_removal.batch._settings import (describe_remover, hash_file,
                                              hash_positions, hash_settings,
                                              map_fingerprint)
 from compact_removal.estimators import CompactSourceRemover
-from compact_removal.estimators._inputs import read_positions
+from compact_removal.estimators._inputs import check_apertures
+from compact_removal.estimators._positions import read_positions
 from compact_removal.utils.files import is_temporary, replace_file
 
 REPORT_NAME = 'report.ecsv'
@@ -153,7 +154,7 @@ def _check_remover(remover):
     complete = CompactSourceRemover(**params)
     band = complete._check()
     if remover.mode is not None and remover.band is not None:
-        complete._apertures(band)
+        check_apertures(complete.apertures, band)
     return remover
 
 

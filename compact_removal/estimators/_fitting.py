@@ -11,8 +11,8 @@ from astropy.nddata import NDData
 
 from compact_removal import nn
 from compact_removal.datasets import BackgroundMap, TrainingCutouts
-from compact_removal.estimators._inputs import (pair_catalogs, read_image,
-                                                read_positions)
+from compact_removal.estimators._inputs import pair_catalogs, read_image
+from compact_removal.estimators._positions import read_positions
 from compact_removal.estimators.calibration import measure_errors
 from compact_removal.instruments import get_mode
 from compact_removal.masks import scale_factor

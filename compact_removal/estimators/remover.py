@@ -17,9 +17,10 @@ from compact_removal.estimators._background import (estimate_background,
                                                     hole_taper)
 from compact_removal.estimators._fitting import (TRAINING_DEFAULTS,
                                                  fit_remover, load_model)
-from compact_removal.estimators._inputs import (read_image, read_positions,
+from compact_removal.estimators._inputs import (check_apertures, read_image,
                                                 warn_of_band, warn_of_width)
 from compact_removal.estimators._measure import measure
+from compact_removal.estimators._positions import read_positions
 from compact_removal.estimators._results import make_ccd, make_table
 from compact_removal.estimators.base import BaseEstimator
 from compact_removal.estimators.calibration import calibration
@@ -172,7 +173,7 @@ class CompactSourceRemover(BaseEstimator):
         band = self._check()
         input_map = read_image(image)
         coordinates = read_positions(positions)
-        apertures = self._apertures(band)
+        apertures = check_apertures(self.apertures, band)
         model, info = self._model()
         sources = _engine.locate(input_map, coordinates, band,
                                  recenter=self.recenter)
@@ -303,7 +304,7 @@ class CompactSourceRemover(BaseEstimator):
                 params['apertures'] = np.array(
                     params['apertures'], dtype=float) * u.arcsec
             remover = cls(**params)
-            remover._apertures(remover._check())
+            check_apertures(remover.apertures, remover._check())
             good = (len(params) == len(stored)
                     and remover.network == info['network'])
         except (KeyError, TypeError, ValueError):
@@ -339,28 +340,6 @@ class CompactSourceRemover(BaseEstimator):
             raise ValueError(msg)
         return band
 
-    def _apertures(self, band):
-        """
-        Aperture radii as a Quantity of shape (m,).
-        """
-        if self.apertures is None:
-            return np.atleast_1d(band.default_aperture)
-        apertures = self.apertures
-        if (not isinstance(apertures, u.Quantity)
-                or not apertures.unit.is_equivalent(u.arcsec)
-                or apertures.ndim > 1 or apertures.size == 0
-                or not np.all(apertures > 0)):
-            msg = ('apertures must be positive radii with a unit of angle, '
-                   f'scalar or one-dimensional, got {apertures!r}')
-            raise ValueError(msg)
-        apertures = np.atleast_1d(apertures).to(u.arcsec)
-        if band.eef_radii and apertures.max().value > band.eef_radii[-1]:
-            msg = (f'apertures must be at most {band.eef_radii[-1]:g} arcsec, '
-                   f'the largest radius in the table of band {band.name!r} '
-                   f'of mode {band.mode!r}, got {apertures}')
-            raise ValueError(msg)
-        return apertures
-
     def _model(self):
         """
         The fitted network and its description, or that of ``weights``.
@@ -386,7 +365,8 @@ class CompactSourceRemover(BaseEstimator):
         if self.weights is not None:
             params['weights'] = str(self.weights)
         if self.apertures is not None:
-            params['apertures'] = self._apertures(band).value.tolist()
+            params['apertures'] = check_apertures(self.apertures,
+                                                   band).value.tolist()
         json.dumps(params)
         return params
 

@@ -14,7 +14,7 @@ from scipy.ndimage import distance_transform_edt
 
 from compact_removal.datasets import (FLUX_LEVELS, inject_sources,
                                       make_source_catalog)
-from compact_removal.estimators._inputs import read_positions
+from compact_removal.estimators._positions import read_positions
 from compact_removal.masks import draw_discs, scale_factor, source_snr
 from compact_removal.utils.maps import pixel_scale, valid_pixels
 

@@ -19,7 +19,8 @@ FRAMEWORKS = {'torch', 'torchvision', 'kornia', 'safetensors'}
 
 # What each part may import of the package, besides itself.
 _LOW = {'utils', 'instruments'}
-_FIT = {'source_psf', '_source_patches', 'source_models', 'psf_learning'}
+_FIT = {'source_psf', '_source_patches', '_crowd', 'source_models',
+        'psf_learning'}
 _MAP = {'masks', 'cutouts', 'photometry', 'metrics'} | _FIT
 ALLOWED = {
     'utils': set(),
@@ -30,7 +31,8 @@ ALLOWED = {
     'photometry': _LOW | {'psf', 'masks', 'cutouts'},
     'source_psf': _LOW | {'psf'},
     '_source_patches': _LOW | {'psf', 'cutouts', 'source_psf'},
-    'source_models': _LOW | {'psf', 'cutouts'} | {'source_psf',
+    '_crowd': {'_source_patches'},
+    'source_models': _LOW | {'psf', 'cutouts'} | {'source_psf', '_crowd',
                                                   '_source_patches'},
     'psf_learning': _LOW | {'psf', 'cutouts'} | _FIT - {'psf_learning'},
     'metrics': _LOW | {'psf', 'masks', 'photometry'},

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 from compact_removal import CompactSourceRemover, nn
-from compact_removal.estimators._inputs import _COLUMNS, read_positions
+from compact_removal.estimators._positions import _COLUMNS, read_positions
 from compact_removal.tests.any_input import (check_removal, make_data,
                                              make_wcs, sky)
 
