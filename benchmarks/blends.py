@@ -126,24 +126,35 @@ def main():
                                      for value in (found, fitted))
                 rows.append((
                     separation, level, ratio, np.median(found[0]),
-                    np.median(found[1]), np.median(total),
-                    *(np.subtract(*np.percentile(value, [75, 25])) / 1.349
-                      for value in (found[0], found[1], total)),
+                    np.median(found[1]), np.median(total), scatter(found[0]),
                     np.mean(np.abs(pulls) < 1), np.median(fitted[0]),
-                    np.median(peer_total),
-                    np.subtract(*np.percentile(fitted[0], [75, 25])) / 1.349))
-    table = Table(rows=rows, names=[
-        'separation', 'level', 'ratio', 'first', 'second', 'sum',
-        'scatter_1', 'scatter_2', 'scatter_sum', 'within_1', 'psf_first',
-        'psf_sum', 'psf_scatter'])
-    for name in table.colnames[3:]:
-        table[name].info.format = '.3f'
-    print('\n'.join(table.pformat(max_lines=-1, max_width=-1)))
-    print('fluxes are relative to those of sources that stand alone: '
+                    np.median(peer_total), scatter(fitted[0])))
+    print_rows(rows)
+    print('relative to sources that stand alone, which give\n  '
           + ', '.join(f'{scale:.3f} ({level:g})'
                       for level, scale in scales.items()))
     print('time over that of PSFPhotometry with groups: '
           f'{seconds[0] / seconds[1]:.2f}')
+
+
+def scatter(values):
+    """
+    Interquartile range over 1.349.
+    """
+    low, high = np.percentile(values, [25, 75])
+    return (high - low) / 1.349
+
+
+def print_rows(rows):
+    """
+    Print the table.
+    """
+    print(' ' * 49 + 'PSFPhotometry')
+    print(' sep level ratio  first second    sum scatter in 1  first    sum'
+          ' scatter')
+    for row in rows:
+        print('{:4.2f}{:6.0f}{:6.1f}{:7.3f}{:7.3f}{:7.3f}{:8.3f}{:5.2f}'
+              '{:7.3f}{:7.3f}{:8.3f}'.format(*row))
 
 
 def local_spread(data):

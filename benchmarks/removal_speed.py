@@ -62,8 +62,8 @@ def main():
     starts = [float(subprocess.run([sys.executable, '-c', START], check=True,
                                    capture_output=True, text=True).stdout)
               for _ in range(3)]
-    print(f'import to first result of one source: {min(starts):.2f} s (of '
-          f'three starts, the longest {max(starts):.2f} s)')
+    print(f'import to first result of one source: {min(starts):.2f} to '
+          f'{max(starts):.2f} s')
     for size, n_sources in ((1000, 90), (2000, 1000)):
         compare(size, n_sources)
 

@@ -118,7 +118,8 @@ class SourcePatches:
         Choose scale and covariance of each patch.
 
         Sets ``known`` (whether the noise is), ``unit`` (the unit of
-        ``values``, which have no mean), and the level of the noise.
+        ``values``, which have no mean), ``spread`` (of background and
+        errors of the PSF, in ``unit``), and the level of the noise.
 
         Parameters
         ----------
@@ -143,8 +144,9 @@ class SourcePatches:
         core = self.used & (self.dx ** 2 + self.dy ** 2 < psf.fwhm ** 2)
         peak = np.where(self.known,
                         np.where(core, self.values, 0).max(axis=1), np.inf)
-        wanted = np.sqrt(pixel_noise ** 2 + _LEAST_NOISE ** 2
-                         + (psf.model_error * peak) ** 2)
+        of_model = np.minimum(psf.model_error * peak, 1e3)
+        self.spread = np.where(self.known, np.hypot(1.0, of_model), 1.0)
+        wanted = np.sqrt(pixel_noise ** 2 + _LEAST_NOISE ** 2 + of_model ** 2)
         wanted = np.minimum(wanted, 1e3)
         self._levels = np.abs(np.log(wanted)[:, None]
                               - np.log(levels)).argmin(axis=1)

@@ -24,11 +24,12 @@ from compact_removal.source_models import fit_sources
 __all__ = ['learn_psf']
 
 # Which sources take part: peak over the standard deviation of the
-# background, known share of the patch, distance to others (full widths),
-# and the largest number.
+# background, known share of the patch, distance to others (full widths;
+# the second where no bright source stands that far apart), and the
+# largest number.
 _LEAST_PEAK = 8.0
 _LEAST_KNOWN = 0.8
-_LEAST_DISTANCE = 2.5
+_LEAST_DISTANCES = (2.5, 1.5)
 _MAX_SOURCES = 60
 
 # Radius of the patches (full widths); light of sources within the second
@@ -140,9 +141,12 @@ def _candidates(data, mask, x, y, psf, noise):
     with np.errstate(invalid='ignore', divide='ignore'):
         peak = peak / noise
     allowed = np.isfinite(peak) & (noise > 0)
-    close = close_pairs(x, y, _LEAST_DISTANCE * psf.fwhm)
-    allowed[close[1]] = False
-    chosen = np.flatnonzero(allowed)
+    for distance in _LEAST_DISTANCES:
+        alone = allowed.copy()
+        alone[close_pairs(x, y, distance * psf.fwhm)[1]] = False
+        if np.any(peak[alone] > _LEAST_PEAK):
+            break
+    chosen = np.flatnonzero(alone)
     order = np.argsort(-peak[chosen], kind='stable')
     return np.sort(chosen[order[:_MAX_SOURCES]])
 

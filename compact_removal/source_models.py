@@ -203,7 +203,7 @@ def _fit_patches(patches, psf, around, start):
         excess = (np.linalg.inv(matrix)[:, 1, 1]
                   - np.linalg.inv(alone)[:, 1, 1])
     return (flux * patches.unit, shapes,
-            np.sqrt(np.maximum(excess, 0)) * patches.unit)
+            np.sqrt(np.maximum(excess, 0)) * patches.spread * patches.unit)
 
 
 @dataclass(frozen=True)
