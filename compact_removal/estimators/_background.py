@@ -29,9 +29,6 @@ _TAPER = 3.0
 # they reach this part of the standard deviation of the background.
 _FAINTEST_WING = 0.1
 
-# Cutouts that are in memory at a time.
-_CHUNK = 512
-
 # With less of the surroundings outside of holes, a source is flagged.
 # With less of a cutout, the pixels with the least light of sources, so
 # many of them, take the place of the background.
@@ -222,9 +219,8 @@ class _Work:
             distance <= footprint + self.taper + self.apertures.max() + 2))
         layers = [DiscBlender(window.data.shape, 2, taper=self.taper)
                   for _ in range(1 + self.separates)]
-        for start in range(0, chosen.size, _CHUNK):
-            self._estimate(window, chosen[start:start + _CHUNK], footprint,
-                           layers)
+        for part in chunk_slices(chosen.size, self.size):
+            self._estimate(window, chosen[part], footprint, layers)
         wide = chosen[footprint[chosen] > self.limit]
         if self.separates and wide.size:
             layers.insert(0, self._take_wings(window, wide, footprint))

@@ -101,8 +101,9 @@ def locate(input_map, coordinates, band, *, recenter):
         x, y = np.zeros((2, 0))
     ny, nx = input_map.data.shape
     with np.errstate(invalid='ignore'):
-        active = ((x >= -0.5) & (x <= nx - 0.5)
-                  & (y >= -0.5) & (y <= ny - 0.5))
+        # whose nearest pixel is one of the map
+        active = ((x >= -0.5) & (x < nx - 0.5)
+                  & (y >= -0.5) & (y < ny - 0.5))
     flags[~active] |= FLAG['off_map']
     if recenter:
         _recenter(input_map, x, y, active, flags)
