@@ -36,6 +36,10 @@ _LITTLE_OPEN = 0.1
 _LEAST_OPEN = 0.05
 _FAINTEST_PIXELS = 0.2
 
+# Distance of the fitted source from its position (full widths) that is
+# flagged.
+_FAR_OFF = 0.25
+
 # What was removed is shared between sources in proportion to their
 # models, where these are more than this part of the noise.
 _SHARED_LIGHT = 0.01
@@ -139,6 +143,8 @@ def _fit(input_map, sources, rows, band):
         mask=input_map.mask)
     fit = fit_sources(input_map.data, x, y, psf, noise, mask=input_map.mask)
     sources.flags[rows[~fit.converged]] |= FLAG['not_converged']
+    shift = np.hypot(*(fit.shapes[:, :2] - psf.mean[:2]).T)
+    sources.flags[rows[shift > _FAR_OFF * psf.fwhm]] |= FLAG['off_center']
     sources.blend_error[rows] = fit.blend_error
     return SourceModels(x, y, fit.flux, fit.shapes, psf, noise)
 
@@ -232,9 +238,9 @@ class _Work:
             layer.blend(0, result)
             layer.blend(1, error)
             weight = np.maximum(weight, layer.weight)
+        weight[np.isnan(window.data)] = 0
         self._sum(window, mine, result, footprint)
-        self._write(tile, result, error,
-                    np.where(np.isfinite(window.data), weight, 0))
+        self._write(tile, result, error, weight, layers[-1].weight)
         return mine.size
 
     def _look(self, tile, near, distance):
@@ -378,14 +384,17 @@ class _Work:
                 found.sums[k, rows] = (weights * light).sum(axis=(1, 2))
                 found.areas[k, rows] = (weights * known).sum(axis=(1, 2))
 
-    def _write(self, tile, result, error, weight):
+    def _write(self, tile, result, error, weight, hole):
         """
         Put the core of a tile into the results.
         """
-        result, error, weight = (value[tile.inside]
-                                 for value in (result, error, weight))
+        result, error, weight, hole = (
+            value[tile.inside] for value in (result, error, weight, hole))
         changed = weight > 0
         self.found.data[tile.core][changed] = result[changed]
         self.found.error[tile.core][changed] = error[changed]
-        self.found.pixel_flags[tile.core][changed] = np.where(
-            weight[changed] < 1, PIXEL_FLAG['blended'], PIXEL_FLAG['filled'])
+        hole = hole[changed]
+        self.found.pixel_flags[tile.core][changed] = np.select(
+            [hole >= 1, hole > 0], [PIXEL_FLAG['filled'],
+                                    PIXEL_FLAG['blended']],
+            PIXEL_FLAG['wings'])

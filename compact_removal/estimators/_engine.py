@@ -112,6 +112,7 @@ def locate(input_map, coordinates, band, *, recenter):
         as_psf(band).fwhm / scale.to_value('arcsec')))
     duplicate = first != np.arange(n_sources)
     flags[duplicate] |= FLAG['duplicate']
+    flags[first[duplicate]] |= FLAG['merged']
     active &= ~duplicate
     factor = scale_factor(band, scale)
     snr, std, radius = np.full((3, n_sources), np.nan)
@@ -191,7 +192,8 @@ def _merge(input_map, x, y, active, distance):
 
 def _flag_holes(input_map, sources):
     """
-    Flag holes on edges, on invalid pixels, and those that overlap.
+    Flag holes on edges, on pixels that are not valid or were not
+    observed, and those that overlap.
     """
     ny, nx = input_map.data.shape
     rows = np.flatnonzero(sources.active)
@@ -214,6 +216,11 @@ def _flag_holes(input_map, sources):
             FLAG['invalid_pixels'])
         sources.flags[rows[part][bad[:, size // 2, size // 2]]] |= (
             FLAG['invalid_center'])
+        core = stack[:, size // 2 - 1:size // 2 + 2,
+                     size // 2 - 1:size // 2 + 2]
+        constant = np.ptp(core, axis=(1, 2)) == 0
+        constant |= sources.std[rows[part]] == 0
+        sources.flags[rows[part][constant]] |= FLAG['constant_pixels']
     if rows.size > 1:
         tree = KDTree(np.column_stack([x, y]))
         i, j = tree.query_pairs(2 * radius.max(), output_type='ndarray').T

@@ -50,7 +50,8 @@ def make_table(input_map, coordinates, sources, columns):
         elif not name.startswith('aperture_correction'):
             values = values * flux_unit
         table[name] = values
-    own = sources.flags & (FLAG['duplicate']
-                           | FLAG['not_recentered'])
-    table['flags'] = own | sources.flags[first]
+    own = sources.flags & (FLAG['duplicate'] | FLAG['not_recentered'])
+    shared = sources.flags[first]
+    shared[first != np.arange(first.size)] &= ~FLAG['merged']
+    table['flags'] = own | shared
     return table

@@ -51,12 +51,23 @@ SOURCE_FLAGS = (
          'settled when the limit of rounds was reached'),
     Flag(1024, 'little_background', 'less than a tenth of the surroundings '
          'is outside of holes, so the background is a guess'),
+    Flag(2048, 'merged', 'other positions within half a beam were merged '
+         'into this one; if they are sources of their own, the flux is the '
+         'sum'),
+    Flag(4096, 'off_center', 'the fitted source lies more than a quarter of '
+         'the beam from the position, so light may be missing from the '
+         'aperture; check the position, or use ``recenter=True``'),
+    Flag(8192, 'constant_pixels', 'the pixels of the source, or all around '
+         'it, have the same value, as where nothing was observed; the '
+         'numbers mean nothing'),
 )
 
 PIXEL_FLAGS = (
     Flag(1, 'filled', 'inside the hole of a source: the network estimate'),
     Flag(2, 'blended', 'soft edge of a hole: a mixture of input and '
          'estimate'),
+    Flag(4, 'wings', 'outside of holes, where the wings of sources were '
+         'taken out; pixels keep what else they show'),
 )
 
 

@@ -178,8 +178,10 @@ class CompactSourceRemover(BaseEstimator):
         sources = _engine.locate(input_map, coordinates, band,
                                  recenter=self.recenter)
         if np.all(sources.flags & _engine.FLAG['off_map']) and sources.x.size:
-            warnings.warn('none of the positions lies on the map',
-                          AstropyUserWarning, stacklevel=2)
+            warnings.warn('none of the positions lies on the map (are '
+                          'longitude and latitude in their columns, and '
+                          'their units right?)', AstropyUserWarning,
+                          stacklevel=2)
         warn_of_band(image, band)
         if not hasattr(self, 'model_'):
             warn_of_width(band, input_map.pixel_scale)

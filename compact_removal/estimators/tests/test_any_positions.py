@@ -309,4 +309,4 @@ def test_one_position_many_times(remover, image):
         remover, image, position[np.zeros(400, dtype=int)])
     assert_array_equal(background.data, expected.background.data)
     assert np.all(sources['flux'] == expected.sources['flux'])
-    assert_array_equal(sources['flags'], [0] + 399 * [64])
+    assert_array_equal(sources['flags'], [2048] + 399 * [64])

@@ -112,6 +112,9 @@ def test_duplicates_are_merged(remover, field):
         # one of those at the brightest pixel stands for the other three
         assert duplicate[:4].sum() == 3
         assert not duplicate[[0, 3]].all()
+        merged = (table['flags'] & FLAG['merged'] > 0)[row]
+        assert_array_equal(merged[:4], ~duplicate[:4])
+        assert_array_equal(merged[4:], False)
         assert_array_equal(duplicate[4:], False)
         flux = table['flux'][row].value
         assert_array_equal(flux[:4], flux[0])
@@ -153,3 +156,40 @@ def test_not_converged(remover, field, monkeypatch):
     # a source that stands alone has nothing to agree with
     table = remover.remove(image, catalog['sky_center'][:1]).sources
     assert table['flags'][0] & FLAG['not_converged'] == 0
+
+
+def test_off_center(remover, field):
+    image, catalog = add_sources(field, [80.0, 200.0], [150.0, 150.0],
+                                 np.full(2, 500 * np.std(field.data)))
+    positions = field.wcs.pixel_to_world([81.2, 200.2], [150.0, 150.0])
+    table = remover.remove(image, positions).sources
+    assert_array_equal(table['flags'] & FLAG['off_center'] > 0,
+                       [True, False])
+
+
+def test_parts_that_were_not_observed(remover, field):
+    # padded with zeros that nobody masked
+    image, catalog = add_sources(field, [30.0, 50.0, 200.0],
+                                 [150.0, 150.0, 150.0],
+                                 np.full(3, 300 * np.std(field.data)))
+    image.data[:, :65] = 0
+    table = remover.remove(image, catalog['sky_center']).sources
+    assert_array_equal(table['flags'] & FLAG['constant_pixels'] > 0,
+                       [True, True, False])
+
+
+def test_pixel_flags(remover, field):
+    image, catalog = add_sources(field, [150.0], [150.0], [5.0])
+    background, table = remover.remove(image, catalog['sky_center'])
+    y, x = np.indices(image.shape)
+    distance = np.hypot(x - 150, y - 150)
+    radius = table['mask_radius'][0]
+    assert_array_equal(background.flags[distance <= radius], 1)
+    assert_array_equal(background.flags[(distance > radius + 0.01)
+                                        & (distance < radius + 2.9)], 2)
+    wings = background.flags == 4
+    assert wings.sum() > 500
+    assert np.all(distance[wings] > radius + 2)
+    difference = image.data - background.data
+    assert np.all(difference[background.flags == 0] == 0)
+    assert 0 < difference[wings].mean() < difference[distance < 5].mean()
