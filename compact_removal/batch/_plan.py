@@ -16,7 +16,7 @@ from compact_removal.batch._files import (map_stem, read_catalog,
 from compact_removal.batch._job import Job
 from compact_removal.batch._settings import (describe_remover, hash_file,
                                              hash_positions, hash_settings,
-                                             map_fingerprint)
+                                             is_same_map)
 from compact_removal.estimators import CompactSourceRemover
 from compact_removal.estimators._inputs import check_apertures
 from compact_removal.estimators._positions import read_positions
@@ -297,8 +297,7 @@ def _find_finished(jobs, present):
             _refuse(job.record, 'was made with other settings (estimator, '
                                 'weights or catalogue)')
         if status == 'done':
-            now = map_fingerprint(job.map)
-            if now not in (None, record.get('fingerprint')):
+            if not is_same_map(job.map, record.get('fingerprint')):
                 _refuse(job.record, 'was made of a map of the same name with '
                                     'other content')
             if len(outputs) == len(job.outputs):

@@ -16,9 +16,6 @@ from compact_removal import nn
 # They do not change results.
 _WITHOUT_EFFECT = ('batch_size', 'device', 'progress_bar', 'seed')
 
-_N_SAMPLES = 4
-_SAMPLE_SIZE = 2 ** 16
-
 
 def hash_settings(settings):
     """
@@ -194,9 +191,7 @@ def hash_positions(coordinates):
 
 def map_fingerprint(path):
     """
-    Size of a map and a hash of samples of it.
-
-    It is quick for large files, and stays the same when they are moved.
+    Size, time of the last change and SHA-256 of a map.
 
     Parameters
     ----------
@@ -205,17 +200,44 @@ def map_fingerprint(path):
 
     Returns
     -------
-    fingerprint : str or None
-        `None` if it cannot be read.
+    fingerprint : dict
+        ``size`` (bytes), ``mtime_ns`` and ``sha256``.
+
+    Raises
+    ------
+    OSError
+        If it cannot be read.
     """
-    digest = hashlib.sha256()
+    # The time comes first: what is written meanwhile is a change.
+    status = Path(path).stat()
+    return {'size': status.st_size, 'mtime_ns': status.st_mtime_ns,
+            'sha256': hash_file(path)}
+
+
+def is_same_map(path, fingerprint):
+    """
+    Tell whether a map is the one of a fingerprint.
+
+    Parameters
+    ----------
+    path : path-like
+        The file.
+    fingerprint : dict
+        What `map_fingerprint` gave.
+
+    Returns
+    -------
+    same : bool
+        Whether size and time are the same, or else the hash. True if
+        the file cannot be read, too: results outlive their maps.
+    """
+    if not isinstance(fingerprint, dict):
+        return False
     try:
-        size = Path(path).stat().st_size
-        last = max(0, size - _SAMPLE_SIZE)
-        with open(path, 'rb') as file:
-            for start in np.linspace(0, last, _N_SAMPLES):
-                file.seek(int(start))
-                digest.update(file.read(_SAMPLE_SIZE))
+        status = Path(path).stat()
+        if status.st_size != fingerprint.get('size'):
+            return False
+        return (status.st_mtime_ns == fingerprint.get('mtime_ns')
+                or hash_file(path) == fingerprint.get('sha256'))
     except OSError:
-        return None
-    return f'{size}-{digest.hexdigest()[:16]}'
+        return True

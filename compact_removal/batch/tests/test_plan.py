@@ -3,15 +3,18 @@
 Tests of wrong input of runs, before any work, and of fingerprints.
 """
 
+import hashlib
+import os
+
 import astropy.units as u
 import numpy as np
 import pytest
 from astropy.coordinates import SkyCoord
 
 from compact_removal import CompactSourceRemover
-from compact_removal.batch import remove_many
+from compact_removal.batch import _settings, remove_many
 from compact_removal.batch._settings import (describe, hash_settings,
-                                             map_fingerprint)
+                                             is_same_map, map_fingerprint)
 from compact_removal.instruments import get_band
 
 SKY = SkyCoord([1], [2], unit='deg')
@@ -88,10 +91,24 @@ def test_map_fingerprint(tmp_path):
     path = tmp_path / 'a.fits'
     path.write_bytes(content)
     first = map_fingerprint(path)
+    assert first['sha256'] == hashlib.sha256(content).hexdigest()
     moved = path.rename(tmp_path / 'b.fits')
-    assert map_fingerprint(moved) == first
-    moved.write_bytes(content[:-1] + b'x')
-    assert map_fingerprint(moved) != first
-    moved.write_bytes(content + b'x')
-    assert map_fingerprint(moved) != first
-    assert map_fingerprint(path) is None
+    assert is_same_map(moved, first)
+    assert is_same_map(path, first)
+    later = first['mtime_ns'] + 10 ** 9
+    os.utime(moved, ns=(later, later))
+    assert is_same_map(moved, first)
+    for other in (content[:300_000] + b'xy' + content[300_002:],
+                  content + b'x'):
+        moved.write_bytes(other)
+        os.utime(moved, ns=(later, later))
+        assert not is_same_map(moved, first)
+    assert not is_same_map(moved, None)
+
+
+def test_unchanged_maps_are_not_read(tmp_path, monkeypatch):
+    path = tmp_path / 'a.fits'
+    path.write_bytes(b'map')
+    first = map_fingerprint(path)
+    monkeypatch.setattr(_settings, 'hash_file', None)
+    assert is_same_map(path, first)
