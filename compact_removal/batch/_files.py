@@ -74,7 +74,33 @@ def map_stem(path):
     return Path(path.name.removesuffix('.gz')).with_suffix('').name
 
 
-def write_result(result, paths, *, overwrite):
+def describe_removal(path, catalog=None):
+    """
+    Tell what was removed from what, for the header of a result.
+
+    Parameters
+    ----------
+    path : path-like
+        The map.
+    catalog : path-like, optional
+        The catalogue, if it was a file.
+
+    Returns
+    -------
+    history : str
+        A text in printable ASCII, as FITS headers need; folders are
+        left out.
+    """
+    from compact_removal import __version__
+
+    what = 'sources' if catalog is None else f'sources of {Path(catalog).name}'
+    text = (f'compact_removal {__version__}: {what} removed from '
+            f'{Path(path).name}')
+    return ''.join(letter if ' ' <= letter <= '~' else '?'
+                   for letter in text)
+
+
+def write_result(result, paths, *, overwrite, history=None):
     """
     Write background and table, each complete or not at all.
 
@@ -86,6 +112,8 @@ def write_result(result, paths, *, overwrite):
         Where to write ``background`` and ``sources``.
     overwrite : bool
         Whether files may be replaced.
+    history : str, optional
+        What is added to the ``HISTORY`` of the background.
 
     Raises
     ------
@@ -97,6 +125,8 @@ def write_result(result, paths, *, overwrite):
         check_overwrite(paths[name], overwrite=overwrite)
         paths[name].parent.mkdir(parents=True, exist_ok=True)
     hdus = background.to_hdu(as_image_hdu=False)
+    if history is not None:
+        hdus[0].header.add_history(history)
     hdus.append(fits.ImageHDU(background.flags, name='FLAGS'))
     with replace_file(paths['background']) as path:
         hdus.writeto(path)

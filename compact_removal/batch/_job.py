@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 from astropy.table import QTable
 
-from compact_removal.batch._files import (read_catalog, write_record,
-                                          write_result)
+from compact_removal.batch._files import (describe_removal, read_catalog,
+                                          write_record, write_result)
 from compact_removal.batch._settings import map_fingerprint
 from compact_removal.cutouts import chunk_slices, extract_valid
 from compact_removal.datasets import read_pacs_map
@@ -43,6 +43,8 @@ class Job:
         The map.
     catalog : SkyCoord or str
         Positions, or the file that holds them.
+    catalog_name : str or None
+        The file that the user gave, if any.
     is_common : bool
         Whether ``catalog`` is the file of the common catalogue.
     params : dict
@@ -57,6 +59,7 @@ class Job:
 
     map: str
     catalog: object
+    catalog_name: str | None
     is_common: bool
     params: dict
     fitted: str | None
@@ -198,7 +201,8 @@ def _process(job):
     result = remover.remove(image, positions)
     if rows is not None:
         result.sources['id'] = rows + 1
-    write_result(result, job.outputs, overwrite=True)
+    write_result(result, job.outputs, overwrite=True,
+                 history=describe_removal(job.map, job.catalog_name))
     return {'n_sources': len(result.sources),
             'n_flagged': int(np.count_nonzero(result.sources['flags'])),
             'fingerprint': fingerprint}

@@ -82,6 +82,8 @@ def make_plan(maps, catalogs, remover, output_dir, *, overwrite):
     folder = Path(output_dir).expanduser().absolute()
     catalogs, common = _check_catalogs(catalogs, len(maps))
     _check_outputs(maps, catalogs if common is None else [common], folder)
+    names = [entry if isinstance(entry, str) else None for entry in
+             (catalogs if common is None else [common] * len(maps))]
     if isinstance(common, str):
         common = read_positions(read_catalog(common))
     try:
@@ -100,14 +102,15 @@ def make_plan(maps, catalogs, remover, output_dir, *, overwrite):
                                 .absolute())
     hashes = {}
     jobs = []
-    for path, catalog in zip(maps, catalogs, strict=True):
+    for path, catalog, name in zip(maps, catalogs, names, strict=True):
         settings = hash_settings({
             'remover': description, 'common': common is not None,
             'catalog': _hash_catalog(catalog, hashes)})
         stem = folder / map_stem(path)
         jobs.append(Job(
-            map=str(path), catalog=catalog, is_common=common is not None,
-            params=params, fitted=fitted, settings=settings,
+            map=str(path), catalog=catalog, catalog_name=name,
+            is_common=common is not None, params=params,
+            fitted=fitted, settings=settings,
             background=f'{stem}_background.fits',
             sources=f'{stem}_sources.ecsv', record=f'{stem}_record.json'))
     _check_report(folder / REPORT_NAME, overwrite=overwrite)

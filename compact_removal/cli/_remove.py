@@ -48,8 +48,8 @@ def _run_remove(args):
     """
     Remove sources from the user's map.
     """
-    from compact_removal.batch._files import (map_stem, read_catalog,
-                                              write_result)
+    from compact_removal.batch._files import (describe_removal, map_stem,
+                                              read_catalog, write_result)
 
     prefix = args.output
     if prefix is None:
@@ -63,7 +63,8 @@ def _run_remove(args):
     remover = make_remover(args, image.meta, recenter=args.recenter,
                            progress_bar=sys.stderr.isatty())
     result = remover.remove(image, read_catalog(args.catalog))
-    write_result(result, paths, overwrite=args.overwrite)
+    write_result(result, paths, overwrite=args.overwrite,
+                 history=describe_removal(args.map, args.catalog))
     if args.plot:
         write_picture(image, result, paths['picture'])
     print_sources(result.sources, result.sources['flux'].unit)

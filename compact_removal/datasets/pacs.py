@@ -24,7 +24,9 @@ __all__ = ['read_pacs_map']
 _STRUCTURE = {'SIMPLE', 'XTENSION', 'BITPIX', 'NAXIS', 'NAXIS1', 'NAXIS2',
               'EXTEND', 'PCOUNT', 'GCOUNT', 'GROUPS', 'EXTNAME', 'EXTVER',
               'EXTLEVEL', 'BUNIT', 'BSCALE', 'BZERO', 'BLANK', 'CHECKSUM',
-              'DATASUM', 'LONGSTRN', 'COMMENT', 'HISTORY', ''}
+              'DATASUM', 'LONGSTRN', ''}
+
+_COMMENTARY = ('COMMENT', 'HISTORY')
 
 # The image HDUs of a product that are read.
 _PLANES = {'image', 'coverage', 'error', 'stdev'}
@@ -66,10 +68,11 @@ def read_pacs_map(path):
         such a HDU. They are what the archive gives: in JScanam maps
         ``stDev`` is the scatter of the samples, somewhat below the
         noise of the map. ``meta`` holds the cards of the primary and
-        the image header, without WCS and structure, and what they tell
-        of a PACS map: ``PACSMODE`` (``'scanmap'`` or ``'parallel'``)
-        and ``PACSBAND`` (``'blue'``, ``'green'`` or ``'red'``), each
-        only if it was recognized. They are names for
+        the image header, ``HISTORY`` and ``COMMENT`` at the end, without
+        WCS and structure, and what they tell of a PACS map:
+        ``PACSMODE`` (``'scanmap'`` or ``'parallel'``) and ``PACSBAND``
+        (``'blue'``, ``'green'`` or ``'red'``), each only if it was
+        recognized. They are names for
         `~compact_removal.instruments.get_band`.
 
     Raises
@@ -259,10 +262,16 @@ def _make_meta(hdus, hdu, wcs):
     drop = _STRUCTURE | set(wcs.to_header(relax=True))
     drop |= {'CROTA1', 'CROTA2'}
     meta = fits.Header()
-    for header in (hdus[0].header, hdu.header):
+    commentary = []
+    headers = [hdus[0].header]
+    if hdu is not hdus[0]:
+        headers.append(hdu.header)
+    for header in headers:
         for card in header.cards:
             keyword = card.keyword
-            if (keyword not in drop and '.' not in keyword
+            if keyword in _COMMENTARY:
+                commentary.append((keyword, card.value))
+            elif (keyword not in drop and '.' not in keyword
                     and not keyword.startswith(('CD1_', 'CD2_', 'PC'))):
                 # a damaged card is no reason to refuse the map
                 with contextlib.suppress(ValueError):
@@ -271,6 +280,9 @@ def _make_meta(hdus, hdu, wcs):
                            ('PACSBAND', _find_band(meta))):
         if value is not None:
             meta[keyword] = value
+    for entry in commentary:
+        with contextlib.suppress(ValueError):
+            meta.append(entry, end=True)
     return meta
 
 

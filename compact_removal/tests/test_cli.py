@@ -20,8 +20,7 @@ from astropy.table import QTable, Table
 from astropy.wcs import WCS
 from numpy.testing import assert_allclose, assert_array_equal
 
-import compact_removal
-from compact_removal import cli, datasets, estimators, nn
+from compact_removal import __version__, cli, datasets, estimators, nn
 from compact_removal.batch._files import read_catalog
 
 SHAPE = (40, 50)
@@ -168,6 +167,9 @@ def test_remove(field, capsys):
     assert 'flux [Jy]' in out
     assert 'injected' not in out
     assert (field / 'map_background.fits').exists()
+    history = fits.getheader(field / 'map_background.fits')['HISTORY']
+    assert ''.join(history) == (f'compact_removal {__version__}: sources of '
+                                'catalog.csv removed from map.fits')
     assert (field / 'map_sources.ecsv').exists()
     assert not (field / 'map_removal.png').exists()
 
@@ -299,7 +301,7 @@ def test_info(capsys, monkeypatch):
         {'name': 'inpainting-x', 'mode': 'scanmap', 'sha256': '0123abcd'}])
     assert cli.main(['info']) == 0
     out = capsys.readouterr().out
-    assert out.startswith(f'compact-removal {compact_removal.__version__} ')
+    assert out.startswith(f'compact-removal {__version__} ')
     assert 'parallel' in out
     assert '160.0' in out
     assert out.endswith('Weights:\ninpainting-x\n    mode: scanmap\n'

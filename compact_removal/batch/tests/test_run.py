@@ -16,7 +16,7 @@ from astropy.nddata import CCDData
 from astropy.table import QTable, Table
 from numpy.testing import assert_array_equal
 
-from compact_removal import CompactSourceRemover, nn
+from compact_removal import CompactSourceRemover, __version__, nn
 from compact_removal.batch import _job, _workers, remove_many
 from compact_removal.datasets import make_example_field, read_pacs_map
 
@@ -126,9 +126,13 @@ def test_catalogs_in_memory(maps, catalogs, tmp_path):
     given = [SkyCoord(tables[0]['ra'], tables[0]['dec'], unit='deg'),
              tables[1]]
     copies = [given[0].copy(), given[1].copy()]
-    run(maps, given, tmp_path / 'memory')
-    run(maps, catalogs, tmp_path / 'files')
-    assert read_all(tmp_path / 'memory') == read_all(tmp_path / 'files')
+    memory = run(maps, given, tmp_path / 'memory')
+    files = run(maps, catalogs, tmp_path / 'files')
+    for one, two in zip(memory['background'], files['background'],
+                        strict=True):
+        assert_array_equal(fits.getdata(one), fits.getdata(two))
+    for one, two in zip(memory['sources'], files['sources'], strict=True):
+        assert Path(one).read_bytes() == Path(two).read_bytes()
     assert_array_equal(given[0].ra.deg, copies[0].ra.deg)
     assert given[1].colnames == copies[1].colnames
 
@@ -146,6 +150,25 @@ def test_common_catalog(maps, common, tmp_path):
     Table({'ra': common.ra.deg, 'dec': common.dec.deg}).write(path)
     again = run(maps, path, tmp_path / 'out')
     assert list(again['status']) == ['resumed', 'resumed']
+
+
+def test_history(maps, catalogs, common, tmp_path):
+    with fits.open(maps[0]) as hdus:
+        hdus[0].header['HISTORY'] = 'made by hand'
+        hdus.writeto(tmp_path / 'M\u00fcller.fits')
+    path = tmp_path / 'common.csv'
+    Table({'ra': common.ra.deg, 'dec': common.dec.deg}).write(path)
+    for number, (given, what) in enumerate([
+            (catalogs[:1], 'sources of c0.csv'),
+            (path, 'sources of common.csv'), (common, 'sources')]):
+        report = run([tmp_path / 'M\u00fcller.fits'], given,
+                     tmp_path / str(number))
+        header = fits.getheader(report['background'][0])
+        # long lines are continued
+        first, *second = header['HISTORY']
+        assert first == 'made by hand'
+        assert ''.join(second) == (f'compact_removal {__version__}: {what} '
+                                   'removed from M?ller.fits')
 
 
 def test_common_catalog_away_from_observed_pixels(maps, tmp_path):
@@ -339,7 +362,7 @@ def test_a_failure_leaves_no_old_result(maps, catalogs, tmp_path):
 
 def test_a_full_disk_leaves_no_half_results(maps, catalogs, tmp_path,
                                             monkeypatch):
-    def write(result, paths, *, overwrite):
+    def write(result, paths, **kwargs):
         paths['background'].write_text('half')
         raise OSError(28, 'No space left on device')
 

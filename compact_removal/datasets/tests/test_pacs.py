@@ -80,6 +80,22 @@ def test_plain_map(product, tmp_path):
     assert ccd.data[0, 0] == 0
 
 
+def test_history_and_comments(product, tmp_path):
+    product[0].header['HISTORY'] = 'observed'
+    product[0].header['COMMENT'] = 'bright'
+    for text in ('projected', '', 'projected'):
+        product['image'].header['HISTORY'] = text
+    product.writeto(tmp_path / 'map.fits')
+    ccd = read_pacs_map(tmp_path / 'map.fits')
+    expected = ['observed', 'projected', '', 'projected']
+    assert list(ccd.meta['HISTORY']) == expected
+    assert list(ccd.meta['COMMENT']) == ['bright']
+    # the primary header of this one is that of the image
+    ccd.write(tmp_path / 'again.fits')
+    meta = read_pacs_map(tmp_path / 'again.fits').meta
+    assert list(meta['HISTORY']) == expected
+
+
 CARDS = {'INSTRUME': 'PACS', 'INSTMODE': 'PacsPhoto',
          'CUSMODE': 'PacsPhoto', 'OBS_MODE': 'Scan map', 'WAVELNTH': 70.0}
 
