@@ -149,12 +149,12 @@ def print_rows(rows):
     """
     Print the table.
     """
-    print(' ' * 49 + 'PSFPhotometry')
-    print(' sep level ratio  first second    sum scatter in 1  first    sum'
-          ' scatter')
+    print(' ' * 48 + 'PSFPhotometry')
+    print(' sep level ratio first  sec.   sum scatter in 1  first   sum '
+          'scatter')
     for row in rows:
-        print('{:4.2f}{:6.0f}{:6.1f}{:7.3f}{:7.3f}{:7.3f}{:8.3f}{:5.2f}'
-              '{:7.3f}{:7.3f}{:8.3f}'.format(*row))
+        print('{:4.2f}{:6.0f}{:6.1f}{:6.3f}{:6.3f}{:6.3f}{:8.3f}{:5.2f}'
+              '{:7.3f}{:6.3f}{:8.3f}'.format(*row))
 
 
 def local_spread(data):
