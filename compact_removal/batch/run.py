@@ -14,9 +14,11 @@ from tqdm import tqdm
 
 from compact_removal import nn
 from compact_removal.batch import _workers
+from compact_removal.batch._files import read_record
 from compact_removal.batch._job import describe_error, remove_one
 from compact_removal.batch._plan import REPORT_KIND, make_plan
 from compact_removal.utils.files import replace_file
+from compact_removal.utils.progress import bar_shape
 
 __all__ = ['remove_many']
 
@@ -35,7 +37,8 @@ def remove_many(maps, catalogs, *, remover=None, output_dir, n_workers=None,
     ``<name>_sources.ecsv`` and ``<name>_record.json`` (what became of
     it), and at the end ``report.ecsv``. A map that fails does not stop
     the others. If the run is interrupted or killed, the same call
-    resumes it: finished maps are not done again, failed ones are.
+    resumes it: finished maps are not done again, failed ones are. The
+    report of an interrupted run has no rows for maps that are left.
 
     Parameters
     ----------
@@ -129,11 +132,13 @@ def remove_many(maps, catalogs, *, remover=None, output_dir, n_workers=None,
     records = {number: {**record, 'status': 'resumed'}
                for number, record in plan.finished.items()}
     bar = tqdm(total=len(plan.jobs), initial=len(records), unit='map',
-               disable=not progress_bar, file=sys.stderr)
+               disable=not progress_bar, file=sys.stderr,
+               **bar_shape(sys.stderr))
     try:
         with bar, contextlib.closing(results):
             _collect(results, plan.jobs, records, bar)
     finally:
+        _add_done(plan.jobs, records)
         report = _make_report(plan.jobs, records)
         with replace_file(plan.report) as path:
             report.write(path, format='ascii.ecsv')
@@ -182,6 +187,19 @@ def _collect(results, jobs, records, bar):
         bar.set_postfix_str(f'{rate:.3g} sources/s, {n_errors} errors',
                             refresh=False)
         bar.update()
+
+
+def _add_done(jobs, records):
+    """
+    Add the maps that were done, but not told of, in an interrupted run.
+    """
+    for number, job in enumerate(jobs):
+        if number in records:
+            continue
+        record = read_record(job.record)
+        if (record.get('status') == 'done'
+                and record.get('settings') == job.settings):
+            records[number] = record
 
 
 def _make_report(jobs, records):

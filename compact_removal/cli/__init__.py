@@ -114,7 +114,7 @@ def main(argv=None):
         except (OSError, TypeError, ValueError) as error:
             _print_error(error)
             return _EXIT_BAD_INPUT
-        except KeyboardInterrupt:
-            _print_error('interrupted')
+        except KeyboardInterrupt as error:
+            _print_error(str(error) or 'interrupted')
             return _EXIT_INTERRUPTED
     return _EXIT_OK if status is None else status

@@ -77,10 +77,22 @@ def _run_batch(args):
             maps, catalogs, remover=remover, output_dir=args.output_dir,
             n_workers=args.jobs, client=client, overwrite=args.overwrite,
             progress_bar=sys.stderr.isatty())
+    except KeyboardInterrupt as error:
+        raise KeyboardInterrupt(_tell_how_to_resume(args)) from error
     finally:
         if client is not None:
             client.close()
     return _print_report(report, args.output_dir / 'report.ecsv')
+
+
+def _tell_how_to_resume(args):
+    """
+    What to do after Ctrl-C, and where the report is.
+    """
+    option = ' without --overwrite' if args.overwrite else ''
+    text = f'interrupted; the same command{option} resumes the run'
+    report = args.output_dir / 'report.ecsv'
+    return f'{text}; report: {report}' if report.is_file() else text
 
 
 def _inputs(args):

@@ -3,6 +3,9 @@
 Tests of ``compact-removal batch``.
 """
 
+import os
+import sys
+
 import astropy.units as u
 import pytest
 from astropy.table import QTable, Table
@@ -160,6 +163,45 @@ def test_scheduler(calls, monkeypatch):
     client = calls[0][2]['client']
     assert client.address == 'tcp://here:8786'
     assert client.closed
+
+
+@pytest.mark.parametrize(('options', 'expected'), [
+    ([], 'interrupted; the same command resumes the run; report: '
+         'out/report.ecsv'),
+    (['--overwrite'], 'interrupted; the same command without --overwrite '
+                      'resumes the run; report: out/report.ecsv'),
+])
+def test_interruption(calls, capsys, monkeypatch, options, expected):
+    def remove_many(maps, catalogs, *, output_dir, **kwargs):
+        output_dir.mkdir()
+        (output_dir / 'report.ecsv').touch()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(batch, 'remove_many', remove_many)
+    status = run('a.fits', '--catalog', 'x.csv', '--output-dir', 'out',
+                 *options)
+    assert status == 130
+    assert capsys.readouterr().err == f'compact-removal: error: {expected}\n'
+
+
+def test_progress_on_a_terminal(tmp_path, capsys, monkeypatch):
+    pytest.importorskip('termios')
+    image, catalog = make_example_field(shape=(96, 96), n_sources=1)
+    image.write(tmp_path / 'a.fits')
+    catalog.write(tmp_path / 'c.ecsv')
+    # it has no columns and no rows, like those of script(1)
+    reader, terminal = os.openpty()
+    with os.fdopen(terminal, 'w') as stderr:
+        monkeypatch.setattr(sys, 'stderr', stderr)
+        assert run(tmp_path / 'a.fits', '--catalog', tmp_path / 'c.ecsv',
+                   '--output-dir', tmp_path / 'out', *OPTIONS) == 0
+        monkeypatch.undo()
+        shown = os.read(reader, 2 ** 16).decode()
+    os.close(reader)
+    assert '0/1' in shown
+    assert '1/1' in shown
+    assert '0 errors' in shown
+    assert capsys.readouterr().err == ''
 
 
 def test_help_shows_an_example(capsys):

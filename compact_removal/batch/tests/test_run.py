@@ -250,6 +250,26 @@ def test_interrupted_run_has_a_report(maps, catalogs, tmp_path, monkeypatch):
                                                              'done']
 
 
+def test_report_of_an_interrupted_run_has_all_that_is_done(
+        maps, catalogs, tmp_path, monkeypatch):
+    def run_some(function, tasks):
+        for number, job in tasks:
+            function(job)
+            if number == 1:
+                raise KeyboardInterrupt
+            yield number, function(job)
+
+    maps.append(tmp_path / 'm2.fits')
+    catalogs.append(catalogs[0])
+    monkeypatch.setattr(_workers, 'run_here', run_some)
+    with pytest.raises(KeyboardInterrupt):
+        run(maps, catalogs, tmp_path)
+    report = QTable.read(tmp_path / 'report.ecsv')
+    assert list(report['map']) == [str(path) for path in maps[:2]]
+    assert list(report['status']) == ['done', 'done']
+    assert list(report['n_sources']) == [2, 2]
+
+
 def test_overwriting_run_that_was_interrupted(maps, catalogs, tmp_path,
                                               monkeypatch):
     run(maps, catalogs, tmp_path)
