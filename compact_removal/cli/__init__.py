@@ -13,6 +13,7 @@ import warnings
 
 from compact_removal import __version__
 from compact_removal.cli._batch import add_batch
+from compact_removal.cli._common import print_warning
 from compact_removal.cli._demo import add_demo
 from compact_removal.cli._evaluate import add_evaluate
 from compact_removal.cli._info import add_info
@@ -62,8 +63,7 @@ def _print_warning(message, category, filename, lineno, file=None,
     Print a warning as one line, in place of `warnings.showwarning`.
     """
     del category, filename, lineno, file, line
-    text = ' '.join(str(message).split())
-    print(f'compact-removal: warning: {text}', file=sys.stderr)
+    print_warning(message)
 
 
 def _make_parser():

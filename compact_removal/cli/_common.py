@@ -4,6 +4,10 @@ What several subcommands need: options, files, tables.
 """
 
 import argparse
+import sys
+
+# No more rows of sources are printed.
+_MAX_ROWS = 40
 
 
 def add_command(commands, name, function, text, epilog):
@@ -116,14 +120,25 @@ def write_picture(image, result, path):
     plt.close(figure)
 
 
-def print_sources(sources, unit):
+def print_sources(sources, unit, path):
     """
     Print the fluxes, beside the injected ones if there are any.
+
+    Of many rows the first are printed, sources on the map before those
+    off it; ``path`` is the file that has all.
     """
+    import numpy as np
     from astropy.table import Table
 
-    from compact_removal.estimators import decode_flags
+    from compact_removal.estimators import SOURCE_FLAGS, decode_flags
 
+    (off_map,) = (flag.value for flag in SOURCE_FLAGS
+                  if flag.name == 'off_map')
+    is_off = (np.asarray(sources['flags']) & off_map) != 0
+    shown = np.argsort(is_off, kind='stable')[:_MAX_ROWS]
+    summary = _summarize(sources['flags'])
+    n_more = len(sources) - len(shown)
+    sources = sources[shown]
     table = Table()
     table['id'] = sources['id']
     center = sources['sky_center'].icrs
@@ -138,6 +153,27 @@ def print_sources(sources, unit):
     table['flags'] = [','.join(decode_flags(flags)) or '-'
                       for flags in sources['flags']]
     print_table(table)
+    if n_more:
+        print(f'... {n_more} more rows in {path}')
+    print(summary)
+
+
+def _summarize(values):
+    """
+    Tell the number of positions, and how many have each flag.
+    """
+    import numpy as np
+
+    from compact_removal.estimators import SOURCE_FLAGS
+
+    values = np.asarray(values)
+    counts = {flag.name: np.count_nonzero(values & flag.value)
+              for flag in SOURCE_FLAGS}
+    text = (f'{values.size} positions, {counts.pop("off_map")} of them off '
+            'the map')
+    flags = ', '.join(f'{count} {name}' for name, count in counts.items()
+                      if count)
+    return f'{text}; flags: {flags}' if flags else text
 
 
 def print_table(table):
@@ -153,3 +189,11 @@ def print_paths(paths):
     """
     for name, path in paths.items():
         print(f'{name}: {path}')
+
+
+def print_warning(message):
+    """
+    Print one line on stderr, whatever the message holds.
+    """
+    text = ' '.join(str(message).split())
+    print(f'compact-removal: warning: {text}', file=sys.stderr)

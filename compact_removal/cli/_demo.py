@@ -64,7 +64,7 @@ def _run_demo(args):
     print(f'Simulated field: {nx} x {ny} pixels, {len(sources)} sources, '
           f'seed {args.seed}')
     print()
-    print_sources(sources, u.mJy)
+    print_sources(sources, u.mJy, paths['sources'])
     print()
     _print_scatter(sources, u.mJy)
     print()

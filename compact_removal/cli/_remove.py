@@ -9,7 +9,8 @@ from pathlib import Path
 from compact_removal.cli._common import (add_command, add_remover_options,
                                          check_outputs, make_remover,
                                          print_paths, print_sources,
-                                         read_map, write_picture)
+                                         print_warning, read_map,
+                                         write_picture)
 
 _EXAMPLE = """\
 CATALOG has the columns ra and dec (ECSV, CSV or FITS; degrees if there is
@@ -62,11 +63,15 @@ def _run_remove(args):
     image = read_map(args.map)
     remover = make_remover(args, image.meta, recenter=args.recenter,
                            progress_bar=sys.stderr.isatty())
-    result = remover.remove(image, read_catalog(args.catalog))
+    catalog = read_catalog(args.catalog)
+    if len(catalog) == 0:
+        print_warning('the catalogue is empty')
+    result = remover.remove(image, catalog)
     write_result(result, paths, overwrite=args.overwrite,
                  history=describe_removal(args.map, args.catalog))
     if args.plot:
         write_picture(image, result, paths['picture'])
-    print_sources(result.sources, result.sources['flux'].unit)
+    print_sources(result.sources, result.sources['flux'].unit,
+                  paths['sources'])
     print()
     print_paths(paths)

@@ -60,14 +60,14 @@ class FakeRemover:
         background.flags = np.zeros(SHAPE, dtype=np.uint8)
         n = len(positions)
         x, y = image.wcs.world_to_pixel(positions)
-        flux = [0.11, 0.2, 0.29][:n] * u.Jy
+        flux = np.resize([0.11, 0.2, 0.29], n) * u.Jy
         sources = QTable({
             'id': np.arange(1, n + 1), 'sky_center': positions,
             'x_center': x, 'y_center': y, 'snr': np.full(n, 9.0),
             'mask_radius': np.full(n, 4.0), 'flux': flux,
             'flux_err': 0.1 * flux, 'annulus_flux': 1.5 * flux,
             'annulus_flux_err': 0.2 * flux,
-            'flags': np.array([1, 0, 16])[:n]})
+            'flags': np.resize([1, 0, 16], n).astype(int)})
         return estimators.RemovalResult(background, sources)
 
 
@@ -172,6 +172,27 @@ def test_remove(field, capsys):
                                 'catalog.csv removed from map.fits')
     assert (field / 'map_sources.ecsv').exists()
     assert not (field / 'map_removal.png').exists()
+
+
+@pytest.mark.parametrize('n_rows', [3, 100])
+def test_few_rows_are_printed(field, capsys, n_rows):
+    Table({'ra': np.full(n_rows, 269.15), 'dec': np.full(n_rows, 51.49)}
+          ).write('many.csv')
+    assert cli.main(['remove', 'map.fits', 'many.csv', '--mode', 'scanmap',
+                     '--band', 'green']) == 0
+    table, _ = capsys.readouterr().out.split('\n\n')
+    rows = [line.split() for line in table.splitlines()[2:]]
+    if n_rows == 3:
+        assert [row[0] for row in rows] == ['1', '2', '3', '3']
+        summary = '3 positions, 1 of them off the map; flags: 1 edge'
+    else:
+        # every third is off the map
+        assert [row[0] for row in rows[:4]] == ['1', '2', '4', '5']
+        assert len(rows) == 42
+        assert '\n... 60 more rows in map_sources.ecsv\n' in table
+        summary = '100 positions, 33 of them off the map; flags: 34 edge'
+    assert table.endswith(summary)
+    assert len(QTable.read('map_sources.ecsv')) == n_rows
 
 
 def test_mode_and_band_of_the_header(field, capsys):
@@ -309,6 +330,18 @@ def test_info(capsys, monkeypatch):
     monkeypatch.setattr(nn, 'list_weights', list)
     assert cli.main(['info']) == 0
     assert capsys.readouterr().out.endswith('Weights:\nnone\n')
+
+
+def test_empty_catalog(tmp_path, capsys):
+    make_field()[0].write(tmp_path / 'map.fits')
+    (tmp_path / 'empty.csv').write_text('ra,dec\n')
+    args = ['remove', str(tmp_path / 'map.fits'), str(tmp_path / 'empty.csv'),
+            '--mode', 'scanmap', '--band', 'blue', '--output',
+            str(tmp_path / 'out')]
+    assert cli.main(args) == 0
+    out, err = capsys.readouterr()
+    assert err == 'compact-removal: warning: the catalogue is empty\n'
+    assert '\n0 positions, 0 of them off the map\n' in out
 
 
 def test_demo_for_real(tmp_path, capsys):
