@@ -13,7 +13,7 @@ import warnings
 
 from compact_removal import __version__
 from compact_removal.cli._batch import add_batch
-from compact_removal.cli._common import print_warning
+from compact_removal.cli._common import print_warning, to_options
 from compact_removal.cli._demo import add_demo
 from compact_removal.cli._evaluate import add_evaluate
 from compact_removal.cli._info import add_info
@@ -53,8 +53,7 @@ def _print_error(message):
     """
     Print one line on stderr, whatever the message holds.
     """
-    text = ' '.join(str(message).split())
-    print(f'compact-removal: error: {text}', file=sys.stderr)
+    print(f'compact-removal: error: {to_options(message)}', file=sys.stderr)
 
 
 def _print_warning(message, category, filename, lineno, file=None,

@@ -6,7 +6,8 @@
 import sys
 from pathlib import Path
 
-from compact_removal.cli._common import add_command, add_remover_options
+from compact_removal.cli._common import (add_command, add_remover_options,
+                                         to_options)
 
 _SOME_FAILED = 1
 
@@ -103,6 +104,11 @@ def _inputs(args):
         if not args.maps or not args.catalog:
             msg = 'MAP and --catalog are needed, or --list'
             raise ValueError(msg)
+        for path in (*args.maps, *args.catalog):
+            # a shell hands over a pattern that matches nothing
+            if '*' in str(path) and not path.exists():
+                msg = f'no file matches {path}'
+                raise FileNotFoundError(msg)
         if len(args.catalog) not in {1, len(args.maps)}:
             msg = (f'--catalog must name one file for all maps, or one per '
                    f'MAP ({len(args.maps)}), got {len(args.catalog)}')
@@ -160,6 +166,6 @@ def _print_report(report, path):
           f'{counts["resumed"]} done by an earlier run, {counts["error"]} '
           f'failed; {report["n_sources"].sum()} sources')
     for row in report[status == 'error']:
-        print(f'failed: {row["map"]}: {row["error"]}')
+        print(f'failed: {row["map"]}: {to_options(row["error"])}')
     print(f'report: {path}')
     return _SOME_FAILED if counts['error'] else None

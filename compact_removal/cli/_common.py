@@ -4,7 +4,16 @@ What several subcommands need: options, files, tables.
 """
 
 import argparse
+import re
 import sys
+
+# What messages of the library call parameters, and what options are.
+_OPTIONS = (
+    (r'\b(overwrite|recenter)=True', r'--\1'),
+    (r'^((?:\w+Error: )?)(mode|band|network|weights|device|output_dir)'
+     r'(?= must | is needed|:)', r'\1--\2'),
+    (r'--output_dir', '--output-dir'),
+)
 
 # No more rows of sources are printed.
 _MAX_ROWS = 40
@@ -191,9 +200,18 @@ def print_paths(paths):
         print(f'{name}: {path}')
 
 
+def to_options(message):
+    """
+    Put a message of the library on one line, with options of the command.
+    """
+    text = ' '.join(str(message).split())
+    for pattern, option in _OPTIONS:
+        text = re.sub(pattern, option, text)
+    return text
+
+
 def print_warning(message):
     """
     Print one line on stderr, whatever the message holds.
     """
-    text = ' '.join(str(message).split())
-    print(f'compact-removal: warning: {text}', file=sys.stderr)
+    print(f'compact-removal: warning: {to_options(message)}', file=sys.stderr)

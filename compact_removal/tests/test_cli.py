@@ -22,6 +22,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from compact_removal import __version__, cli, datasets, estimators, nn
 from compact_removal.batch._files import read_catalog
+from compact_removal.cli._common import to_options
 
 SHAPE = (40, 50)
 
@@ -271,7 +272,20 @@ def test_errors_of_the_library(field, capsys, monkeypatch):
     monkeypatch.setattr(FakeRemover, 'remove', remove)
     message = fails(capsys, 'remove', 'map.fits', 'catalog.csv', '--mode',
                     'scanmap', '--band', 'blue')
-    assert message == ('compact-removal: error: band must be one of these\n')
+    assert message == 'compact-removal: error: --band must be one of these\n'
+
+
+@pytest.mark.parametrize(('message', 'expected'), [
+    ('path: a.fits exists; use overwrite=True to replace it',
+     'path: a.fits exists; use --overwrite to replace it'),
+    ('output_dir: a is no report', '--output-dir: a is no report'),
+    ('ValueError: mode is needed: no header\n tells it',
+     'ValueError: --mode is needed: no header tells it'),
+    ('weights of the band', 'weights of the band'),
+    ('a: mode is needed', 'a: mode is needed'),
+])
+def test_options_in_messages(message, expected):
+    assert to_options(message) == expected
 
 
 def test_warnings_are_one_line(field, capsys, monkeypatch):

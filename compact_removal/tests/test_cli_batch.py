@@ -127,11 +127,16 @@ def test_list(calls, tmp_path, suffix):
       '--scheduler', 'tcp://127.0.0.1:1'], '--jobs is for local processes'),
     (['a.fits', '--catalog', 'x.csv', '--output-dir', 'out', '--jobs', '0'],
      '--jobs must be positive, got 0'),
+    (['no/*.fits', '--catalog', 'x.csv', '--output-dir', 'out'],
+     'error: no file matches no/*.fits'),
+    (['a.fits', '--catalog', '*.csv.gz', '--output-dir', 'out'],
+     'error: no file matches *.csv.gz'),
 ])
 def test_wrong_arguments(calls, capsys, tmp_path, args, expected):
     (tmp_path / 'bad.csv').write_text('map\na.fits\n')
     assert expected in fails(capsys, *args)
     assert calls == []
+    assert not (tmp_path / 'out').exists()
 
 
 def test_no_scheduler(calls, capsys):
@@ -232,3 +237,8 @@ def test_for_real(tmp_path, capsys):
     options = [*OPTIONS, '--recenter']
     message = fails(capsys, *args, *options)
     assert 'a_record.json was made with other settings' in message
+    assert 'choose another folder, or --overwrite to do all' in message
+    args[-len(OPTIONS):] = ['--jobs', '1', '--overwrite']
+    assert run(*args) == 1
+    assert ('ValueError: --mode is needed: the header of the map does not '
+            'tell it\n') in capsys.readouterr().out
