@@ -6,6 +6,7 @@ Read PACS maps as they come from the archive.
 import contextlib
 import gzip
 import os
+import re
 import warnings
 import zlib
 
@@ -25,6 +26,10 @@ _STRUCTURE = {'SIMPLE', 'XTENSION', 'BITPIX', 'NAXIS', 'NAXIS1', 'NAXIS2',
               'EXTEND', 'PCOUNT', 'GCOUNT', 'GROUPS', 'EXTNAME', 'EXTVER',
               'EXTLEVEL', 'BUNIT', 'BSCALE', 'BZERO', 'BLANK', 'CHECKSUM',
               'DATASUM', 'LONGSTRN', ''}
+
+# Cards of axes, those of further ones too.
+_AXIS = re.compile(r'(NAXIS|CTYPE|CRVAL|CRPIX|CDELT|CUNIT|CNAME|CROTA)\d+$'
+                   r'|CD\d+_\d+$|PC')
 
 _COMMENTARY = ('COMMENT', 'HISTORY')
 
@@ -47,7 +52,9 @@ def read_pacs_map(path):
     and usually ``coverage`` and ``stDev`` or ``error``, whichever
     mapper (JScanam, high-pass filter, Unimap) made it. Any other FITS
     file is read as a plain map if exactly one of its HDUs is a 2-D
-    image with a unit (``BUNIT``) and a celestial WCS.
+    image with a unit (``BUNIT``) and a celestial WCS. Further axes of
+    length 1, as those of frequency and polarization in radio maps, are
+    dropped.
 
     Parameters
     ----------
@@ -164,36 +171,28 @@ def _make_map(hdus, path):
     names = {hdu.name.lower(): hdu for hdu in hdus
              if hdu.is_image and len(hdu.shape) > 0}
     product = 'image' in names
-    hdu = names['image'] if product else _find_plain(hdus, path)
-    if hdu.data.ndim != 2:
-        msg = f'path holds no 2-D image in its HDU {hdu.name!r}: {path}'
-        raise ValueError(msg)
+    hdu = _find_image([names['image']] if product else hdus, path)
     unit, wcs = _unit(hdu.header), _wcs(hdu.header)
-    if unit is None:
-        msg = f'path has no known unit (BUNIT) in HDU {hdu.name!r}: {path}'
-        raise ValueError(msg)
-    if wcs is None:
-        msg = f'path has no celestial WCS in HDU {hdu.name!r}: {path}'
-        raise ValueError(msg)
-    data = _as_floats(hdu.data)
+    data = _as_floats(_flatten(hdu.data))
     mask = ~np.isfinite(data)
     meta = _make_meta(hdus, hdu, wcs)
     uncertainty = None
     if product:
         for name in ('coverage', 'error', 'stdev'):
-            if name in names and names[name].data.shape != data.shape:
+            if (name in names
+                    and _flatten(names[name].data).shape != data.shape):
                 msg = (f'path has HDUs image and {name} of different '
                        f'shapes: {path}')
                 raise ValueError(msg)
         if 'coverage' in names:
-            coverage = names['coverage'].data
+            coverage = _flatten(names['coverage'].data)
             mask |= ~(np.isfinite(coverage) & (coverage > 0))
         elif _is_pacs(meta):
             # no measured value is exactly 0
             mask |= data == 0
         for name in ('error', 'stdev'):
             if name in names:
-                error = _as_floats(names[name].data)
+                error = _as_floats(_flatten(names[name].data))
                 good = np.isfinite(error) & (error > 0) & ~mask
                 uncertainty = StdDevUncertainty(
                     np.where(good, error, np.nan))
@@ -211,27 +210,75 @@ def _as_floats(data):
     return np.array(data, dtype=dtype)
 
 
-def _find_plain(hdus, path):
+def _flatten(data):
+    """
+    An image without leading axes of length 1; a cube stays one.
+    """
+    return data.reshape(data.shape[-2:]) if _is_flat(data.shape) else data
+
+
+def _is_flat(shape):
+    """
+    Whether a shape is that of a 2-D image, but for axes of length 1.
+    """
+    return len(shape) >= 2 and all(size == 1 for size in shape[:-2])
+
+
+def _find_image(hdus, path):
     """
     The only HDU that is a 2-D image with a unit and a celestial WCS.
     """
-    found = [hdu for hdu in hdus
-             if hdu.is_image and len(hdu.shape) == 2
-             and _unit(hdu.header) is not None
-             and _wcs(hdu.header) is not None]
-    if len(found) != 1:
-        msg = ('path must be a PACS map with an image HDU, or have one 2-D '
-               'image HDU with a unit (BUNIT) and a celestial WCS; it has '
-               f'{len(found)} such HDUs: {path}')
-        raise ValueError(msg)
-    return found[0]
+    found, reasons = {}, []
+    for number, hdu in enumerate(hdus):
+        if not hdu.is_image or len(hdu.shape) == 0:
+            continue
+        name = 'primary' if hdu.name == 'PRIMARY' else hdu.name
+        name = name or f'HDU {number}'
+        faults = _list_faults(hdu)
+        if faults:
+            reasons.append(f'{name}: {", ".join(faults)}')
+        else:
+            found[number] = name
+    if len(found) == 1:
+        return hdus[next(iter(found))]
+    if found:
+        reason = f'has {len(found)} of them ({", ".join(found.values())})'
+    else:
+        reason = f'has none ({"; ".join(reasons) or "it has no images"})'
+    msg = ('path must be a PACS map with an image HDU, or have one 2-D image '
+           f'HDU with a unit (BUNIT) and a celestial WCS; {path} {reason}')
+    raise ValueError(msg)
+
+
+def _list_faults(hdu):
+    """
+    What keeps an image HDU from being a map.
+    """
+    faults = []
+    if not _is_flat(hdu.shape):
+        n_axes = len(hdu.shape)
+        faults.append(f'{n_axes} {"axis" if n_axes == 1 else "axes"}')
+    if _unit(hdu.header) is None:
+        text = _unit_text(hdu.header)
+        faults.append('no BUNIT' if text is None
+                      else f'unknown BUNIT {text!r}')
+    if _wcs(hdu.header) is None:
+        faults.append('no celestial WCS')
+    return faults
+
+
+def _unit_text(header):
+    """
+    What a header gives as the unit; None for nothing or an empty text.
+    """
+    return header.get('BUNIT', header.get('QTTY____')) or None
 
 
 def _unit(header):
     """
     Unit of an image, or None.
     """
-    text = header.get('BUNIT', header.get('QTTY____'))
+    text = _unit_text(header)
     try:
         return u.Unit(text) if text and isinstance(text, str) else None
     except ValueError:
@@ -250,9 +297,14 @@ def _wcs(header):
         warnings.simplefilter('ignore', FITSFixedWarning)
         try:
             wcs = WCS(header)
+            # the celestial axes must be those of the image
+            if {wcs.wcs.lng, wcs.wcs.lat} != {0, 1}:
+                wcs = None
+            elif wcs.naxis > 2:
+                wcs = wcs.celestial
         except ValueError:
-            return None
-    return wcs if wcs.naxis == 2 and wcs.has_celestial else None
+            wcs = None
+    return wcs
 
 
 def _make_meta(hdus, hdu, wcs):
@@ -260,7 +312,6 @@ def _make_meta(hdus, hdu, wcs):
     Cards of the primary header and that of the image.
     """
     drop = _STRUCTURE | set(wcs.to_header(relax=True))
-    drop |= {'CROTA1', 'CROTA2'}
     meta = fits.Header()
     commentary = []
     headers = [hdus[0].header]
@@ -272,7 +323,7 @@ def _make_meta(hdus, hdu, wcs):
             if keyword in _COMMENTARY:
                 commentary.append((keyword, card.value))
             elif (keyword not in drop and '.' not in keyword
-                    and not keyword.startswith(('CD1_', 'CD2_', 'PC'))):
+                    and not _AXIS.match(keyword)):
                 # a damaged card is no reason to refuse the map
                 with contextlib.suppress(ValueError):
                     _copy_card(card, meta)

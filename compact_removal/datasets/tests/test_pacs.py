@@ -149,6 +149,46 @@ def test_zeros_without_coverage(product, tmp_path, instrument):
     assert_array_equal(np.isnan(ccd.data), expected)
 
 
+@pytest.mark.parametrize('n_axes', [3, 4])
+@pytest.mark.parametrize('is_product', [True, False])
+def test_axes_of_length_one(product, tmp_path, n_axes, is_product):
+    product.writeto(tmp_path / 'flat.fits')
+    flat = read_pacs_map(tmp_path / 'flat.fits')
+    for name in ('image', 'coverage', 'stDev'):
+        hdu = product[name]
+        hdu.data = hdu.data[(None,) * (n_axes - 2)]
+        for axis, kind in ((3, 'FREQ'), (4, 'STOKES'))[:n_axes - 2]:
+            hdu.header[f'CTYPE{axis}'] = kind
+            hdu.header[f'CRPIX{axis}'] = 1.0
+            hdu.header[f'CDELT{axis}'] = 1.0
+            hdu.header[f'CRVAL{axis}'] = 1.0
+        hdu.header['WCSAXES'] = n_axes
+    if not is_product:
+        product = fits.PrimaryHDU(product['image'].data,
+                                  product['image'].header)
+    product.writeto(tmp_path / 'map.fits')
+    ccd = read_pacs_map(tmp_path / 'map.fits')
+    assert ccd.shape == (40, 50)
+    assert ccd.wcs.naxis == 2
+    assert (ccd.uncertainty is not None) is is_product
+    good = ~flat.mask
+    assert_array_equal(ccd.data[good], flat.data[good])
+    assert ccd.wcs.pixel_to_world(3, 5) == flat.wcs.pixel_to_world(3, 5)
+    assert not any(keyword[-1:] in ('3', '4') for keyword in ccd.meta)
+    ccd.write(tmp_path / 'again.fits')
+    again = fits.getheader(tmp_path / 'again.fits')
+    assert again['WCSAXES'] == 2
+
+
+def test_wcs_with_more_axes_than_the_image(product, tmp_path):
+    header = product['image'].header
+    header['WCSAXES'] = 3
+    header['CTYPE3'] = 'FREQ'
+    fits.PrimaryHDU(product['image'].data, header).writeto(
+        tmp_path / 'map.fits')
+    assert read_pacs_map(tmp_path / 'map.fits').wcs.naxis == 2
+
+
 def test_zeros_with_coverage(product, tmp_path):
     product[0].header['INSTRUME'] = 'PACS'
     product['image'].data[20, 20] = 0
@@ -225,12 +265,29 @@ def test_headers_without_data(product, tmp_path):
     with pytest.raises(ValueError, match='path is no readable FITS'):
         read_pacs_map(path)
     fits.PrimaryHDU(header=product[0].header).writeto(path, overwrite=True)
-    with pytest.raises(ValueError, match='it has 0 such HDUs'):
+    with pytest.raises(ValueError, match=r'has none \(it has no images\)'):
         read_pacs_map(path)
 
 
 def _drop_unit(hdus):
     del hdus['image'].header['BUNIT'], hdus['image'].header['QTTY____']
+
+
+def _odd_unit(hdus):
+    hdus['image'].header['BUNIT'] = 'parrots'
+
+
+def _spoil_all(hdus):
+    _stack_image(hdus)
+    del hdus['image'].header['EXTNAME']
+    del hdus[2:]
+    hdus[0].data = np.ones(3)
+
+
+def _two_images(hdus):
+    hdus[2] = hdus['image'].copy()
+    hdus['image'].name = 'A'
+    del hdus[2].header['EXTNAME']
 
 
 def _drop_wcs(hdus):
@@ -251,11 +308,15 @@ def _stack_image(hdus):
 
 
 @pytest.mark.parametrize(('spoil', 'match'), [
-    (_drop_unit, 'no known unit'),
-    (_drop_wcs, 'no celestial WCS'),
-    (_drop_image, 'it has 0 such HDUs'),
+    (_drop_unit, r'has none \(IMAGE: no BUNIT\)'),
+    (_odd_unit, r"has none \(IMAGE: unknown BUNIT 'parrots'\)"),
+    (_drop_wcs, r'has none \(IMAGE: no celestial WCS\)'),
+    (_drop_image, r'has none \(COVERAGE: no BUNIT; STDEV: no BUNIT\)'),
     (_cut_coverage, 'different shapes'),
-    (_stack_image, 'no 2-D image'),
+    (_stack_image, r'has none \(IMAGE: 3 axes\)'),
+    (_spoil_all, r'has none \(primary: 1 axis, no BUNIT, no celestial WCS; '
+                 r'HDU 1: 3 axes\)'),
+    (_two_images, r'has 2 of them \(A, HDU 2\)'),
 ])
 def test_wrong_products(product, tmp_path, spoil, match):
     spoil(product)
