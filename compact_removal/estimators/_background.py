@@ -7,6 +7,7 @@ memory does not grow with the map or the number of its sources; a tile
 knows all that reaches into it, so no seam can be seen.
 """
 
+import sys
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,6 +22,7 @@ from compact_removal.photometry import aperture_weights
 from compact_removal.psf_learning import learn_psf
 from compact_removal.source_models import SourceModels, fit_sources
 from compact_removal.source_psf import SourcePSF
+from compact_removal.utils.progress import bar_shape
 
 # Soft edge of the holes, in nominal pixels.
 _TAPER = 3.0
@@ -119,8 +121,8 @@ def estimate_background(input_map, sources, predict, *, band, size,
     models = _fit(input_map, sources, rows, band)
     work = _Work(input_map, sources, models, predict, band, size, separates,
                  apertures, error_scale, rows, found)
-    with tqdm(total=rows.size, disable=not progress_bar,
-              unit='source') as bar:
+    with tqdm(total=rows.size, disable=not progress_bar, unit='source',
+              **bar_shape(sys.stderr)) as bar:
         for tile in make_tiles(shape, work.margin()):
             bar.update(work.process(tile))
     return found

@@ -3,6 +3,7 @@
 The experiment of Sect. 5 of the paper: inject, remove, judge.
 """
 
+import sys
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -23,8 +24,10 @@ from compact_removal.metrics import (compare_power_spectra,
                                      flux_ratio_statistics)
 from compact_removal.psf import as_psf
 from compact_removal.utils.maps import pixel_scale
+from compact_removal.utils.progress import bar_shape
 
 __all__ = ['Evaluation', 'evaluate_remover']
+
 # Smaller maps have no power spectrum.
 _LEAST_SIDE = 16
 
@@ -202,7 +205,8 @@ def _run(remover, plans, psf, progress_bar):
     """
     tables, maps, rows = [], {}, []
     with tqdm(total=sum(len(plan.levels) + 1 for plan in plans),
-              unit='map', disable=not progress_bar) as bar:
+              unit='map', disable=not progress_bar,
+              **bar_shape(sys.stderr)) as bar:
         for plan in plans:
             mine = []
             for level in plan.levels:

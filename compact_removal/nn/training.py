@@ -7,6 +7,7 @@ import copy
 import json
 import math
 import os
+import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -18,6 +19,7 @@ from tqdm import tqdm
 from compact_removal.nn.devices import resolve_device
 from compact_removal.nn.losses import InpaintingLoss
 from compact_removal.nn.weights import check_state, to_saveable
+from compact_removal.utils.progress import bar_shape
 
 __all__ = ['TrainingDivergedError', 'train']
 
@@ -139,7 +141,7 @@ def train(model, batches, validation_batches, *, loss=None, n_epochs=100,
     history = run['history']
     start = len(history['epoch'])
     with tqdm(total=n_epochs, initial=start, unit='epoch', miniters=0,
-              disable=not progress_bar) as bar:
+              disable=not progress_bar, **bar_shape(sys.stderr)) as bar:
         for epoch in range(start, n_epochs):
             record = {'epoch': epoch,
                       'learning_rate': optimizer.param_groups[0]['lr']}
