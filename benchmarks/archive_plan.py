@@ -3,7 +3,7 @@
 What the whole archive would take: seconds and memory per map.
 
 Writes files like those of the archive (gzipped, double precision, with
-coverage and error) in three sizes, removes 14 sources from each with one
+coverage and error) in three sizes, removes 7 sources from each with one
 process of one thread, file to file, and scales the times up to the
 catalogue of the paper (HPPSC)::
 
@@ -25,9 +25,9 @@ from astropy.table import QTable
 from compact_removal import CompactSourceRemover, nn, remove_many
 from compact_removal.datasets import make_example_field
 
-# The Herschel/PACS Point Source Catalogue: sources, and maps of all
-# bands that they were found in, in round numbers.
-N_SOURCES, N_MAPS = 490_000, 35_000
+# The Herschel/PACS Point Source Catalogue: sources, and maps that they
+# were found in (35,000 observations in two bands), in round numbers.
+N_SOURCES, N_MAPS = 490_000, 70_000
 
 # Mean size of a map in millions of pixels that the plan assumes: half of
 # the pixels of most maps were never observed.
@@ -108,8 +108,8 @@ def main():
     megapixels = rows[:, 0] ** 2 / 1e6
     slope, start = np.polyfit(megapixels, rows[:, 1], 1)
     each = start + slope * MEGAPIXELS
-    print(f'{start:.2f} s + {slope:.2f} s per million pixels; with '
-          f'{MEGAPIXELS:g} million pixels {each:.1f} s per map')
+    print(f'{start:.2f} s + {slope:.2f} s per million pixels: {each:.1f} s '
+          f'with {MEGAPIXELS:g} million')
     for cores in (16, 200):
         print(f'{N_MAPS} maps on {cores} cores: '
               f'{N_MAPS * each / cores / 3600:.1f} hours')

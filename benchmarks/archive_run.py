@@ -93,7 +93,7 @@ def show(title, report, seconds):
     new = report['n_sources'][report['status'] == 'done'].sum()
     print(f'{title}: {counts["done"]} done, {counts["resumed"]} resumed, '
           f'{counts["error"]} error; {seconds:.1f} s, '
-          f'{new / seconds:.1f} sources per second')
+          f'{new / seconds:.1f} sources/s')
 
 
 def run_on_cluster(folder, output_dir, n_maps, n_sources):

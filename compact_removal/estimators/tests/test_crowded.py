@@ -70,8 +70,8 @@ def test_pairs(remover, field, separation):
 @pytest.fixture(scope='module')
 def cluster(field):
     rng = np.random.default_rng(4)
-    x, y = (150 + rng.normal(0, 45, (2, 120))).clip(3, 296)
-    flux = np.std(field.data) * np.exp(rng.uniform(*np.log([10, 3e3]), 120))
+    x, y = (150 + rng.normal(0, 55, (2, 200))).clip(3, 296)
+    flux = np.std(field.data) * np.exp(rng.uniform(*np.log([10, 3e3]), 200))
     return add_sources(field, x, y, flux)
 
 
