@@ -38,7 +38,8 @@ def resolve_device(device):
         return torch.device('cuda' if torch.cuda.is_available() else 'cpu')
     try:
         found = torch.device(device)
-        torch.empty(0, device=found)
+        # the device 'meta' has no values
+        torch.empty(0, device=found).cpu()
     except (AssertionError, NotImplementedError, RuntimeError,
             TypeError) as error:
         msg = (f"device must be 'auto' or a device that PyTorch can use "
