@@ -21,6 +21,7 @@ from pathlib import Path
 import numpy as np
 from astropy.io import fits
 from astropy.table import QTable
+from process_memory import memory, reset_peak
 
 from compact_removal import CompactSourceRemover, nn, remove_many
 from compact_removal.datasets import make_example_field
@@ -73,15 +74,14 @@ def run(folder):
     remover.remove(image, catalog)
     for side in SIDES:
         maps = sorted(folder.glob(f'map{side}_*.fits.gz'))
-        Path('/proc/self/clear_refs').write_text('5')
+        reset_peak()
         report = remove_many(
             maps, [path.with_suffix('').with_suffix('.csv') for path in maps],
             remover=remover, output_dir=folder / str(side), n_workers=1)
         if not np.all(report['status'] == 'done'):
             raise RuntimeError(report['error'][0])
-        status = Path('/proc/self/status').read_text().split('VmHWM:')[1]
         print(json.dumps([side, float(np.median(report['seconds'].value)),
-                          int(status.split()[0]) / 1024]))
+                          memory('VmHWM')]))
 
 
 def main():
@@ -103,8 +103,8 @@ def main():
     rows = np.array([json.loads(line) for line in output.splitlines()])
     print(f'{N_SOURCES / N_MAPS:.0f} sources per map, one thread, from '
           'gzipped file to files\n  pixels  seconds per map  memory (MiB)')
-    for side, seconds, memory in rows:
-        print(f'{side:4.0f}^2 {seconds:14.2f} {memory:15.0f}')
+    for side, seconds, peak in rows:
+        print(f'{side:4.0f}^2 {seconds:14.2f} {peak:15.0f}')
     megapixels = rows[:, 0] ** 2 / 1e6
     slope, start = np.polyfit(megapixels, rows[:, 1], 1)
     each = start + slope * MEGAPIXELS

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import astropy.units as u
 import numpy as np
+from accuracy_report import robust
 from astropy.coordinates import SkyCoord
 from astropy.table import QTable, Table
 from development_data import load_vesta
@@ -126,23 +127,15 @@ def main():
                                      for value in (found, fitted))
                 rows.append((
                     separation, level, ratio, np.median(found[0]),
-                    np.median(found[1]), np.median(total), scatter(found[0]),
+                    np.median(found[1]), np.median(total), robust(found[0]),
                     np.mean(np.abs(pulls) < 1), np.median(fitted[0]),
-                    np.median(peer_total), scatter(fitted[0])))
+                    np.median(peer_total), robust(fitted[0])))
     print_rows(rows)
     print('relative to sources that stand alone, which give\n  '
           + ', '.join(f'{scale:.3f} ({level:g})'
                       for level, scale in scales.items()))
     print('time over that of PSFPhotometry with groups: '
           f'{seconds[0] / seconds[1]:.2f}')
-
-
-def scatter(values):
-    """
-    Interquartile range over 1.349.
-    """
-    low, high = np.percentile(values, [25, 75])
-    return (high - low) / 1.349
 
 
 def print_rows(rows):

@@ -22,6 +22,7 @@ import astropy.units as u
 import numpy as np
 from astropy.nddata import CCDData
 from astropy.table import QTable
+from process_memory import memory, reset_peak
 
 from compact_removal import CompactSourceRemover
 from compact_removal.datasets import inject_sources, make_test_fields
@@ -80,8 +81,7 @@ def run(folder):
     small = CCDData(np.array(wcs_map.data[:100, :100]), unit=wcs_map.unit,
                     wcs=wcs_map.wcs)
     remover.remove(small, small.wcs.pixel_to_world([50.0], [50.0]))
-    # from here on only; what the parent had counts for ru_maxrss
-    Path('/proc/self/clear_refs').write_text('5')
+    reset_peak()
     before = memory('VmRSS')
     start = time.perf_counter()
     background, sources = remover.remove(wcs_map, catalog)
@@ -93,16 +93,6 @@ def run(folder):
         'peak_writing': memory('VmHWM'), 'map': wcs_map.data.nbytes / 2**20,
         'dtype': str(background.data.dtype),
         'finite': int(np.isfinite(sources['flux']).sum())}))
-
-
-def memory(name):
-    """
-    Memory of this process in MiB, with the pages of mapped files.
-    """
-    for line in Path('/proc/self/status').read_text().splitlines():
-        if line.startswith(name):
-            return int(line.split()[1]) / 1024
-    raise LookupError(name)
 
 
 def main():

@@ -17,8 +17,7 @@ from scipy.ndimage import map_coordinates, spline_filter
 from compact_removal.instruments import Band, PSFParameters
 
 __all__ = ['AnalyticPSF', 'StampPSF', 'as_psf', 'encircled_energy',
-           'make_psf_stamp']
-
+           'fwhm_in_pixels', 'make_psf_stamp']
 
 
 def _as_arcsec(name, value):
@@ -382,6 +381,33 @@ def as_psf(psf, *, pixel_scale=None):
            'and encircled_energy(), a photutils ImagePSF or a 2-D array, '
            f'got {type(psf).__name__}')
     raise TypeError(msg)
+
+
+def fwhm_in_pixels(psf, pixel_scale):
+    """
+    Full width at half maximum of a PSF in pixels of a map.
+
+    Parameters
+    ----------
+    psf : Band, PSFParameters or PSF object
+        The PSF, see `as_psf`.
+    pixel_scale : `~astropy.units.Quantity`
+        Size of the pixels of the map (angle).
+
+    Returns
+    -------
+    fwhm : float
+        In pixels.
+
+    Examples
+    --------
+    >>> from compact_removal.instruments import get_band
+    >>> from compact_removal.psf import fwhm_in_pixels
+    >>> band = get_band('scanmap', 'blue')
+    >>> round(fwhm_in_pixels(band, band.pixel_scale), 1)
+    3.1
+    """
+    return float(as_psf(psf).fwhm / pixel_scale.to_value(u.arcsec))
 
 
 def encircled_energy(psf, radii):

@@ -20,6 +20,8 @@ from compact_removal.batch._settings import map_fingerprint
 from compact_removal.cutouts import chunk_slices, extract_valid
 from compact_removal.datasets import read_pacs_map
 from compact_removal.estimators import CompactSourceRemover
+from compact_removal.utils.maps import on_map
+from compact_removal.utils.text import one_line
 
 # A position is on a map if a pixel this near was observed.
 _NEAR = 10
@@ -100,23 +102,6 @@ class Job:
                 'n_sources': 0, 'n_flagged': 0, 'seconds': 0.0,
                 'version': __version__, 'settings': self.settings,
                 'map': self.map, **values}
-
-
-def one_line(text):
-    """
-    Put a text on one line.
-
-    Parameters
-    ----------
-    text : object
-        Anything with a text.
-
-    Returns
-    -------
-    line : str
-        The text, with single spaces.
-    """
-    return ' '.join(str(text).split())
 
 
 def remove_one(job):
@@ -261,9 +246,8 @@ def _rows_on_map(image, positions, vectors):
     rows = _rows_nearby(image, vectors)
     if rows.size == 0:
         return rows
-    ny, nx = image.data.shape
     x, y = image.wcs.world_to_pixel(positions[rows])
-    inside = (x >= -0.5) & (x <= nx - 0.5) & (y >= -0.5) & (y <= ny - 0.5)
+    inside = on_map(x, y, image.data.shape)
     rows, x, y = rows[inside], x[inside], y[inside]
     observed = np.zeros(rows.size, dtype=bool)
     size = 2 * _NEAR + 1

@@ -14,13 +14,14 @@ from astropy.table import QTable
 from compact_removal.batch._files import (map_stem, read_catalog,
                                           read_record, write_record)
 from compact_removal.batch._job import Job
-from compact_removal.batch._settings import (describe_remover, hash_file,
+from compact_removal.batch._settings import (describe_remover,
                                              hash_positions, hash_settings,
                                              is_same_map)
 from compact_removal.estimators import CompactSourceRemover
 from compact_removal.estimators._inputs import check_apertures
 from compact_removal.estimators._positions import read_positions
-from compact_removal.utils.files import is_temporary, replace_file
+from compact_removal.utils.files import (compute_sha256, is_temporary,
+                                         replace_file)
 
 REPORT_NAME = 'report.ecsv'
 REPORT_KIND = 'compact_removal: report of remove_many'
@@ -264,7 +265,7 @@ def _hash_catalog(catalog, hashes):
         return hash_positions(catalog)
     if catalog not in hashes:
         try:
-            hashes[catalog] = hash_file(catalog)
+            hashes[catalog] = compute_sha256(catalog)
         except OSError:
             hashes[catalog] = None
     return hashes[catalog]

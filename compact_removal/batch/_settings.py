@@ -12,6 +12,7 @@ import astropy.units as u
 import numpy as np
 
 from compact_removal import nn
+from compact_removal.utils.files import compute_sha256
 
 # They do not change results.
 _WITHOUT_EFFECT = ('batch_size', 'device', 'progress_bar', 'seed')
@@ -127,25 +128,7 @@ def _hash_weights(weights, network):
         msg = (f"remover must have weights 'default', one of {names}, or a "
                f'file, got {weights!r}')
         raise ValueError(msg)
-    return [hash_file(path)]
-
-
-def hash_file(path):
-    """
-    SHA-256 of a file.
-
-    Parameters
-    ----------
-    path : path-like
-        The file.
-
-    Returns
-    -------
-    digest : str
-        64 hexadecimal digits.
-    """
-    with open(path, 'rb') as file:
-        return hashlib.file_digest(file, 'sha256').hexdigest()
+    return [compute_sha256(path)]
 
 
 def hash_tensors(path):
@@ -211,7 +194,7 @@ def map_fingerprint(path):
     # The time comes first: what is written meanwhile is a change.
     status = Path(path).stat()
     return {'size': status.st_size, 'mtime_ns': status.st_mtime_ns,
-            'sha256': hash_file(path)}
+            'sha256': compute_sha256(path)}
 
 
 def is_same_map(path, fingerprint):
@@ -238,6 +221,6 @@ def is_same_map(path, fingerprint):
         if status.st_size != fingerprint.get('size'):
             return False
         return (status.st_mtime_ns == fingerprint.get('mtime_ns')
-                or hash_file(path) == fingerprint.get('sha256'))
+                or compute_sha256(path) == fingerprint.get('sha256'))
     except OSError:
         return True

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from compact_removal.cli._common import (add_command, add_remover_options,
-                                         to_options)
+                                         build_remover, to_options)
 
 _SOME_FAILED = 1
 
@@ -56,10 +56,7 @@ def _run_batch(args):
     """
     Remove sources from many maps, and print what became of them.
     """
-    import astropy.units as u
-
     from compact_removal.batch import remove_many
-    from compact_removal.estimators import CompactSourceRemover
 
     maps, catalogs = _inputs(args)
     if args.jobs is not None and args.scheduler is not None:
@@ -68,10 +65,8 @@ def _run_batch(args):
     if args.jobs is not None and args.jobs < 1:
         msg = f'--jobs must be positive, got {args.jobs}'
         raise ValueError(msg)
-    apertures = None if args.aperture is None else args.aperture * u.arcsec
-    remover = CompactSourceRemover(
-        args.mode, args.band, network=args.network, weights=args.weights,
-        apertures=apertures, device=args.device, recenter=args.recenter)
+    remover = build_remover(args, args.mode, args.band,
+                            recenter=args.recenter)
     client = None if args.scheduler is None else _connect(args.scheduler)
     try:
         report = remove_many(

@@ -61,9 +61,6 @@ def make_remover(args, meta, **params):
     """
     Make an estimator of the options, and of the header of a map.
     """
-    import astropy.units as u
-
-    from compact_removal.estimators import CompactSourceRemover
     from compact_removal.instruments import get_band
 
     chosen = {}
@@ -73,11 +70,21 @@ def make_remover(args, meta, **params):
             msg = f'--{name} is needed: no header of a map tells it'
             raise ValueError(msg)
     get_band(chosen['mode'], chosen['band'])
+    return build_remover(args, chosen['mode'], chosen['band'], **params)
+
+
+def build_remover(args, mode, band, **params):
+    """
+    Make an estimator of the options, for a mode and a band.
+    """
+    import astropy.units as u
+
+    from compact_removal.estimators import CompactSourceRemover
+
     apertures = None if args.aperture is None else args.aperture * u.arcsec
     return CompactSourceRemover(
-        chosen['mode'], chosen['band'], network=args.network,
-        weights=args.weights, apertures=apertures, device=args.device,
-        **params)
+        mode, band, network=args.network, weights=args.weights,
+        apertures=apertures, device=args.device, **params)
 
 
 def read_map(path):
@@ -204,7 +211,9 @@ def to_options(message):
     """
     Put a message of the library on one line, with options of the command.
     """
-    text = ' '.join(str(message).split())
+    from compact_removal.utils.text import one_line
+
+    text = one_line(message)
     for pattern, option in _OPTIONS:
         text = re.sub(pattern, option, text)
     return text

@@ -5,10 +5,12 @@ Read PACS maps as they come from the archive.
 
 import contextlib
 import gzip
+import io
 import os
 import re
 import warnings
 import zlib
+from functools import partial
 
 import astropy.units as u
 import numpy as np
@@ -18,6 +20,7 @@ from astropy.utils.exceptions import AstropyUserWarning
 from astropy.wcs import WCS, FITSFixedWarning
 
 from compact_removal.instruments import get_band
+from compact_removal.utils.text import one_line
 
 __all__ = ['read_pacs_map']
 
@@ -110,8 +113,7 @@ def read_pacs_map(path):
     except FileNotFoundError:
         raise
     except _DAMAGE as error:
-        reason = ' '.join(str(error).split())
-        msg = f'path is no readable FITS file: {path} ({reason})'
+        msg = f'path is no readable FITS file: {path} ({one_line(error)})'
         raise ValueError(msg) from error
     return _make_map(hdus, path)
 
@@ -122,8 +124,6 @@ def _load(path):
     """
     with open(path, 'rb') as file:
         packed = file.read(2) == b'\x1f\x8b'
-    if packed:
-        _check_gzip(path)
     with contextlib.ExitStack() as stack:
         # astropy only warns of these, and leaves out what is missing
         stack.enter_context(warnings.catch_warnings())
@@ -131,8 +131,8 @@ def _load(path):
                         'Error validating header',
                         '(Checksum|Datasum) verification failed'):
             warnings.filterwarnings('error', message, AstropyUserWarning)
-        opener = gzip.open if packed else open
-        source = stack.enter_context(opener(path, 'rb'))
+        opener = _unpack if packed else partial(open, mode='rb')
+        source = stack.enter_context(opener(path))
         hdus = stack.enter_context(fits.open(source, memmap=False,
                                               checksum=True))
         loaded, product = [], False
@@ -140,28 +140,26 @@ def _load(path):
             name = hdu.name.lower()
             product |= name == 'image'
             if hdu.is_image and (name in _PLANES or not product):
-                # read at once: gzipped files cannot be wound back
-                # without reading them again
+                # read while the file is open
                 _ = hdu.data
             list(hdu.header.values())
             loaded.append(hdu)
     return loaded
 
 
-def _check_gzip(path):
+def _unpack(path):
     """
-    Read a gzipped file to its end, where its check sum is.
+    The content of a gzipped file, read to its end, where its check sum is.
 
     This comes first: astropy may take forever to make sense of what a
     damaged file unpacks to, and does not see that it is too short.
     """
-    size = 0
     with gzip.open(path, 'rb') as source:
-        while block := source.read(2**20):
-            size += len(block)
-    if size % _BLOCK:
+        content = source.read()
+    if len(content) % _BLOCK:
         msg = 'File may have been truncated'
         raise ValueError(msg)
+    return io.BytesIO(content)
 
 
 def _make_map(hdus, path):

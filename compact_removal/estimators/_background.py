@@ -223,8 +223,8 @@ class _Work:
         window = self._look(tile, np.flatnonzero(near), distance)
         footprint = self._footprint(window.spread)
         self.sources.footprint[self.rows[mine]] = footprint[mine]
-        chosen = np.flatnonzero(near & (
-            distance <= footprint + self.taper + self.apertures.max() + 2))
+        chosen = np.flatnonzero(distance <= (
+            footprint + self.taper + self.apertures.max() + 2))
         layers = [DiscBlender(window.data.shape, 2, taper=self.taper)
                   for _ in range(1 + self.separates)]
         for part in chunk_slices(chosen.size, self.size):

@@ -15,7 +15,8 @@ from compact_removal.cutouts import (chunk_slices, cutout_radii,
                                      extract_valid)
 from compact_removal.estimators.flags import PIXEL_FLAGS, SOURCE_FLAGS
 from compact_removal.masks import mask_radius, scale_factor, source_snr
-from compact_removal.psf import as_psf
+from compact_removal.psf import fwhm_in_pixels
+from compact_removal.utils.maps import on_map
 
 FLAG = {flag.name: flag.value for flag in SOURCE_FLAGS}
 PIXEL_FLAG = {flag.name: flag.value for flag in PIXEL_FLAGS}
@@ -99,17 +100,13 @@ def locate(input_map, coordinates, band, *, recenter):
                 input_map.wcs.world_to_pixel(coordinates))
     else:
         x, y = np.zeros((2, 0))
-    ny, nx = input_map.data.shape
-    with np.errstate(invalid='ignore'):
-        # whose nearest pixel is one of the map
-        active = ((x >= -0.5) & (x < nx - 0.5)
-                  & (y >= -0.5) & (y < ny - 0.5))
+    active = on_map(x, y, input_map.data.shape)
     flags[~active] |= FLAG['off_map']
     if recenter:
         _recenter(input_map, x, y, active, flags)
     scale = input_map.pixel_scale
-    first = _merge(input_map, x, y, active, _SAME_SOURCE * float(
-        as_psf(band).fwhm / scale.to_value('arcsec')))
+    first = _merge(input_map, x, y, active,
+                   _SAME_SOURCE * fwhm_in_pixels(band, scale))
     duplicate = first != np.arange(n_sources)
     flags[duplicate] |= FLAG['duplicate']
     flags[first[duplicate]] |= FLAG['merged']

@@ -12,7 +12,7 @@ from astropy.nddata import NDData, StdDevUncertainty
 from astropy.utils.exceptions import AstropyUserWarning
 
 from compact_removal.cutouts import drop_unusable
-from compact_removal.psf import as_psf
+from compact_removal.psf import fwhm_in_pixels
 from compact_removal.utils.maps import (check_square_pixels, pixel_area,
                                         pixel_scale)
 
@@ -244,7 +244,7 @@ def warn_of_width(band, pixel_scale):
     """
     Warn of a PSF that the shipped weights have not seen.
     """
-    fwhm = float(as_psf(band).fwhm / pixel_scale.to_value(u.arcsec))
+    fwhm = fwhm_in_pixels(band, pixel_scale)
     low, high = _WIDTHS
     if not 0.95 * low <= fwhm <= 1.05 * high:
         warnings.warn(f'the PSF of band {band.name!r} is {fwhm:.2g} pixels '

@@ -11,7 +11,7 @@ from compact_removal.estimators.calibration import interpolate_errors
 from compact_removal.photometry import (annulus_background,
                                         aperture_correction,
                                         aperture_scatter, aperture_sums)
-from compact_removal.psf import as_psf
+from compact_removal.psf import fwhm_in_pixels
 
 
 def measure(input_map, background, sources, *, band, apertures, error_scale):
@@ -49,7 +49,8 @@ def measure(input_map, background, sources, *, band, apertures, error_scale):
         u.dimensionless_unscaled)
     level, spread, count = annulus_background(input_map.data, x, y, *annulus,
                                               mask=mask)
-    fwhm = float(as_psf(band).fwhm / scale.to_value(u.arcsec))
+    fwhm = fwhm_in_pixels(band, scale)
+    variance = _noise_variance(input_map, x, y, annulus)
     factor = error_scale(sources.snr[rows])
     columns = {}
     for i, aperture in enumerate(apertures):
@@ -66,8 +67,9 @@ def measure(input_map, background, sources, *, band, apertures, error_scale):
         scatter = np.fmax(scatter, spread * np.sqrt(np.pi) * radius)
         told = interpolate_errors(sources.flux_error[rows], radius / fwhm)
         told = factor * np.where(np.isfinite(told), told, scatter)
-        noise = _source_noise(input_map, x, y, total_error, area_total,
-                              annulus)
+        # the noise of the background is part of the error of its estimate
+        noise = np.sqrt(np.maximum(
+            total_error ** 2 - area_total * variance, 0))
         suffix = f'_{i}' if i else ''
         # nothing was measured, which is not a flux of 0
         flux = np.where(area > 0, background.sums[i, rows], np.nan)
@@ -91,16 +93,12 @@ def measure(input_map, background, sources, *, band, apertures, error_scale):
     return full
 
 
-def _source_noise(input_map, x, y, sum_error, area, annulus):
+def _noise_variance(input_map, x, y, annulus):
     """
-    Noise of aperture sums beyond that of the background: the sources'.
-
-    The noise of the background is part of the error of its estimate.
+    Variance of a pixel around sources, by the uncertainty of the map.
     """
     if input_map.error is None:
         return np.zeros(np.size(x))
     level, spread, _ = annulus_background(input_map.error, x, y, *annulus,
                                           mask=input_map.mask)
-    variance = np.nan_to_num(level ** 2 + spread ** 2)
-    excess = sum_error ** 2 - area * variance
-    return np.sqrt(np.maximum(excess, 0))
+    return np.nan_to_num(level ** 2 + spread ** 2)

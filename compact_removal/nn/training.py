@@ -19,6 +19,7 @@ from tqdm import tqdm
 from compact_removal.nn.devices import resolve_device
 from compact_removal.nn.losses import InpaintingLoss
 from compact_removal.nn.weights import check_state, to_saveable
+from compact_removal.utils.files import replace_file
 from compact_removal.utils.progress import bar_shape
 
 __all__ = ['TrainingDivergedError', 'train']
@@ -313,9 +314,8 @@ def _save_checkpoint(path, run):
               'scheduler': run['scheduler'], 'seed': run['seed'],
               'schedule': run['schedule'].state_dict()}
     metadata = {'format': _CHECKPOINT_FORMAT, 'state': json.dumps(header)}
-    temporary = f'{os.fspath(path)}.tmp'
-    save_file(to_saveable(tensors), temporary, metadata=metadata)
-    os.replace(temporary, path)
+    with replace_file(path) as temporary:
+        save_file(to_saveable(tensors), temporary, metadata=metadata)
 
 
 def _load_checkpoint(path, run):

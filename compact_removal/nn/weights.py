@@ -16,9 +16,10 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
 from compact_removal.nn.models import make_model
+from compact_removal.utils.files import compute_sha256, replace_file
 
-__all__ = ['check_state', 'compute_sha256', 'find_weights', 'list_weights',
-           'load_weights', 'save_weights', 'to_saveable', 'weights_path']
+__all__ = ['check_state', 'find_weights', 'list_weights', 'load_weights',
+           'save_weights', 'to_saveable', 'weights_path']
 
 _FORMAT = 'compact_removal weights 1'
 _HEADER_KEY = 'compact_removal'
@@ -47,30 +48,6 @@ def to_saveable(tensors):
     """
     return {key: value.detach().to('cpu', copy=True).contiguous()
             for key, value in tensors.items()}
-
-
-def compute_sha256(path):
-    """
-    Compute the SHA-256 hash of a file.
-
-    Parameters
-    ----------
-    path : str or path-like
-        The file.
-
-    Returns
-    -------
-    hash : str
-        64 hexadecimal digits.
-
-    Examples
-    --------
-    >>> from compact_removal.nn import weights
-    >>> len(weights.compute_sha256(weights.__file__))
-    64
-    """
-    with open(path, 'rb') as file:
-        return hashlib.file_digest(file, 'sha256').hexdigest()
 
 
 def check_state(model, state, *, name='weights'):
@@ -168,10 +145,9 @@ def save_weights(model, path, metadata=None):
     # One key only: safetensors does not keep their order, and the hash
     # of the file must depend on its content alone.
     header = {_HEADER_KEY: json.dumps(header, sort_keys=True)}
-    temporary = f'{os.fspath(path)}.tmp'
-    # Not save_file, which makes files that only their owner can read.
-    Path(temporary).write_bytes(save(tensors, metadata=header))
-    os.replace(temporary, path)
+    with replace_file(path) as temporary:
+        # Not save_file, which makes files that only their owner can read.
+        temporary.write_bytes(save(tensors, metadata=header))
 
 
 def _hash_content(header, tensors):

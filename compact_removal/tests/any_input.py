@@ -13,10 +13,12 @@ from astropy.wcs import WCS
 from hypothesis import HealthCheck, settings
 from numpy.testing import assert_array_equal
 
+from compact_removal import CompactSourceRemover, nn
 from compact_removal.instruments import get_band
 from compact_removal.psf import make_psf_stamp
 
-__all__ = ['PARAMETERS', 'check_removal', 'make_data', 'make_wcs', 'sky']
+__all__ = ['PARAMETERS', 'check_removal', 'make_data', 'make_remover',
+           'make_wcs', 'sky']
 
 # The same examples in every run, and nothing written to disk.
 settings.register_profile(
@@ -30,6 +32,16 @@ settings.load_profile('compact_removal')
 PARAMETERS = ('image', 'positions', 'pixel_scale', 'weights', 'apertures',
               'cutout_size', 'batch_size', 'device', 'network', 'mode',
               'band')
+
+
+def make_remover(folder):
+    """
+    An estimator with a tiny untrained network, whose weights are in a folder.
+    """
+    path = folder / 'random.safetensors'
+    nn.save_weights(nn.build_model('separation', width=1, seed=1), path)
+    return CompactSourceRemover('scanmap', 'blue', weights=path,
+                                cutout_size=32)
 
 
 def make_wcs(shape, scale=1.6):

@@ -3,12 +3,14 @@
 Files that must not be lost.
 """
 
+import hashlib
 import os
 import secrets
 from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ['check_overwrite', 'is_temporary', 'replace_file']
+__all__ = ['check_overwrite', 'compute_sha256', 'is_temporary',
+           'replace_file']
 
 _TEMPORARY = '.writing-'
 
@@ -88,6 +90,30 @@ def replace_file(path):
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def compute_sha256(path):
+    """
+    Compute the SHA-256 hash of a file.
+
+    Parameters
+    ----------
+    path : str or path-like
+        The file.
+
+    Returns
+    -------
+    hash : str
+        64 hexadecimal digits.
+
+    Examples
+    --------
+    >>> from compact_removal.utils import files
+    >>> len(files.compute_sha256(files.__file__))
+    64
+    """
+    with open(path, 'rb') as file:
+        return hashlib.file_digest(file, 'sha256').hexdigest()
 
 
 def is_temporary(name):

@@ -7,7 +7,7 @@ import astropy.units as u
 import numpy as np
 from astropy.wcs.utils import proj_plane_pixel_area
 
-__all__ = ['check_square_pixels', 'pixel_area', 'pixel_scale',
+__all__ = ['check_square_pixels', 'on_map', 'pixel_area', 'pixel_scale',
            'valid_pixels']
 
 # Largest ratio of the axes of a pixel on the sky.
@@ -118,6 +118,33 @@ def pixel_scale(wcs):
     <Quantity 1800. arcsec>
     """
     return np.sqrt(pixel_area(wcs)).to(u.arcsec)
+
+
+def on_map(x, y, shape):
+    """
+    Whether the nearest pixels of positions are pixels of a map.
+
+    Parameters
+    ----------
+    x, y : `~numpy.ndarray`
+        Positions (pixels).
+    shape : tuple of int
+        Shape of the map, ``(ny, nx)``.
+
+    Returns
+    -------
+    inside : `~numpy.ndarray` of bool
+        False for NaN.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from compact_removal.utils.maps import on_map
+    >>> print(on_map(np.array([-0.5, 3.5, np.nan]), np.zeros(3), (2, 4)))
+    [ True False False]
+    """
+    ny, nx = shape
+    return (x >= -0.5) & (x < nx - 0.5) & (y >= -0.5) & (y < ny - 0.5)
 
 
 def valid_pixels(data, mask=None):

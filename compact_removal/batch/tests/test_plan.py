@@ -110,5 +110,5 @@ def test_unchanged_maps_are_not_read(tmp_path, monkeypatch):
     path = tmp_path / 'a.fits'
     path.write_bytes(b'map')
     first = map_fingerprint(path)
-    monkeypatch.setattr(_settings, 'hash_file', None)
+    monkeypatch.setattr(_settings, 'compute_sha256', None)
     assert is_same_map(path, first)

@@ -12,9 +12,10 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
-from compact_removal import CompactSourceRemover, nn
+from compact_removal import CompactSourceRemover
 from compact_removal.tests.any_input import (PARAMETERS, check_removal,
-                                             make_data, make_wcs, sky)
+                                             make_data, make_remover,
+                                             make_wcs, sky)
 
 SHAPE = 50, 60
 X, Y, FLUX = [30.2, 10.7], [25.1, 40.3], [1.0, 0.3]
@@ -24,10 +25,7 @@ DTYPES = ['f2', 'f4', 'f8', '>f4', '>f8', '<f4', 'g', 'i1', 'i2', '>i2',
 
 @pytest.fixture(scope='module')
 def remover(tmp_path_factory):
-    path = tmp_path_factory.mktemp('weights') / 'random.safetensors'
-    nn.save_weights(nn.build_model('separation', width=1, seed=1), path)
-    return CompactSourceRemover('scanmap', 'blue', weights=path,
-                                cutout_size=32)
+    return make_remover(tmp_path_factory.mktemp('weights'))
 
 
 def as_image(data, **kwargs):

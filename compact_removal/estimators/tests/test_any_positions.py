@@ -17,10 +17,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
-from compact_removal import CompactSourceRemover, nn
 from compact_removal.estimators._positions import _COLUMNS, read_positions
 from compact_removal.tests.any_input import (check_removal, make_data,
-                                             make_wcs, sky)
+                                             make_remover, make_wcs, sky)
 
 SHAPE = 50, 60
 SKY = SkyCoord([83.80012, 83.79021], [-5.40103, -5.39512], unit='deg')
@@ -28,10 +27,7 @@ SKY = SkyCoord([83.80012, 83.79021], [-5.40103, -5.39512], unit='deg')
 
 @pytest.fixture(scope='module')
 def remover(tmp_path_factory):
-    path = tmp_path_factory.mktemp('weights') / 'random.safetensors'
-    nn.save_weights(nn.build_model('separation', width=1, seed=1), path)
-    return CompactSourceRemover('scanmap', 'blue', weights=path,
-                                cutout_size=32)
+    return make_remover(tmp_path_factory.mktemp('weights'))
 
 
 @pytest.fixture(scope='module')

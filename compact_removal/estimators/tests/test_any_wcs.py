@@ -14,9 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
-from compact_removal import CompactSourceRemover, nn
 from compact_removal.tests.any_input import (check_removal, make_data,
-                                             make_wcs, sky)
+                                             make_remover, make_wcs, sky)
 
 SHAPE = 50, 60
 X, Y, FLUX = [30.2, 10.7], [25.1, 40.3], [1.0, 0.3]
@@ -63,10 +62,7 @@ KINDS = {
 
 @pytest.fixture(scope='module')
 def remover(tmp_path_factory):
-    path = tmp_path_factory.mktemp('weights') / 'random.safetensors'
-    nn.save_weights(nn.build_model('separation', width=1, seed=1), path)
-    return CompactSourceRemover('scanmap', 'blue', weights=path,
-                                cutout_size=32)
+    return make_remover(tmp_path_factory.mktemp('weights'))
 
 
 @pytest.fixture(scope='module')
