@@ -344,12 +344,12 @@ def main():
     parser.add_argument('--only', choices=('stars', 'fields'),
                         help='repeat only Table 5, or only the rest')
     args = parser.parse_args()
-    static, guide = args.docs / '_static', args.docs / 'user_guide'
+    static, pages = args.docs / '_static', args.docs / 'science'
     if args.only != 'fields':
         table, maps = measure_gamma_dra(args.data / 'pacs')
-        report_gamma_dra(table, maps, guide / 'paper_stars.txt',
+        report_gamma_dra(table, maps, pages / 'paper_stars.txt',
                          static / 'paper_stars.png')
-        print((guide / 'paper_stars.txt').read_text())
+        print((pages / 'paper_stars.txt').read_text())
     if args.only == 'stars':
         return
     found = run_bands(args.data)
@@ -358,11 +358,11 @@ def main():
             name = f'paper_{mode}_{kind.split()[0]}.png'
             draw_ratios(found, kind, mode, static / name)
     draw_maps(found, static / 'paper_spectra.png')
-    print_ranges(found, guide / 'paper_fluxes.txt')
-    print_summary(found, guide / 'paper_maps.txt')
-    print_statistics(found, guide / 'paper_pixels.txt')
+    print_ranges(found, pages / 'paper_fluxes.txt')
+    print_summary(found, pages / 'paper_maps.txt')
+    print_statistics(found, pages / 'paper_pixels.txt')
     compare_statistics(found, Table.read(HERE / 'paper_table6.ecsv'),
-                       guide / 'paper_table6.txt')
+                       pages / 'paper_table6.txt')
 
 
 if __name__ == '__main__':

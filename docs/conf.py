@@ -27,7 +27,7 @@ copyright = f'2026, {author}'
 release = __version__
 version = release.split('+')[0]
 
-extensions += ['sphinx_gallery.gen_gallery']
+extensions += ['sphinx_design', 'sphinx_gallery.gen_gallery']
 # It wants the address of an issue tracker.
 extensions.remove('sphinx_astropy.ext.changelog_links')
 
