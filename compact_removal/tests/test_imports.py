@@ -6,16 +6,13 @@ Tests of the import rules, over the syntax trees.
 import ast
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
 import compact_removal
-
-ROOT = Path(compact_removal.__file__).parent
-
-# Only nn may import these.
-FRAMEWORKS = {'torch', 'torchvision', 'kornia', 'safetensors'}
+from compact_removal.tests.module_imports import (FRAMEWORKS, ROOT,
+                                                  find_imports, find_parts,
+                                                  find_sources, parse_source)
 
 # What each part may import of the package, besides itself.
 _LOW = {'utils', 'instruments'}
@@ -48,75 +45,24 @@ ALLOWED = {
 }
 
 
-def _sources():
-    """
-    The files of the library, without tests and configuration.
-    """
-    skipped = {'conftest.py', 'version.py'}
-    return [path for path in sorted(ROOT.rglob('*.py'))
-            if 'tests' not in path.relative_to(ROOT).parts
-            and path.name not in skipped]
-
-
-def _imports(tree, package):
-    """
-    Dotted names of all modules that a tree imports, wherever it does.
-
-    ``from package import name`` gives ``package.name`` too, as the name
-    may be a module. ``package`` is that of the file, as a list.
-    """
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            base = node.module or ''
-            if node.level:
-                parents = package[:len(package) - node.level + 1]
-                base = '.'.join([*parents, base]).rstrip('.')
-            yield base
-            yield from (f'{base}.{alias.name}' for alias in node.names)
-
-
-def _parts(tree, package):
-    """
-    The first-level parts of compact_removal that a tree imports.
-    """
-    names = (name.split('.') for name in _imports(tree, package))
-    parts = {name[1] for name in names
-             if name[0] == 'compact_removal' and len(name) > 1}
-    # Names of the package itself count as the part they come from.
-    lazy = {'__version__': 'utils', 'CompactSourceRemover': 'estimators',
-            'RemovalResult': 'estimators', 'decode_flags': 'estimators',
-            'remove_many': 'batch'}
-    return {lazy.get(part, part) for part in parts}
-
-
-def _parse(path):
-    tree = ast.parse(path.read_text(encoding='utf-8'))
-    relative = path.relative_to(ROOT)
-    package = ['compact_removal', *relative.parts[:-1]]
-    part = relative.parts[0].removesuffix('.py')
-    return tree, package, part
-
-
-SOURCES = _sources()
+SOURCES = find_sources()
 IDS = [str(path.relative_to(ROOT)) for path in SOURCES]
 
 
 @pytest.mark.parametrize('path', SOURCES, ids=IDS)
 def test_only_nn_imports_frameworks(path):
-    tree, package, part = _parse(path)
-    found = {name.split('.')[0] for name in _imports(tree, package)}
+    tree, package, part = parse_source(path)
+    found = {name.split('.')[0] for name in find_imports(tree, package)}
     forbidden = {'torchvision'} if part == 'nn' else FRAMEWORKS
     assert not found & forbidden
 
 
 @pytest.mark.parametrize('path', SOURCES, ids=IDS)
 def test_imports_go_one_way(path):
-    tree, package, part = _parse(path)
-    found = _parts(tree, package)
+    tree, package, part = parse_source(path)
+    found = find_parts(tree, package)
     if part == '__init__':
-        assert found <= {'version'}
+        assert not found
         return
     assert part in ALLOWED, f'{part} has no place in the order of imports'
     assert found - {part} <= ALLOWED[part]
@@ -145,7 +91,7 @@ def test_order_has_no_cycles():
 def test_the_walk_finds_imports(code, expected):
     tree = ast.parse(code)
     package = ['compact_removal', 'estimators']
-    assert set(_imports(tree, package)) == expected
+    assert set(find_imports(tree, package)) == expected
 
 
 def _loaded_after(code):

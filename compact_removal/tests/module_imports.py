@@ -1,0 +1,91 @@
+# Licensed under a 3-clause BSD style license - see licenses/LICENSE.rst
+"""
+What the modules of the package import, from their syntax trees.
+
+The tests of the import rules and the picture in the documentation of
+the architecture are made from it.
+"""
+
+import ast
+from pathlib import Path
+
+import compact_removal
+
+__all__ = ['FRAMEWORKS', 'ROOT', 'find_imports', 'find_parts', 'find_sources',
+           'parse_source', 'read_graph']
+
+ROOT = Path(compact_removal.__file__).parent
+
+# Only nn may import these.
+FRAMEWORKS = {'torch', 'torchvision', 'kornia', 'safetensors'}
+
+
+def find_sources():
+    """
+    The files of the library, without tests and configuration.
+    """
+    skipped = {'conftest.py', 'version.py'}
+    return [path for path in sorted(ROOT.rglob('*.py'))
+            if 'tests' not in path.relative_to(ROOT).parts
+            and path.name not in skipped]
+
+
+def parse_source(path):
+    """
+    Syntax tree, package (a list) and first-level part of a file.
+    """
+    tree = ast.parse(path.read_text(encoding='utf-8'))
+    relative = path.relative_to(ROOT)
+    package = ['compact_removal', *relative.parts[:-1]]
+    part = relative.parts[0].removesuffix('.py')
+    return tree, package, part
+
+
+def find_imports(tree, package):
+    """
+    Dotted names of all modules that a tree imports, wherever it does.
+
+    ``from package import name`` gives ``package.name`` too, as the name
+    may be a module. ``package`` is that of the file, as a list.
+    """
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module or ''
+            if node.level:
+                parents = package[:len(package) - node.level + 1]
+                base = '.'.join([*parents, base]).rstrip('.')
+            yield base
+            yield from (f'{base}.{alias.name}' for alias in node.names)
+
+
+def find_parts(tree, package):
+    """
+    The first-level parts of compact_removal that a tree imports.
+    """
+    names = (name.split('.') for name in find_imports(tree, package))
+    parts = {name[1] for name in names
+             if name[0] == 'compact_removal' and len(name) > 1}
+    # Names of the package itself count as the part they come from.
+    lazy = {name: module.split('.')[1]
+            for name, module in compact_removal._LAZY_NAMES.items()}
+    lazy['__version__'] = 'version'
+    return {lazy.get(part, part) for part in parts} - {'version'}
+
+
+def read_graph():
+    """
+    The parts of the package, and what each imports of the others.
+
+    Returns
+    -------
+    graph : dict of set of str
+        Names of parts (modules and folders) by name of the part.
+    """
+    graph = {}
+    for path in find_sources():
+        tree, package, part = parse_source(path)
+        if part != '__init__':
+            graph.setdefault(part, set()).update(find_parts(tree, package))
+    return {part: below - {part} for part, below in graph.items()}
