@@ -6,14 +6,19 @@ The links to other packages need the network; they are made on Read the
 Docs only, so that the documentation builds anywhere without warnings.
 """
 
+import contextlib
+import io
 import os
 import sys
+import textwrap
 import tomllib
 from pathlib import Path
 
 from sphinx_astropy.conf.v3 import *  # noqa: F403
 
 HERE = Path(__file__).parent
+# In the order of the page on the command line.
+COMMANDS = ('demo', 'remove', 'batch', 'evaluate', 'train', 'info')
 sys.path.insert(0, str(HERE.parent))
 
 from compact_removal import __version__
@@ -86,4 +91,23 @@ def write_included_tables(folder):
         (folder / f'{name}.inc').write_text(text, encoding='utf-8')
 
 
+def write_command_line(folder):
+    """
+    Write what ``--help`` tells of the command and its subcommands.
+    """
+    from compact_removal.cli import main
+
+    os.environ['COLUMNS'] = '79'
+    lines = []
+    for name in COMMANDS:
+        text = io.StringIO()
+        with contextlib.redirect_stdout(text), contextlib.suppress(SystemExit):
+            main([name, '--help'])
+        lines += [f'compact-removal {name}', 79 * '=', '', '.. code-block::'
+                  ' none', '', textwrap.indent(text.getvalue(), '    '), '']
+    (folder / 'command_line.inc').write_text('\n'.join(lines),
+                                             encoding='utf-8')
+
+
 write_included_tables(HERE / 'generated')
+write_command_line(HERE / 'generated')
