@@ -53,7 +53,38 @@ def load_psfs(folder, band):
     return [psf.vary(**variation) for variation in VARIATIONS]
 
 
-def make_scene(truth, avoid, band, psf, seed, n_sources=40):
+def iterate_backgrounds(folder, band, n_fields, n_repeats):
+    """
+    Simulated fields, half as many noisy ones, and the real maps.
+
+    Yields the background, pixels to avoid, seed, name, kind, and for
+    simulated ones their settings.
+    """
+    kinds = list_background_kinds()
+    fwhm = band.psf.fwhm / band.pixel_scale.to_value(u.arcsec)
+    for i in range(n_fields + n_fields // 2):
+        group = 'simulated' if i < n_fields else 'noisy'
+        rng = np.random.default_rng(70_000 + i)
+        kwargs = {'kind': kinds[i % len(kinds)],
+                  'slope': rng.uniform(2.6, 3.6), 'fwhm': fwhm,
+                  'noise': np.exp(rng.uniform(*np.log(NOISE[group])))}
+        truth = make_background((_FIELD_SIZE,) * 2, seed=rng, **kwargs)
+        yield truth, None, i, f'{kwargs["kind"]} {i}', group, kwargs
+    folder = folder / 'backgrounds'
+    maps = [entry for entry in load_background_maps(folder)
+            if entry.name in HELD_OUT] if folder.is_dir() else []
+    for i, entry in enumerate(maps):
+        avoid = ~np.isfinite(entry.data)
+        columns, rows = entry.positions.astype(int).T
+        avoid[rows, columns] = True
+        avoid = binary_dilation(avoid, iterations=15)
+        for k in range(n_repeats):
+            yield (entry.data.astype(float), avoid, 1000 * (k + 1) + i,
+                   entry.name, 'real', None)
+
+
+def make_scene(truth, avoid, band, psf, seed, *, n_sources=40,
+               flux_range=FLUX_RANGE):
     """
     A map with sources: the scene, true fluxes and local deviations.
     """
@@ -68,7 +99,7 @@ def make_scene(truth, avoid, band, psf, seed, n_sources=40):
             n_sources = int(0.8 * n_sources)
     _, _, sigma = source_snr(truth, x, y, source_radius=8,
                              annulus_radii=(0, 22))
-    flux = sigma * np.exp(rng.uniform(*np.log(FLUX_RANGE), x.size))
+    flux = sigma * np.exp(rng.uniform(*np.log(flux_range), x.size))
     angle = rng.uniform(0, 360) * u.deg
     kwargs = {'pixel_scale': band.pixel_scale, 'position_angle': angle,
               'shape': (2 * HALF + 1, 2 * HALF + 1)}
@@ -216,41 +247,17 @@ def main():
                                            network='inpainting')}
     others = () if args.networks_only else competitors.COMPETITORS
     psfs = load_psfs(args.data, args.band)
-    fwhm = band.psf.fwhm / band.pixel_scale.to_value(u.arcsec)
-    kinds = list_background_kinds()
     tables = []
-
-    def run(truth, avoid, seed, name, kind, gaussian=None):
+    for truth, avoid, seed, name, kind, settings in iterate_backgrounds(
+            args.data, band, args.n_fields, args.n_repeats):
         scene, flux, sigma = make_scene(truth, avoid, band,
                                         psfs[seed % len(psfs)], seed)
         rows = run_methods(scene, truth, flux, sigma, band, removers, others)
         rows['map'], rows['kind'] = name, kind
         rows['bound'] = np.nan
-        if gaussian is not None:
-            rows['bound'] = gaussian_bound(gaussian, scene)
+        if settings is not None and settings['kind'] == 'cirrus':
+            rows['bound'] = gaussian_bound(settings, scene)
         tables.append(rows)
-
-    n_noisy = args.n_fields // 2
-    for i in range(args.n_fields + n_noisy):
-        group = 'simulated' if i < args.n_fields else 'noisy'
-        rng = np.random.default_rng(70_000 + i)
-        kwargs = {'kind': kinds[i % len(kinds)],
-                  'slope': rng.uniform(2.6, 3.6), 'fwhm': fwhm,
-                  'noise': np.exp(rng.uniform(*np.log(NOISE[group])))}
-        truth = make_background((_FIELD_SIZE,) * 2, seed=rng, **kwargs)
-        gaussian = kwargs if kwargs['kind'] == 'cirrus' else None
-        run(truth, None, i, f'{kwargs["kind"]} {i}', group, gaussian)
-    folder = args.data / 'backgrounds'
-    maps = [entry for entry in load_background_maps(folder)
-            if entry.name in HELD_OUT] if folder.is_dir() else []
-    for i, entry in enumerate(maps):
-        avoid = ~np.isfinite(entry.data)
-        columns, rows = entry.positions.astype(int).T
-        avoid[rows, columns] = True
-        avoid = binary_dilation(avoid, iterations=15)
-        for k in range(args.n_repeats):
-            run(entry.data.astype(float), avoid, 1000 * (k + 1) + i,
-                entry.name, 'real')
     rows = vstack(tables)
     if args.output:
         rows.write(args.output, overwrite=True)

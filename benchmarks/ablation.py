@@ -1,0 +1,312 @@
+# Licensed under a 3-clause BSD style license - see licenses/LICENSE.rst
+"""
+What each change to the method of the paper brings.
+
+Runs the package with one part after the other switched off, on the scenes
+of ``accuracy.py``, and prints the same figures as there::
+
+    python benchmarks/ablation.py --data ../shared/data
+
+Parts are switched off by replacing single functions while the estimator
+runs. That the switches do what they say is checked first.
+"""
+
+import argparse
+import warnings
+from contextlib import ExitStack, redirect_stdout
+from pathlib import Path
+from unittest.mock import patch
+
+import astropy.units as u
+import numpy as np
+from accuracy import (as_ccd, iterate_backgrounds, load_psfs, make_scene,
+                      run_methods)
+from accuracy_report import LEVELS, by_level, error_scatter, robust
+from astropy.table import vstack
+
+from compact_removal import CompactSourceRemover, nn
+from compact_removal.cutouts import extract_cutouts
+from compact_removal.estimators import _background
+from compact_removal.instruments import get_band, list_bands
+from compact_removal.nn.prediction import Prediction
+from compact_removal.photometry import aperture_correction
+from compact_removal.psf import as_psf
+from compact_removal.source_models import SourceFit, SourceModels
+
+TITLES = {'all': 'simulated and real', 'simulated': 'simulated',
+          'real': 'real', 'noisy': 'noisy'}
+
+# What is compared: rows with and without a change.
+CHANGES = {
+    'models': ('+ models', 'paper'),
+    'PSF, for inpainting': ('+ learned PSF', '+ models'),
+    'separation network': ('separation', '+ learned PSF'),
+    'PSF, for separation': ('separation', 'separation, nominal PSF'),
+    'PSF, for the fit': ('fit only', 'fit, nominal PSF'),
+    'network on fit': ('separation', 'fit only'),
+    'same, nominal PSF': ('separation, nominal PSF', 'fit, nominal PSF'),
+}
+
+
+class Variant:
+    """
+    An estimator with functions of the package replaced.
+    """
+
+    def __init__(self, remover, *replaced):
+        self.remover, self.replaced = remover, replaced
+
+    def remove(self, image, positions):
+        """
+        Remove sources while the functions are replaced.
+        """
+        with ExitStack() as stack:
+            for owner, name, function in self.replaced:
+                stack.enter_context(patch.object(owner, name, function))
+            return self.remover.remove(image, positions)
+
+
+def keep_nominal(data, x, y, psf, noise, *, mask=None):
+    """
+    Instead of `learn_psf`: the nominal PSF.
+    """
+    return psf, 0
+
+
+def fit_nothing(data, x, y, psf, noise, *, mask=None):
+    """
+    Instead of `fit_sources`: all fluxes are zero.
+    """
+    return SourceFit(np.zeros(x.size), np.tile(psf.mean, (x.size, 1)),
+                     np.ones(x.size, dtype=bool), np.zeros(x.size))
+
+
+def keep_residual(model, image, validity, **kwargs):
+    """
+    Instead of a network: the map minus the fitted sources.
+    """
+    return Prediction(np.nan_to_num(image), np.ones_like(image),
+                      np.ones((len(image), len(nn.ERROR_RADII))))
+
+
+def make_variants(mode, band):
+    """
+    The rows of the table.
+    """
+    def remover(network):
+        return CompactSourceRemover(mode, band, network=network)
+
+    nominal = (_background, 'learn_psf', keep_nominal)
+    nothing = (_background, 'fit_sources', fit_nothing)
+    no_network = (nn, 'predict', keep_residual)
+    return {
+        'paper': Variant(remover('inpainting'), nominal, nothing),
+        '+ models': Variant(remover('inpainting'), nominal),
+        '+ learned PSF': Variant(remover('inpainting')),
+        'fit, nominal PSF': Variant(remover('separation'), nominal,
+                                    no_network),
+        'fit only': Variant(remover('separation'), no_network),
+        'separation, nominal PSF': Variant(remover('separation'), nominal),
+        'separation': Variant(remover('separation')),
+    }
+
+
+def check_variants(variants, ccd, positions):
+    """
+    Raise if a switch does not do what it says.
+    """
+    render, predict = SourceModels.render, nn.predict
+    lights, inputs = [], []
+
+    def draw(models, shape):
+        lights.append(render(models, shape))
+        return lights[-1]
+
+    def listen(model, image, validity, **kwargs):
+        inputs.append((image, validity))
+        return predict(model, image, validity, **kwargs)
+
+    for name, variant in variants.items():
+        lights.clear()
+        inputs.clear()
+        with (patch.object(SourceModels, 'render', draw),
+              patch.object(nn, 'predict', listen)):
+            background, sources = variant.remove(ccd, positions)
+        x, y, radius = (np.asarray(sources[column]) for column in
+                        ('x_center', 'y_center', 'mask_radius'))
+        order = np.lexsort((x, y))
+        light, = lights
+        holes = np.asarray(background.flags) == 1
+        checks = {
+            'models': np.any(light) == (name != 'paper'),
+            'PSF': (sources.meta['CRNPSF'] == 0) == (
+                name in ('paper', '+ models')
+                or name.endswith('nominal PSF')),
+            'network': bool(inputs) != name.startswith('fit'),
+        }
+        if inputs:
+            images, validity = (np.concatenate(stack) for stack in
+                                zip(*inputs, strict=True))
+            corner = np.rint(np.stack([x, y], 1)[order]).astype(int)
+            corner -= images.shape[-1] // 2
+            cut, corners = extract_cutouts(
+                ccd.data - light, x[order], y[order], images.shape[-1],
+                fill=np.nan)
+            checks['input'] = np.allclose(images, cut, equal_nan=True)
+            grid = np.arange(images.shape[-1])
+            distance = np.hypot(
+                corners[:, None, None, 0] + grid - x[order, None, None],
+                corners[:, None, None, 1] + grid[:, None]
+                - y[order, None, None])
+            checks['holes'] = not np.any(
+                validity & (distance < radius[order, None, None]))
+        else:
+            checks['background'] = np.allclose(
+                background.data[holes], (ccd.data - light)[holes])
+        failed = [key for key, good in checks.items() if not good]
+        if failed:
+            msg = f'{name}: not as it should be: {", ".join(failed)}'
+            raise RuntimeError(msg)
+
+
+def print_table(title, rows):
+    """
+    Print fluxes and holes of one set of maps.
+    """
+    methods = [name for name in dict.fromkeys(rows['method'])
+               if name != 'none']
+    unit = by_level(rows[rows['method'] == 'annulus'], error_scatter)
+    counts = by_level(rows[rows['method'] == 'annulus'], len)
+    names = ''.join(f'{low}-{high:g}'.rjust(7) if np.isfinite(high)
+                    else f'>{low}'.rjust(7) for low, high in LEVELS)
+    print(f'\n{title}: flux, and its bias; '
+          f'{" + ".join(map(str, counts))} sources\n'
+          f'{"method":23s}{names[:14]}  rel. %  {names}')
+    for method in methods:
+        mine = rows[rows['method'] == method]
+        scatter = by_level(mine, error_scatter)
+        bias = by_level(mine, lambda part: np.nanmedian(
+            part['error'] / part['sigma']))
+        bright = mine[mine['level'] >= LEVELS[-1][0]]
+        relative = 100 * robust(bright['error'] / bright['aperture'])
+        print(f'{method:23s}' + ''.join(
+            f'{one / two:7.3f}' for one, two in zip(scatter[:2], unit[:2],
+                                                    strict=True))
+            + f'{relative:8.2f}  ' + ''.join(
+                f'{one / two:7.2f}' for one, two in zip(bias, scatter,
+                                                        strict=True)))
+    print(f'\n{title}: error in the hole\n{"method":23s}{names}')
+    for method in methods:
+        mine = rows[rows['method'] == method]
+        if np.isfinite(mine['hole']).any():
+            print(f'{method:23s}' + ''.join(
+                f'{value:7.3f}' for value in by_level(
+                    mine, lambda part: np.nanmedian(part['hole']
+                                                    / part['sigma']))))
+
+
+def print_ratios(rows, n_draws=400):
+    """
+    Print what changes bring, with errors from resampled maps.
+    """
+    rng = np.random.default_rng(1)
+    tables = {name: rows[rows['method'] == name] for name in
+              dict.fromkeys(rows['method'])}
+    annulus = tables['annulus']
+    level = np.asarray(annulus['level'])
+    place = np.digitize(level, [low for low, _ in LEVELS[1:]])
+    # relative errors of the brightest
+    unit = np.where(place < 2, annulus['sigma'], annulus['aperture'])
+    maps = np.asarray(annulus['map'])
+    parts = [np.flatnonzero(maps == name) for name in dict.fromkeys(maps)]
+    names = ''.join(f'{low}-{high:g}'.rjust(14) if np.isfinite(high)
+                    else f'>{low}'.rjust(14) for low, high in LEVELS)
+    print(f'\nScatter over that without\n{"change":25s}{names}')
+    for title, (new, old) in CHANGES.items():
+        errors = [np.asarray(tables[name]['error'] / unit)
+                  for name in (new, old)]
+
+        def ratios(index):
+            one, two = ([robust(error[index][place[index] == i])
+                         for i in range(len(LEVELS))] for error in errors)
+            return np.divide(one, two)
+
+        found = ratios(np.arange(level.size))
+        spread = np.std([ratios(np.concatenate([
+            parts[i] for i in rng.integers(len(parts), size=len(parts))]))
+            for _ in range(n_draws)], axis=0)
+        print(f'{title:25s}' + ''.join(
+            f'{value:7.2f} +-{error:4.2f}'
+            for value, error in zip(found, spread, strict=True)))
+
+
+def print_outside():
+    """
+    Print the share of the flux outside of the holes.
+
+    From the tables of encircled energy; beyond them, from the PSF.
+    """
+    print('\nFlux outside of the smallest and the largest hole (%)')
+    for row in list_bands():
+        band = get_band(row['mode'], row['band'])
+        outside = []
+        for radius in (min(band.mask_radii), max(band.mask_radii)):
+            angle = radius * band.pixel_scale
+            if angle <= max(band.eef_radii) * u.arcsec:
+                inside = aperture_correction(band, angle)
+            else:
+                inside = as_psf(band).encircled_energy(
+                    angle.to_value(u.arcsec))
+            outside.append(100 * (1 - float(inside)))
+        print(f'{band.mode:10s}{band.name:7s}'
+              + ''.join(f'{value:6.1f}' for value in outside))
+
+
+def main():
+    """
+    Run it for one mode and band.
+    """
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('--data', type=Path, default='../shared/data')
+    parser.add_argument('--mode', default='scanmap')
+    parser.add_argument('--band', default='blue')
+    parser.add_argument('--n-fields', type=int, default=16,
+                        help='number of simulated fields; half as many '
+                             'more are dominated by noise')
+    parser.add_argument('--n-repeats', type=int, default=2,
+                        help='sets of sources in each real map')
+    parser.add_argument('--output', type=Path, help='the text')
+    args = parser.parse_args()
+    warnings.simplefilter('ignore')
+    band = get_band(args.mode, args.band)
+    variants = make_variants(args.mode, args.band)
+    psfs = load_psfs(args.data, args.band)
+    tables = []
+    for truth, avoid, seed, name, kind, _ in iterate_backgrounds(
+            args.data, band, args.n_fields, args.n_repeats):
+        scene, flux, sigma = make_scene(truth, avoid, band,
+                                        psfs[seed % len(psfs)], seed)
+        if not tables:
+            ccd = as_ccd(scene.image, band)
+            check_variants(variants, ccd,
+                           ccd.wcs.pixel_to_world(scene.x, scene.y))
+        rows = run_methods(scene, truth, flux, sigma, band, variants, ())
+        rows['map'], rows['kind'] = name, kind
+        tables.append(rows)
+    rows = vstack(tables)
+    with ExitStack() as stack:
+        if args.output:
+            stack.enter_context(redirect_stdout(stack.enter_context(
+                args.output.open('w', encoding='utf-8'))))
+        groups = {'all': rows[rows['kind'] != 'noisy'],
+                  **{kind: rows[rows['kind'] == kind]
+                     for kind in ('simulated', 'real', 'noisy')}}
+        for kind, mine in groups.items():
+            if len(mine):
+                print_table(TITLES[kind], mine)
+        print_ratios(groups['all'])
+        print_outside()
+
+
+if __name__ == '__main__':
+    main()
