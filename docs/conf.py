@@ -19,7 +19,9 @@ from sphinx_astropy.conf.v3 import *  # noqa: F403
 HERE = Path(__file__).parent
 # In the order of the page on the command line.
 COMMANDS = ('demo', 'remove', 'batch', 'evaluate', 'train', 'info')
-sys.path.insert(0, str(HERE.parent))
+sys.path[:0] = [str(HERE.parent), str(HERE / '_ext')]
+
+from module_picture import draw_modules, list_modules
 
 from compact_removal import __version__
 
@@ -86,7 +88,8 @@ def write_included_tables(folder):
                     if key != 'name']
         weights += ['']
     folder.mkdir(exist_ok=True)
-    for name, lines in (('flags', flags), ('weights', weights)):
+    for name, lines in (('flags', flags), ('weights', weights),
+                        ('modules', list_modules())):
         text = '\n'.join(lines) + '\n'
         (folder / f'{name}.inc').write_text(text, encoding='utf-8')
 
@@ -110,4 +113,5 @@ def write_command_line(folder):
 
 
 write_included_tables(HERE / 'generated')
+draw_modules(HERE / 'generated' / 'modules.svg')
 write_command_line(HERE / 'generated')
