@@ -1,7 +1,6 @@
 # Licensed under a 3-clause BSD style license - see licenses/LICENSE.rst
 """
-Compact_removal takes compact sources out of astronomical maps with
-structured backgrounds and measures them.
+Remove compact sources from maps with structured backgrounds; measure them.
 
 Give `CompactSourceRemover` a map and positions; it gives back the map
 without the sources and a table of fluxes. The names below are loaded

@@ -18,7 +18,7 @@ _CHUNK_PIXELS = 2_000_000
 
 def chunk_slices(n, size):
     """
-    Slices of a list of positions whose cutouts fit into memory.
+    Split a list of positions into parts whose cutouts fit into memory.
 
     Parameters
     ----------
@@ -132,8 +132,8 @@ def drop_unusable(data):
     Parameters
     ----------
     data : `~numpy.ndarray`
-        Float64. Infinities and magnitudes of 1e100 and more, whose
-        squares may overflow, become NaN.
+        Float64, of any shape. Infinities and magnitudes of 1e100 and
+        more, whose squares may overflow, become NaN.
 
     Examples
     --------
@@ -161,7 +161,7 @@ def extract_valid(data, x, y, size, *, mask=None):
     size : int
         Side of the squares in pixels.
     mask : array_like of bool, optional
-        True where a pixel must not be used.
+        True where a pixel must not be used, shape ``(ny, nx)``.
 
     Returns
     -------

@@ -18,7 +18,7 @@ _MAX_SCALE_RATIO = 2.0
 
 def source_snr(data, x, y, *, source_radius, annulus_radii, mask=None):
     """
-    Signal-to-noise ratio of sources (paper, Sect. 2.4.4, eq. 1).
+    Measure signal-to-noise ratios of sources (paper, Sect. 2.4.4, eq. 1).
 
     The ratio is ``(peak - mean) / std``: peak within the source circle,
     mean and standard deviation within the annulus. Pixels that are not
@@ -41,7 +41,8 @@ def source_snr(data, x, y, *, source_radius, annulus_radii, mask=None):
     -------
     snr, mean, std : `~numpy.ndarray`
         Ratio, and mean and standard deviation of the annulus in the
-        unit of ``data``; NaN where there are no pixels to tell.
+        unit of ``data``, shape ``(n,)``; NaN where there are no pixels
+        to tell.
 
     Examples
     --------
@@ -84,12 +85,13 @@ def source_snr(data, x, y, *, source_radius, annulus_radii, mask=None):
 
 def mask_radius(snr, band, *, pixel_scale=None):
     """
-    Mask radius for a signal-to-noise ratio (paper, Table 3).
+    Look up mask radii for signal-to-noise ratios (paper, Table 3).
 
     Parameters
     ----------
     snr : array_like
-        Signal-to-noise ratios; NaN gets the smallest radius.
+        Signal-to-noise ratios, of any shape; NaN gets the smallest
+        radius.
     band : `~compact_removal.instruments.Band`
         The band.
     pixel_scale : `~astropy.units.Quantity`, optional
@@ -98,7 +100,7 @@ def mask_radius(snr, band, *, pixel_scale=None):
     Returns
     -------
     radius : `~numpy.ndarray`
-        Radii in pixels of the map.
+        Radii in pixels of the map, of the shape of ``snr``.
 
     Raises
     ------
@@ -124,7 +126,34 @@ def mask_radius(snr, band, *, pixel_scale=None):
 
 def scale_factor(band, pixel_scale):
     """
-    Pixels of the map per nominal pixel of the band.
+    Compute the number of pixels of a map per nominal pixel of a band.
+
+    Parameters
+    ----------
+    band : `~compact_removal.instruments.Band`
+        The band.
+    pixel_scale : `~astropy.units.Quantity` or None
+        Size of the pixels of the map (angle); `None`: nominal.
+
+    Returns
+    -------
+    factor : float
+        By which radii in nominal pixels are multiplied.
+
+    Raises
+    ------
+    ValueError
+        If ``pixel_scale`` is more than a factor of 2 away from the
+        nominal one.
+
+    Examples
+    --------
+    >>> import astropy.units as u
+    >>> from compact_removal.instruments import get_band
+    >>> from compact_removal.masks import scale_factor
+    >>> band = get_band('scanmap', 'blue')
+    >>> print(band.pixel_scale, scale_factor(band, 0.8 * u.arcsec))
+    1.6 arcsec 2.0
     """
     if pixel_scale is None:
         return 1.0
@@ -150,12 +179,13 @@ def draw_discs(shape, x, y, radii):
     shape : tuple of int
         ``(ny, nx)``.
     x, y, radii : array_like
-        Centres and radii in pixels.
+        Centres and radii in pixels, shape ``(n,)``.
 
     Returns
     -------
     count : `~numpy.ndarray` of int
-        Number of circles that cover each pixel centre.
+        Number of circles that cover each pixel centre, shape ``(ny,
+        nx)``.
 
     Examples
     --------

@@ -24,7 +24,7 @@ _SIGMA_PER_MAD = 1.482602218505602
 
 def aperture_correction(band, radius):
     """
-    Fraction of the flux of a point source inside an aperture.
+    Compute the fraction of the flux of a point source in an aperture.
 
     The aperture sum divided by it is the flux (paper, Sect. 3.4). The
     table of the band is used where there is one, otherwise the
@@ -35,12 +35,12 @@ def aperture_correction(band, radius):
     band : `~compact_removal.instruments.Band`
         The band.
     radius : `~astropy.units.Quantity`
-        Aperture radius (angle).
+        Aperture radius (angle), of any shape.
 
     Returns
     -------
     fraction : `~numpy.ndarray`
-        Values in (0, 1].
+        Values in (0, 1], of the shape of ``radius``.
 
     Raises
     ------
@@ -67,7 +67,7 @@ def aperture_correction(band, radius):
 
 def aperture_weights(x, y, radii, corners, size):
     """
-    Exact overlap of the pixels of cutouts with circles.
+    Compute the exact overlap of the pixels of cutouts with circles.
 
     Parameters
     ----------
@@ -102,7 +102,7 @@ def aperture_weights(x, y, radii, corners, size):
 
 def aperture_sums(data, x, y, radii, *, mask=None, error=None):
     """
-    Sums in circles, with exact overlap of circle and pixels.
+    Sum pixels in circles, with the exact overlap of circle and pixel.
 
     Parameters
     ----------
@@ -111,8 +111,8 @@ def aperture_sums(data, x, y, radii, *, mask=None, error=None):
     x, y, radii : array_like
         Positions and radii in pixels, shape ``(n,)``.
     mask : array_like of bool, optional
-        True where a pixel must not be used; pixels that are not finite
-        are never used.
+        True where a pixel must not be used, shape ``(ny, nx)``; pixels
+        that are not finite are never used.
     error : array_like, optional
         Standard deviation per pixel, shape ``(ny, nx)``.
 
@@ -120,7 +120,8 @@ def aperture_sums(data, x, y, radii, *, mask=None, error=None):
     -------
     sums, sum_errors, areas : `~numpy.ndarray`
         Sums in the unit of ``data``, their errors (0 without
-        ``error``), and the summed area in pixels.
+        ``error``), and the summed area in pixels, shape ``(n,)``. What
+        is masked or off the map is missing from sum and area.
 
     Examples
     --------
@@ -151,7 +152,7 @@ def aperture_sums(data, x, y, radii, *, mask=None, error=None):
 
 def annulus_background(data, x, y, inner, outer, *, mask=None):
     """
-    Mean and standard deviation of pixels in annuli.
+    Measure mean and standard deviation of pixels in annuli.
 
     Parameters
     ----------
@@ -162,14 +163,14 @@ def annulus_background(data, x, y, inner, outer, *, mask=None):
     inner, outer : float
         Radii in pixels.
     mask : array_like of bool, optional
-        True where a pixel must not be used; pixels that are not finite
-        are never used.
+        True where a pixel must not be used, shape ``(ny, nx)``; pixels
+        that are not finite are never used.
 
     Returns
     -------
     mean, std, count : `~numpy.ndarray`
-        Mean, standard deviation (NaN without pixels) and number of
-        pixels, shape ``(n,)``.
+        Mean and standard deviation in the unit of ``data`` (NaN without
+        pixels), and number of pixels, shape ``(n,)``.
 
     Examples
     --------
@@ -201,9 +202,9 @@ def annulus_background(data, x, y, inner, outer, *, mask=None):
 
 def aperture_scatter(data, x, y, radius, distance, *, mask=None):
     """
-    Scatter of aperture sums around a source.
+    Measure the scatter of aperture sums around sources.
 
-    Apertures of the same radius are laid on a circle around the pixel
+    Twelve apertures of the same radius are laid on a circle around the pixel
     of the source. Their scatter (scaled median absolute deviation) tells
     how much an aperture sum varies with the noise *and* with the
     structure of the background on the scale of the aperture.
@@ -217,7 +218,8 @@ def aperture_scatter(data, x, y, radius, distance, *, mask=None):
     distance : float
         Radius of the circle in pixels.
     mask : array_like of bool, optional
-        True where a pixel must not be used.
+        True where a pixel must not be used, shape ``(ny, nx)``; pixels
+        that are not finite are never used.
 
     Returns
     -------

@@ -74,7 +74,7 @@ def fetch_pacs_map(obsid, band, *, mapper='jscanam', level=2.5,
 
     See Also
     --------
-    read_pacs_map
+    read_pacs_map : Read a map that is on disk.
 
     Notes
     -----

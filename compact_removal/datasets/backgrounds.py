@@ -172,7 +172,8 @@ def make_background(shape, *, kind='cloud', slope=3.0, fwhm=3.5, noise=0.05,
     Raises
     ------
     ValueError
-        If ``kind`` is unknown or ``shape`` is not two positive numbers.
+        If ``kind`` is unknown, ``shape`` is not two positive numbers, or
+        ``fwhm``, ``noise`` or ``noise_fwhm`` is negative.
 
     Examples
     --------
@@ -229,6 +230,11 @@ def make_random_background(shape, *, fwhm=3.5, seed=None):
     -------
     background : `~numpy.ndarray`
         Dimensionless, float64, shape ``(ny, nx)``.
+
+    Raises
+    ------
+    ValueError
+        If ``shape`` is not two positive numbers or ``fwhm`` is negative.
 
     Examples
     --------

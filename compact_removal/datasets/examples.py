@@ -47,7 +47,7 @@ def make_example_field(*, shape=(256, 256), n_sources=20, mode='scanmap',
     n_sources : int, optional
         Number of sources. Their peaks are spread evenly in logarithm
         from 2 to 200 local standard deviations of the background.
-    mode, band : optional
+    mode, band : str or object, optional
         See `~compact_removal.instruments.get_band`.
     kind : str, optional
         See `make_background`.
@@ -65,6 +65,12 @@ def make_example_field(*, shape=(256, 256), n_sources=20, mode='scanmap',
     background : `~astropy.nddata.CCDData`
         The map without sources, noise included; only if
         ``return_background`` is True.
+
+    Raises
+    ------
+    ValueError
+        If there is no such mode, band or kind of background, or the map
+        is too small for so many sources.
 
     Examples
     --------
@@ -119,7 +125,7 @@ def make_test_fields(mode, band, *, n_fields=6, shape=(320, 320), seed=0):
 
     Parameters
     ----------
-    mode, band : optional
+    mode, band : str or object
         See `~compact_removal.instruments.get_band`.
     n_fields : int, optional
         Number of fields.
@@ -136,7 +142,7 @@ def make_test_fields(mode, band, *, n_fields=6, shape=(320, 320), seed=0):
     Raises
     ------
     ValueError
-        If ``n_fields`` is not positive.
+        If there is no such mode or band, or ``n_fields`` is not positive.
 
     Examples
     --------

@@ -39,6 +39,11 @@ class BackgroundMap:
     fwhm : float, optional
         Beam (pixels) of the map, if it may be smoothed to wider ones.
 
+    Raises
+    ------
+    ValueError
+        If ``data`` is not 2-D or ``positions`` has another shape.
+
     Examples
     --------
     >>> import numpy as np
@@ -64,7 +69,7 @@ class BackgroundMap:
 
     def smoothed(self, fwhm):
         """
-        The map with a wider beam.
+        Smooth the map to a wider beam.
 
         Parameters
         ----------
@@ -75,6 +80,14 @@ class BackgroundMap:
         -------
         background : `BackgroundMap`
             The same map where its beam is not known or as wide.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from compact_removal.datasets import BackgroundMap
+        >>> background = BackgroundMap(np.ones((32, 32)), fwhm=2.0)
+        >>> background.smoothed(3.5).fwhm
+        3.5
         """
         if self.fwhm is None or fwhm <= self.fwhm:
             return self
@@ -179,13 +192,24 @@ def load_background_maps(path, *, fwhm=3.0, min_size=96, threshold=5.0):
     ------
     FileNotFoundError
         If there is no such folder or file.
+    OSError
+        If a file is not FITS.
     ValueError
         If no map of sufficient size is found.
 
     Examples
     --------
-    >>> from compact_removal.datasets import load_background_maps
-    >>> maps = load_background_maps('my_maps')  # doctest: +SKIP
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from astropy.io import fits
+    >>> from compact_removal.datasets import (load_background_maps,
+    ...                                       make_background)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     fits.writeto(Path(folder) / 'cloud.fits',
+    ...                  make_background((96, 128), seed=1))
+    ...     maps = load_background_maps(folder)
+    >>> [(item.name, item.data.shape) for item in maps]
+    [('cloud.fits', (96, 128))]
     """
     path = Path(path)
     if not path.exists():

@@ -103,10 +103,17 @@ def read_pacs_map(path):
 
     Examples
     --------
-    >>> from compact_removal.datasets import read_pacs_map
-    >>> ccd = read_pacs_map('hpacs_map.fits.gz')  # doctest: +SKIP
-    >>> ccd.meta['PACSMODE'], ccd.meta['PACSBAND']  # doctest: +SKIP
-    ('scanmap', 'blue')
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from compact_removal.datasets import (make_example_field,
+    ...                                       read_pacs_map)
+    >>> image, _ = make_example_field(shape=(64, 48), n_sources=0)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder) / 'map.fits'
+    ...     image.write(path)
+    ...     ccd = read_pacs_map(path)
+    >>> ccd.shape, str(ccd.unit), ccd.meta['PACSBAND']
+    ((64, 48), 'Jy / pix', 'blue')
     """
     try:
         hdus = _load(os.path.expanduser(path))

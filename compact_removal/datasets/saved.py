@@ -41,9 +41,17 @@ def save_cutouts(path, cutouts, *, epoch=0, overwrite=False):
 
     Examples
     --------
-    >>> from compact_removal.datasets import SavedCutouts, save_cutouts
-    >>> save_cutouts('cutouts', training_cutouts)  # doctest: +SKIP
-    >>> saved = SavedCutouts('cutouts')  # doctest: +SKIP
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from compact_removal.datasets import TrainingCutouts, save_cutouts
+    >>> cutouts = TrainingCutouts('scanmap', bands=['blue'], size=32,
+    ...                           batch_size=2, n_batches=1, n_fields=1,
+    ...                           field_size=64, n_psfs=2, seed=1)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     save_cutouts(folder, cutouts)
+    ...     names = sorted(path.name for path in Path(folder).iterdir())
+    >>> names[:3]
+    ['aperture.npy', 'cutouts.json', 'fwhm.npy']
     """
     path = Path(path)
     if (path / _DESCRIPTION).exists() and not overwrite:
@@ -86,12 +94,22 @@ class SavedCutouts:
     FileNotFoundError
         If the folder holds no cutouts.
     ValueError
-        If the files do not fit their description.
+        If the files do not fit their description, or ``batch_size`` is
+        not positive.
 
     Examples
     --------
-    >>> from compact_removal.datasets import SavedCutouts
-    >>> saved = SavedCutouts('cutouts', seed=1)  # doctest: +SKIP
+    >>> import tempfile
+    >>> from compact_removal.datasets import (SavedCutouts, TrainingCutouts,
+    ...                                       save_cutouts)
+    >>> cutouts = TrainingCutouts('scanmap', bands=['blue'], size=32,
+    ...                           batch_size=4, n_batches=1, n_fields=1,
+    ...                           field_size=64, n_psfs=2, seed=1)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     save_cutouts(folder, cutouts)
+    ...     saved = SavedCutouts(folder, batch_size=2, seed=1)
+    ...     [batch['image'].shape for batch in saved.epoch(0)]
+    [(2, 32, 32), (2, 32, 32)]
     """
 
     def __init__(self, path, *, batch_size=None, seed=None):

@@ -47,6 +47,8 @@ def flux_levels_between(minimum, maximum):
     ------
     ValueError
         If ``maximum`` is below ``minimum``.
+    UnitConversionError
+        If a limit has no unit of flux density.
 
     Examples
     --------
@@ -347,6 +349,12 @@ def make_simulations(ccd, band, *, n_sources, minimum, maximum,
     catalog : `~astropy.table.QTable`
         See `make_source_catalog`; `write_source_catalog` writes it.
 
+    Raises
+    ------
+    TypeError, ValueError
+        If the map has no celestial WCS, a unit that `inject_sources`
+        does not take, or no room, or ``maximum`` is below ``minimum``.
+
     Examples
     --------
     >>> import astropy.units as u
@@ -374,6 +382,8 @@ def write_source_catalog(catalog, path, *, overwrite=False):
     """
     Write a catalogue as CSV: ``ra``, ``dec`` (deg, ICRS), ``flux_mjy``.
 
+    `read_source_catalog` reads it.
+
     Parameters
     ----------
     catalog : `~astropy.table.QTable`
@@ -383,10 +393,28 @@ def write_source_catalog(catalog, path, *, overwrite=False):
     overwrite : bool, optional
         Whether to replace an existing file.
 
+    Raises
+    ------
+    OSError
+        If the file exists and ``overwrite`` is False.
+
     Examples
     --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import astropy.units as u
+    >>> from astropy.coordinates import SkyCoord
+    >>> from astropy.table import QTable
     >>> from compact_removal.datasets import write_source_catalog
-    >>> write_source_catalog(catalog, 'sources.csv')  # doctest: +SKIP
+    >>> catalog = QTable({'sky_center': SkyCoord([10, 11], [5, 6], unit='deg'),
+    ...                   'flux': [0.5, 2.0] * u.Jy})
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder) / 'sources.csv'
+    ...     write_source_catalog(catalog, path)
+    ...     print(path.read_text())
+    ra,dec,flux_mjy
+    10.0,5.0,500.0
+    11.0,6.0,2000.0
     """
     sky = catalog['sky_center'].icrs
     table = QTable()
@@ -397,7 +425,7 @@ def write_source_catalog(catalog, path, *, overwrite=False):
 
 
 def read_source_catalog(path):
-    """
+    r"""
     Read a catalogue written by `write_source_catalog`.
 
     Parameters
@@ -409,17 +437,27 @@ def read_source_catalog(path):
     Returns
     -------
     catalog : `~astropy.table.QTable`
-        Columns ``id``, ``sky_center``, ``ra``, ``dec``, ``flux``.
+        Columns ``id`` (from 1), ``sky_center`` (ICRS), ``ra``, ``dec``
+        (deg), ``flux`` (mJy).
 
     Raises
     ------
+    FileNotFoundError
+        If there is no such file.
     ValueError
         If a column is missing.
 
     Examples
     --------
+    >>> import tempfile
+    >>> from pathlib import Path
     >>> from compact_removal.datasets import read_source_catalog
-    >>> catalog = read_source_catalog('sources.csv')  # doctest: +SKIP
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder) / 'sources.csv'
+    ...     _ = path.write_text('ra,dec,flux_mjy\n10,5,500\n11,6,2000\n')
+    ...     catalog = read_source_catalog(path)
+    >>> print(catalog['flux'])
+    [ 500. 2000.] mJy
     """
     table = QTable.read(path, format='ascii.csv')
     for name in ('ra', 'dec', 'flux_mjy'):

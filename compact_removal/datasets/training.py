@@ -89,7 +89,8 @@ class TrainingCutouts:
     Raises
     ------
     ValueError
-        If a parameter is out of range or no map has room for a cutout.
+        If a parameter is out of range, there is no such mode or band, or
+        no map has room for a cutout.
 
     Examples
     --------

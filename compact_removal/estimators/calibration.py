@@ -24,9 +24,9 @@ _SAMPLES = np.arange(2.5, 100, 5)
 
 def interpolate_errors(errors, radius):
     """
-    Errors of aperture sums at any radius, from those at some.
+    Interpolate errors of aperture sums between radii.
 
-    Interpolation in the logarithms; beyond the ends, errors grow with
+    This is done in the logarithms; beyond the ends, errors grow with
     the area.
 
     Parameters
@@ -63,7 +63,7 @@ def interpolate_errors(errors, radius):
 
 def calibration(info, name):
     """
-    The factor on errors that validation asked for.
+    Find the factor on errors that validation asked for.
 
     Parameters
     ----------
@@ -76,7 +76,7 @@ def calibration(info, name):
     Returns
     -------
     factor : callable
-        Maps signal-to-noise ratios (eq. 1) to factors; 1 where
+        Maps signal-to-noise ratios (paper, eq. 1) to factors; 1 where
         validation tells nothing.
 
     Raises
@@ -118,7 +118,7 @@ def calibration(info, name):
 
 def measure_errors(model, cutouts, *, device='auto'):
     """
-    Factors on the errors of background and flux, by signal-to-noise ratio.
+    Measure factors on errors by signal-to-noise ratio.
 
     Errors of pixels in the hole of the central source, and of its
     aperture flux, are compared with what the network tells; if it does
@@ -133,7 +133,7 @@ def measure_errors(model, cutouts, *, device='auto'):
     cutouts : `~compact_removal.datasets.TrainingCutouts`
         Cutouts that were not trained on; epoch 0 is used.
     device : str, optional
-        Where to compute.
+        Where to compute, see `compact_removal.nn.predict`.
 
     Returns
     -------

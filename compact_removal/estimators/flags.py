@@ -23,6 +23,12 @@ class Flag:
         Name of the flag.
     description : str
         What it means.
+
+    Examples
+    --------
+    >>> from compact_removal.estimators import SOURCE_FLAGS
+    >>> [flag.name for flag in SOURCE_FLAGS if flag.value < 4]
+    ['edge', 'invalid_pixels']
     """
 
     value: int
@@ -73,7 +79,7 @@ PIXEL_FLAGS = (
 
 def decode_flags(flags, *, definitions=SOURCE_FLAGS):
     """
-    Names of the bits that are set.
+    List the names of the bits that are set.
 
     The bits of the ``flags`` column of a source table are:
 
@@ -94,7 +100,7 @@ def decode_flags(flags, *, definitions=SOURCE_FLAGS):
     Raises
     ------
     ValueError
-        If a value has bits that are not defined.
+        If a value is not an integer, or has bits that are not defined.
 
     Examples
     --------

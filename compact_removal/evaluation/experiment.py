@@ -37,7 +37,7 @@ class Evaluation:
     """
     What `evaluate_remover` found.
 
-    Parameters
+    Attributes
     ----------
     sources : `~astropy.table.QTable`
         All sources of all levels: the columns of
@@ -59,6 +59,25 @@ class Evaluation:
         One row per field, see `evaluate_remover`.
     parameters : dict
         How the experiment was made; ``warnings`` of the removals.
+
+    Examples
+    --------
+    >>> import astropy.units as u
+    >>> from compact_removal import CompactSourceRemover
+    >>> from compact_removal.datasets import make_test_fields
+    >>> from compact_removal.evaluation import evaluate_remover
+    >>> fields = make_test_fields('scanmap', 'blue', n_fields=1,
+    ...                           shape=(64, 64))
+    >>> remover = CompactSourceRemover('scanmap', 'blue')
+    >>> evaluation = evaluate_remover(remover, fields, n_sources=1,
+    ...                               flux_levels=[900] * u.mJy, seed=1)
+    >>> len(evaluation.sources), list(evaluation.maps)
+    (1, ['field 1 (cirrus)'])
+    >>> evaluation.pixel_statistics['field', 'map'].pprint()
+         field          map
+    ---------------- ---------
+    field 1 (cirrus)  original
+    field 1 (cirrus) predicted
     """
 
     sources: QTable
@@ -70,7 +89,7 @@ class Evaluation:
     @property
     def pixel_statistics(self):
         """
-        Statistics of the pixels in the holes of all fields (Table 6).
+        Pixels in the holes of all fields (paper, Table 6).
         """
         tables = []
         for name, entry in self.maps.items():

@@ -25,14 +25,14 @@ class RemovalEvaluation:
     """
     All metrics of one removal.
 
-    Parameters
+    Attributes
     ----------
     image, background, reference : `~astropy.nddata.CCDData`
         The map with sources, the estimate and the truth without them.
     sources : `~astropy.table.QTable`
         The table of the removal.
     holes : `~numpy.ndarray` of bool
-        Pixels within the mask radius of a source.
+        Pixels within the mask radius of a source, shape ``(ny, nx)``.
     power_spectra : dict of str to `~astropy.table.QTable`
         Of ``'original'`` (the truth), ``'with sources'`` and
         ``'predicted'``, see `~compact_removal.metrics.power_spectrum`.
@@ -54,6 +54,21 @@ class RemovalEvaluation:
     hole_error : float
         Robust standard deviation of the error of the estimate in the
         holes over that of the truth there.
+
+    Examples
+    --------
+    >>> from compact_removal import CompactSourceRemover
+    >>> from compact_removal.datasets import make_example_field
+    >>> from compact_removal.evaluation import evaluate_removal
+    >>> image, catalog, truth = make_example_field(
+    ...     shape=(128, 128), n_sources=3, return_background=True)
+    >>> remover = CompactSourceRemover('scanmap', 'blue')
+    >>> evaluation = evaluate_removal(image, remover.remove(image, catalog),
+    ...                               truth)
+    >>> evaluation.hole_error < 0.5
+    True
+    >>> evaluation.significance.colnames
+    ['id', 'before', 'after', 'scatter', 'removed']
     """
 
     image: CCDData

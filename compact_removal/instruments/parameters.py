@@ -25,6 +25,13 @@ class ObservingMode:
         One line of text.
     reference : str, optional
         Where the facts come from.
+
+    Examples
+    --------
+    >>> from compact_removal.instruments import ObservingMode, get_mode
+    >>> get_mode('scanmap').name
+    'scanmap'
+    >>> mode = ObservingMode('survey', description='SPIRE photometer')
     """
 
     name: str
@@ -66,6 +73,15 @@ class PSFParameters:
         as ``radius ** (-2 * wing_slope)``.
     reference : str, optional
         Where the parameters come from.
+
+    Examples
+    --------
+    >>> from dataclasses import replace
+    >>> from compact_removal.instruments import get_band
+    >>> parameters = get_band('scanmap', 'blue').psf
+    >>> broader = replace(parameters, fwhm=1.2 * parameters.fwhm)
+    >>> print(f'{parameters.fwhm:.1f} {broader.fwhm:.1f}')
+    5.0 6.0
     """
 
     fwhm: float
@@ -135,8 +151,9 @@ class Band:
     Raises
     ------
     ValueError
-        If thresholds or radii are not in order, or numbers of them do
-        not match.
+        If thresholds, radii or encircled energies are not in order,
+        numbers of them do not match, or an angle or the wavelength is
+        no Quantity.
 
     Examples
     --------
@@ -189,7 +206,7 @@ class Band:
 
     def with_pixel_scale(self, pixel_scale):
         """
-        The band with other nominal pixels; all angles stay the same.
+        Change the nominal pixels; all angles stay the same.
 
         Parameters
         ----------
@@ -220,7 +237,7 @@ class Band:
 
     def encircled_energy(self, radius):
         """
-        Encircled energy fraction within a radius, from the table.
+        Interpolate the table of encircled energies.
 
         Monotone cubic (PCHIP) interpolation between the tabulated
         radii, and down to 0 at radius 0.
@@ -228,12 +245,13 @@ class Band:
         Parameters
         ----------
         radius : `~astropy.units.Quantity`
-            Aperture radius (angle).
+            Aperture radius (angle), of any shape.
 
         Returns
         -------
-        fraction : float or `~numpy.ndarray`
-            Values in [0, 1].
+        fraction : `~numpy.ndarray`
+            Fraction of the flux within the radius, in (0, 1], of the
+            shape of ``radius``.
 
         Raises
         ------

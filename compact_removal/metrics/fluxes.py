@@ -26,7 +26,7 @@ _DISTANCE = 4.0
 
 def flux_ratio_statistics(measured, injected, *, edges=None, tolerance=0.2):
     """
-    Statistics of measured over injected fluxes, by injected flux.
+    Compute statistics of measured over injected flux, by injected flux.
 
     What the boxes of Figs. 11 and 12 of the paper show.
 
@@ -118,7 +118,7 @@ def _flux_row(truth, ratios, tolerance):
 
 def removal_significance(image, background, sources, *, reference=None):
     """
-    Significance of sources before and after their removal.
+    Measure how significant sources are before and after their removal.
 
     The sum in the aperture, less the mean of an annulus (3 to 5
     aperture radii) or the sum in ``reference``, over the scatter of
@@ -148,6 +148,8 @@ def removal_significance(image, background, sources, *, reference=None):
 
     Raises
     ------
+    TypeError
+        If a map is no NDData.
     ValueError
         If shapes or units differ, or the map has no celestial WCS.
 
@@ -233,7 +235,7 @@ class RemovalRates:
     """
     How many sources were removed, and how many removals were right.
 
-    Parameters
+    Attributes
     ----------
     completeness : float
         Share of the sources that were significant before of which
@@ -245,7 +247,17 @@ class RemovalRates:
         The numbers of which these are shares; without any, the share
         is NaN.
     threshold : float
-        What is significant.
+        Least significance of what is significant.
+
+    Examples
+    --------
+    >>> from astropy.table import QTable
+    >>> from compact_removal.metrics import removal_rates
+    >>> rates = removal_rates(QTable({'before': [9.0, 8.0, 1.0],
+    ...                               'after': [0.5, 5.0, 0.2],
+    ...                               'removed': [True, True, False]}))
+    >>> print(f'{rates.completeness:.0%} of {rates.n_significant} sources')
+    50% of 2 sources
     """
 
     completeness: float
@@ -257,7 +269,7 @@ class RemovalRates:
 
 def removal_rates(significance, *, threshold=3.0):
     """
-    Completeness and reliability of a removal.
+    Compute completeness and reliability of a removal.
 
     Parameters
     ----------

@@ -18,7 +18,7 @@ __all__ = ['PixelComparison', 'compare_pixels', 'pixel_statistics']
 
 def pixel_statistics(image, *, where=True):
     """
-    Statistics of pixel values, those of Table 6 of the paper.
+    Compute the statistics of pixel values of Table 6 of the paper.
 
     Parameters
     ----------
@@ -40,6 +40,8 @@ def pixel_statistics(image, *, where=True):
 
     Raises
     ------
+    TypeError
+        If ``image`` holds no numbers.
     ValueError
         If ``where`` has another shape.
 
@@ -79,7 +81,7 @@ class PixelComparison:
     """
     How two maps differ in the distribution of their pixels.
 
-    Parameters
+    Attributes
     ----------
     pdf : `~astropy.table.QTable`
         Histograms: ``low`` and ``high`` (edges of the bins, unit of the
@@ -94,6 +96,15 @@ class PixelComparison:
         distribution into the other (earth mover's distance).
     n_pixels : int
         Number of pixels compared.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from compact_removal.metrics import compare_pixels
+    >>> reference = np.random.default_rng(1).normal(size=(50, 50))
+    >>> comparison = compare_pixels(2 * reference, reference)
+    >>> print(f'{comparison.ks_distance:.2f}', comparison.pdf.colnames)
+    0.17 ['low', 'high', 'pdf', 'reference_pdf']
     """
 
     pdf: QTable
@@ -129,6 +140,8 @@ def compare_pixels(image, reference, *, where=True, n_bins=50):
 
     Raises
     ------
+    TypeError
+        If a map holds no numbers.
     ValueError
         If shapes or units do not match or ``n_bins`` is not positive.
 

@@ -35,7 +35,7 @@ _SLOPE = 3.0
 
 def power_spectrum(image, *, mask=None, apodization=0.1):
     """
-    Azimuthally averaged power spectrum of a map.
+    Compute the azimuthally averaged power spectrum of a map.
 
     The mean is subtracted, and the map multiplied with a window that
     falls to 0 as a squared cosine towards the edges and towards gaps.
@@ -70,6 +70,8 @@ def power_spectrum(image, *, mask=None, apodization=0.1):
 
     Raises
     ------
+    TypeError
+        If ``image`` holds no numbers.
     ValueError
         If the map is not 2-D, has less than 16 pixels a side or no
         valid ones, or ``apodization`` is out of range.
@@ -240,7 +242,7 @@ class PowerLaw:
     """
     A power law ``amplitude * (x / pivot) ** index``.
 
-    Parameters
+    Attributes
     ----------
     index : float
         The exponent; for a power spectrum minus the slope.
@@ -250,7 +252,17 @@ class PowerLaw:
         steeper than about 3.5 come out steeper by a hundredth of the
         slope or more, those of maps with many small gaps flatter.
     amplitude, pivot : `~astropy.units.Quantity`
-        Value of the law at the pivot.
+        Value of the law at the pivot, and the pivot, a frequency or lag.
+
+    Examples
+    --------
+    >>> from compact_removal.datasets import make_background
+    >>> from compact_removal.metrics import fit_power_law, power_spectrum
+    >>> spectrum = power_spectrum(make_background((128, 128), seed=1))
+    >>> law = fit_power_law(spectrum)
+    >>> model = law.amplitude * (spectrum['frequency'] / law.pivot)**law.index
+    >>> print(model.unit, law.pivot.unit, law.index < -2)
+    pix2 1 / pix True
     """
 
     index: float

@@ -23,7 +23,7 @@ _LEAST_WEIGHT = 0.5
 
 def delta_variance(image, *, lags=None, mask=None):
     """
-    Delta-variance: the variance of a map by scale.
+    Compute the delta-variance: the variance of a map by scale.
 
     The map is convolved with a core minus an annulus of a size, the
     lag, and the variance of the result is taken (Stutzki et al. 1998).
@@ -44,7 +44,8 @@ def delta_variance(image, *, lags=None, mask=None):
         WCS, else pixels. Default: 12 values, evenly spaced in logarithm
         from 3 pixels to a quarter of the shorter side.
     mask : array_like of bool, optional
-        True where a pixel is left out, beside those that the map masks.
+        True where a pixel is left out, beside those that the map masks,
+        shape ``(ny, nx)``.
 
     Returns
     -------
@@ -56,9 +57,12 @@ def delta_variance(image, *, lags=None, mask=None):
 
     Raises
     ------
+    TypeError
+        If ``image`` holds no numbers.
     ValueError
-        If the map is not 2-D, or a lag is shorter than two pixels or
-        longer than half of the shorter side.
+        If the map is not 2-D, a lag is shorter than two pixels or
+        longer than half of the shorter side, or without ``lags`` the
+        map has less than 12 pixels a side.
 
     Examples
     --------

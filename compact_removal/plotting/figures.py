@@ -146,6 +146,8 @@ def plot_power_spectra(spectra, *, reference=None, axes=None):
         If there are no ``spectra``, their columns, frequencies or units
         do not match, ``reference`` is none of them, or ``axes`` are not
         two.
+    TypeError
+        If ``spectra`` is no dict.
 
     Examples
     --------

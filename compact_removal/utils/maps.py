@@ -70,7 +70,7 @@ def check_square_pixels(wcs):
 
 def pixel_area(wcs):
     """
-    Solid angle of a pixel.
+    Compute the solid angle of a pixel.
 
     Parameters
     ----------
@@ -96,7 +96,7 @@ def pixel_area(wcs):
 
 def pixel_scale(wcs):
     """
-    Square root of the solid angle of a pixel.
+    Compute the square root of the solid angle of a pixel.
 
     Parameters
     ----------
@@ -122,12 +122,12 @@ def pixel_scale(wcs):
 
 def on_map(x, y, shape):
     """
-    Whether the nearest pixels of positions are pixels of a map.
+    Tell whether the nearest pixels of positions are pixels of a map.
 
     Parameters
     ----------
     x, y : `~numpy.ndarray`
-        Positions (pixels).
+        Positions (pixels), of any shape.
     shape : tuple of int
         Shape of the map, ``(ny, nx)``.
 
@@ -149,7 +149,7 @@ def on_map(x, y, shape):
 
 def valid_pixels(data, mask=None):
     """
-    Pixels that are finite and not masked.
+    Find the pixels that are finite and not masked.
 
     Parameters
     ----------

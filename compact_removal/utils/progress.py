@@ -10,7 +10,7 @@ __all__ = ['bar_shape']
 
 def bar_shape(file):
     """
-    Size of a progress bar, where the terminal does not tell its own.
+    Choose the size of a progress bar where the terminal tells none.
 
     Pseudo-terminals of ``script``, containers and remote shells may
     have no columns and no rows; tqdm shows nothing there.
