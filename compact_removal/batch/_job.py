@@ -13,13 +13,17 @@ from pathlib import Path
 
 import numpy as np
 from astropy.table import QTable
+from astropy.utils.exceptions import AstropyUserWarning
 
+from compact_removal.batch._columns import join_catalog
 from compact_removal.batch._files import (describe_removal, read_catalog,
                                           write_record, write_result)
-from compact_removal.batch._settings import map_fingerprint
+from compact_removal.batch._settings import hash_positions, map_fingerprint
 from compact_removal.cutouts import chunk_slices, extract_valid
 from compact_removal.datasets import read_pacs_map
-from compact_removal.estimators import CompactSourceRemover
+from compact_removal.estimators import CompactSourceRemover, RemovalResult
+from compact_removal.estimators._headers import find_mode_and_band
+from compact_removal.estimators._positions import read_positions
 from compact_removal.utils.maps import on_map
 from compact_removal.utils.text import one_line
 
@@ -174,22 +178,23 @@ def _process(job):
     fingerprint = map_fingerprint(job.map)
     image = read_pacs_map(job.map)
     remover = _make_remover(job, image.meta)
-    rows = None
+    catalog, rows = job.catalog, None
     if job.is_common:
-        positions, vectors = _read_common(job.catalog)
+        positions, vectors = _read_common(catalog)
         rows = _rows_on_map(image, positions, vectors)
-        positions = positions[rows]
-    elif isinstance(job.catalog, str):
-        positions = read_catalog(job.catalog)
+        catalog, positions = _read_given(job, positions), positions[rows]
+    elif isinstance(catalog, str):
+        catalog = positions = read_catalog(catalog)
     else:
-        positions = job.catalog
-    result = remover.remove(image, positions)
+        positions = catalog
+    background, sources = remover.remove(image, positions)
     if rows is not None:
-        result.sources['id'] = rows + 1
+        sources['id'] = rows + 1
+    result = RemovalResult(background, join_catalog(sources, catalog, rows))
     write_result(result, job.outputs, overwrite=True,
                  history=describe_removal(job.map, job.catalog_name))
-    return {'n_sources': len(result.sources),
-            'n_flagged': int(np.count_nonzero(result.sources['flags'])),
+    return {'n_sources': len(sources),
+            'n_flagged': int(np.count_nonzero(sources['flags'])),
             'fingerprint': fingerprint}
 
 
@@ -202,13 +207,8 @@ def _make_remover(job, meta):
             device=job.params['device'], batch_size=job.params['batch_size'],
             progress_bar=False)
     params = {**job.params, 'progress_bar': False}
-    for name, keyword in (('mode', 'PACSMODE'), ('band', 'PACSBAND')):
-        if params[name] is None:
-            params[name] = meta.get(keyword)
-        if params[name] is None:
-            msg = (f'{name} is needed: the header of the map does not tell '
-                   'it')
-            raise ValueError(msg)
+    params['mode'], params['band'] = find_mode_and_band(
+        meta, params['mode'], params['band'])
     return CompactSourceRemover(**params)
 
 
@@ -227,6 +227,39 @@ def _read_common(path):
     """
     positions = QTable.read(path, format='fits')['sky_center']
     return positions, _unit_vectors(positions)
+
+
+def _read_given(job, positions):
+    """
+    The file of the common catalogue, for its columns.
+
+    The positions, where there is no such file or it has changed.
+    """
+    if job.catalog_name is None:
+        return positions
+    try:
+        status = Path(job.catalog_name).stat()
+        catalog, digest = _read_columns(
+            job.catalog_name, status.st_size, status.st_mtime_ns)
+        reason = ('' if digest == hash_positions(positions)
+                  else 'its positions have changed')
+    except (OSError, TypeError, ValueError) as error:
+        reason = str(error)
+    if not reason:
+        return catalog
+    warnings.warn(f'catalog: no columns of {job.catalog_name} are in the '
+                  f'table: {reason}', AstropyUserWarning, stacklevel=2)
+    return positions
+
+
+@lru_cache(maxsize=1)
+def _read_columns(path, size, mtime_ns):
+    """
+    A catalogue in a state of its file, and the hash of its positions.
+    """
+    del size, mtime_ns
+    catalog = read_catalog(path)
+    return catalog, hash_positions(read_positions(catalog))
 
 
 def _unit_vectors(coordinates):

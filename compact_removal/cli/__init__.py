@@ -3,27 +3,31 @@
 The ``compact-removal`` command.
 
 Results go to stdout, progress and warnings to stderr. The exit status
-is 0 on success, 1 if some maps of many failed, and 2 on bad input,
-which is told in one line.
+is 0 on success, 1 if some maps of many failed, 2 on an error, which is
+told in one line, and 130 if interrupted.
 """
 
 import argparse
+import os
 import sys
 import warnings
 
 from compact_removal import __version__
 from compact_removal.cli._batch import add_batch
-from compact_removal.cli._common import print_warning, to_options
+from compact_removal.cli._common import (describe_status, print_warning,
+                                         to_options)
 from compact_removal.cli._demo import add_demo
 from compact_removal.cli._evaluate import add_evaluate
 from compact_removal.cli._info import add_info
 from compact_removal.cli._remove import add_remove
+from compact_removal.cli._train import add_train
 
 __all__ = ['main']
 
 _EXIT_OK = 0
-_EXIT_BAD_INPUT = 2
+_EXIT_ERROR = 2
 _EXIT_INTERRUPTED = 130
+_EXIT_BROKEN_PIPE = 141
 
 _EXAMPLE = """\
 example:
@@ -46,7 +50,7 @@ class _Parser(argparse.ArgumentParser):
             What is wrong.
         """
         _print_error(f'{message} (see {self.prog} --help)')
-        self.exit(_EXIT_BAD_INPUT)
+        self.exit(_EXIT_ERROR)
 
 
 def _print_error(message):
@@ -73,16 +77,25 @@ def _make_parser():
         prog='compact-removal', allow_abbrev=False,
         description='Remove compact sources from maps with structured '
                     'backgrounds, and measure them.',
-        epilog=_EXAMPLE,
+        epilog=f'{_EXAMPLE}\n{describe_status(some_fail=True)}',
         formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--version', action='version',
                         version=f'compact-removal {__version__}')
     commands = parser.add_subparsers(dest='command', metavar='COMMAND',
                                      required=True)
-    for add in (add_demo, add_remove, add_batch, add_evaluate,
+    for add in (add_demo, add_remove, add_train, add_evaluate, add_batch,
                 add_info):
         add(commands)
     return parser
+
+
+def _leave_pipe():
+    """
+    Be quiet if nobody reads on, as after ``| head``.
+    """
+    with open(os.devnull, 'w') as nothing:
+        os.dup2(nothing.fileno(), sys.stdout.fileno())
+    return _EXIT_BROKEN_PIPE
 
 
 def main(argv=None):
@@ -97,7 +110,8 @@ def main(argv=None):
     Returns
     -------
     status : int
-        The exit status: 0, 1 if some maps failed, 2 on bad input.
+        The exit status: 0, 1 if some maps failed, 2 on an error, 130
+        if interrupted.
 
     Examples
     --------
@@ -110,9 +124,14 @@ def main(argv=None):
         warnings.showwarning = _print_warning
         try:
             status = args.function(args)
-        except (OSError, TypeError, ValueError) as error:
+            # here, as errors at the end of the process are not told well
+            sys.stdout.flush()
+        except BrokenPipeError:
+            return _leave_pipe()
+        except (OSError, MemoryError, RuntimeError, TypeError,
+                ValueError) as error:
             _print_error(error)
-            return _EXIT_BAD_INPUT
+            return _EXIT_ERROR
         except KeyboardInterrupt as error:
             _print_error(str(error) or 'interrupted')
             return _EXIT_INTERRUPTED

@@ -16,7 +16,8 @@ One CATALOG is for all maps: each takes the rows that lie on it. Else there
 is one per MAP. TABLE (.csv, .ecsv or .fits) has the columns map and catalog,
 paths relative to its folder. Mode and band are those of the headers, unless
 they are given. A run that was interrupted is resumed by the same command;
-maps that failed are tried again. The exit status is 1 if some maps failed.
+maps that failed are tried again. Columns of the catalogues that are no
+positions are in the tables of sources, too.
 
 example:
   compact-removal batch *.fits --catalog catalog.csv --output-dir results
@@ -29,7 +30,8 @@ def add_batch(commands):
     Add ``batch``.
     """
     parser = add_command(commands, 'batch', _run_batch,
-                         'Remove the sources from many maps', _EXAMPLE)
+                         'Remove the sources from many maps', _EXAMPLE,
+                         some_fail=True)
     parser.add_argument('maps', metavar='MAP', type=Path, nargs='*',
                         help='FITS files')
     parser.add_argument('--catalog', metavar='CATALOG', type=Path, nargs='+',

@@ -4,6 +4,7 @@ What several subcommands need: options, files, tables.
 """
 
 import argparse
+import os
 import re
 import sys
 
@@ -11,29 +12,43 @@ import sys
 _OPTIONS = (
     (r'\b(overwrite|recenter)=True', r'--\1'),
     (r'^((?:\w+Error: )?)(mode|band|network|weights|device|output_dir)'
-     r'(?= must | is needed|:)', r'\1--\2'),
+     r'(?= must |:)', r'\1--\2'),
     (r'--output_dir', '--output-dir'),
+    (r'^((?:\w+Error: )?)apertures(?= must )', r'\1--aperture'),
 )
+
+_WEIGHTS = ('shipped weights (see compact-removal info) or a safetensors file '
+            '(default: those of the network)')
 
 # No more rows of sources are printed.
 _MAX_ROWS = 40
 
 
-def add_command(commands, name, function, text, epilog):
+def describe_status(*, some_fail=False):
+    """
+    Tell the exit status, for the end of a help text.
+    """
+    some = ', 1 if some maps failed' if some_fail else ''
+    return (f'exit status: 0 on success{some}, 2 on an error (one line on '
+            'stderr),\n130 if interrupted\n')
+
+
+def add_command(commands, name, function, text, epilog, *, some_fail=False):
     """
     Add a subcommand.
     """
+    status = describe_status(some_fail=some_fail)
     parser = commands.add_parser(
-        name, help=text, description=f'{text}.', epilog=epilog,
-        allow_abbrev=False,
+        name, help=text, description=f'{text}.',
+        epilog=f'{epilog}\n{status}', allow_abbrev=False,
         formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.set_defaults(function=function)
     return parser
 
 
-def add_remover_options(parser):
+def add_remover_options(parser, weights=_WEIGHTS):
     """
-    Add the options that make an estimator.
+    Add the options that make an estimator; ``weights`` is a help text.
     """
     parser.add_argument('--mode',
                         help='observing mode, such as scanmap or parallel '
@@ -47,10 +62,7 @@ def add_remover_options(parser):
     parser.add_argument('--network', default='separation',
                         help='separation, which sees the pixels under the '
                              'sources, or inpainting (default: %(default)s)')
-    parser.add_argument('--weights', default='default',
-                        help='shipped weights (see compact-removal info) or '
-                             'a safetensors file (default: those of the '
-                             'network)')
+    parser.add_argument('--weights', default='default', help=weights)
     parser.add_argument('--device', default='auto',
                         help='auto, cpu, cuda, ... (default: %(default)s)')
     parser.add_argument('--overwrite', action='store_true',
@@ -61,16 +73,10 @@ def make_remover(args, meta, **params):
     """
     Make an estimator of the options, and of the header of a map.
     """
-    from compact_removal.instruments import get_band
+    from compact_removal.estimators._headers import find_mode_and_band
 
-    chosen = {}
-    for name, keyword in (('mode', 'PACSMODE'), ('band', 'PACSBAND')):
-        chosen[name] = getattr(args, name) or meta.get(keyword)
-        if chosen[name] is None:
-            msg = f'--{name} is needed: no header of a map tells it'
-            raise ValueError(msg)
-    get_band(chosen['mode'], chosen['band'])
-    return build_remover(args, chosen['mode'], chosen['band'], **params)
+    mode, band = find_mode_and_band(meta, args.mode, args.band)
+    return build_remover(args, mode, band, **params)
 
 
 def build_remover(args, mode, band, **params):
@@ -99,6 +105,16 @@ def read_map(path):
     return read_pacs_map(path)
 
 
+def check_catalogs(paths, maps):
+    """
+    Refuse catalogues that are not one per map.
+    """
+    if paths and len(paths) != len(maps):
+        msg = (f'--catalog must name one file per MAP ({len(maps)}), got '
+               f'{len(paths)}')
+        raise ValueError(msg)
+
+
 def check_seed(seed):
     """
     Refuse a seed that NumPy does not take.
@@ -110,12 +126,25 @@ def check_seed(seed):
 
 def check_outputs(paths, *, overwrite):
     """
-    Refuse to replace files before any work is done.
+    Refuse to replace files, and folders that cannot be written to.
+
+    This comes before any work is done.
     """
     for path in paths.values():
+        if path.is_dir():
+            msg = f'{path} must be a file, but there is a folder of that name'
+            raise IsADirectoryError(msg)
         if path.exists() and not overwrite:
             msg = f'{path} exists; use --overwrite to replace it'
             raise FileExistsError(msg)
+        folder = next(parent for parent in path.absolute().parents
+                      if parent.exists())
+        if not folder.is_dir():
+            msg = f'{path} cannot be written: {folder} is not a folder'
+            raise NotADirectoryError(msg)
+        if not os.access(folder, os.W_OK | os.X_OK):
+            msg = f'{path} cannot be written: no permission for {folder}'
+            raise PermissionError(msg)
 
 
 def write_picture(image, result, path):
@@ -125,12 +154,19 @@ def write_picture(image, result, path):
     import matplotlib as mpl
 
     from compact_removal.plotting import plot_removal
-    from compact_removal.utils.files import replace_file
 
     mpl.use('agg')
+    save_figure(plot_removal(image, result)[0].figure, path)
+
+
+def save_figure(figure, path):
+    """
+    Write a figure, and close it.
+    """
     from matplotlib import pyplot as plt
 
-    figure = plot_removal(image, result)[0].figure
+    from compact_removal.utils.files import replace_file
+
     with replace_file(path) as temporary:
         figure.savefig(temporary, dpi=120, bbox_inches='tight')
     plt.close(figure)

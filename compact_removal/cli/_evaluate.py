@@ -7,9 +7,9 @@ import sys
 from pathlib import Path
 
 from compact_removal.cli._common import (add_command, add_remover_options,
-                                         check_outputs, check_seed,
-                                         make_remover, print_paths,
-                                         print_table, read_map)
+                                         check_catalogs, check_outputs,
+                                         check_seed, make_remover,
+                                         print_paths, print_table, read_map)
 
 _EXAMPLE = """\
 Sources are injected into each MAP at several fluxes, removed, and compared
@@ -76,10 +76,7 @@ def _run_evaluate(args):
     paths['report'] = folder / 'report.html'
     check_outputs(paths, overwrite=args.overwrite)
     check_seed(args.seed)
-    if args.catalog and len(args.catalog) != len(args.maps):
-        msg = (f'--catalog must name one file per MAP ({len(args.maps)}), '
-               f'got {len(args.catalog)}')
-        raise ValueError(msg)
+    check_catalogs(args.catalog, args.maps)
     maps = {path.name: read_map(path) for path in args.maps}
     if len(maps) < len(args.maps):
         msg = 'MAP must be files of different names'

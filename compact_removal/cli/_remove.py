@@ -16,7 +16,8 @@ _EXAMPLE = """\
 CATALOG has the columns ra and dec (ECSV, CSV or FITS; degrees if there is
 no unit) or a column of sky coordinates (ECSV), or it is a DS9 region file.
 Mode and band need not be given where the header of the map tells them, as
-those of PACS maps from the Herschel Science Archive do.
+those of PACS maps from the Herschel Science Archive do. The table of sources
+has the other columns of CATALOG, or the labels of the regions, too.
 
 example:
   compact-removal remove map.fits catalog.csv --mode scanmap --band blue
@@ -49,6 +50,7 @@ def _run_remove(args):
     """
     Remove sources from the user's map.
     """
+    from compact_removal.batch._columns import join_catalog
     from compact_removal.batch._files import (describe_removal, map_stem,
                                               read_catalog, write_result)
 
@@ -67,7 +69,8 @@ def _run_remove(args):
     if len(catalog) == 0:
         print_warning('the catalogue is empty')
     result = remover.remove(image, catalog)
-    write_result(result, paths, overwrite=args.overwrite,
+    written = result._replace(sources=join_catalog(result.sources, catalog))
+    write_result(written, paths, overwrite=args.overwrite,
                  history=describe_removal(args.map, args.catalog))
     if args.plot:
         write_picture(image, result, paths['picture'])

@@ -181,6 +181,7 @@ def get_band(mode, band):
     mode_name = get_mode(mode).name
     bands = {name: entry for (owner, name), entry in _bands().items()
              if owner == mode_name}
+    given = band
     if isinstance(band, str) and band not in bands:
         with contextlib.suppress(TypeError, ValueError):
             # a wavelength such as '70 um'
@@ -190,17 +191,20 @@ def get_band(mode, band):
     allowed = allowed or 'Band objects only'
     if isinstance(band, u.Quantity):
         if not band.isscalar or not band.unit.is_equivalent(u.m):
+            bare = band.unit == u.dimensionless_unscaled
+            missing = ', which has no unit' if bare else ''
             msg = (f'band must be a scalar wavelength with its unit, such as '
-                   f"'70um', or one of {allowed}; got {band!r}")
+                   f"'70um', or one of {allowed}; got {given!r}{missing}")
             raise ValueError(msg)
         for entry in bands.values():
             if u.isclose(entry.wavelength, band, rtol=1e-3):
                 return entry
     elif not isinstance(band, str):
-        msg = f'band must be a Band, a wavelength, or one of {allowed}'
+        msg = (f'band must be a Band, a wavelength with its unit, or one of '
+               f'{allowed}; got {given!r}')
         raise TypeError(msg)
     elif band in bands:
         return bands[band]
     msg = (f'band must be one of {allowed} for mode {mode_name!r}, '
-           f'got {band!r}')
+           f'got {given!r}')
     raise ValueError(msg)

@@ -201,7 +201,8 @@ def test_mode_and_band_of_the_header(field, capsys):
         hdus[0].header['PACSMODE'] = 'parallel'
     args = ['remove', 'map.fits', 'catalog.csv']
     message = fails(capsys, *args)
-    assert '--band is needed' in message
+    assert ('error: --band must be given, such as blue, green, red: no header '
+            'of a map tells it') in message
     with fits.open('map.fits', mode='update') as hdus:
         hdus[0].header['PACSBAND'] = 'red'
     assert cli.main(args) == 0
@@ -279,10 +280,10 @@ def test_errors_of_the_library(field, capsys, monkeypatch):
     ('path: a.fits exists; use overwrite=True to replace it',
      'path: a.fits exists; use --overwrite to replace it'),
     ('output_dir: a is no report', '--output-dir: a is no report'),
-    ('ValueError: mode is needed: no header\n tells it',
-     'ValueError: --mode is needed: no header tells it'),
+    ('ValueError: mode must be given: no header\n tells it',
+     'ValueError: --mode must be given: no header tells it'),
     ('weights of the band', 'weights of the band'),
-    ('a: mode is needed', 'a: mode is needed'),
+    ('a: mode must be', 'a: mode must be'),
 ])
 def test_options_in_messages(message, expected):
     assert to_options(message) == expected

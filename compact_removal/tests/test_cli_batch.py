@@ -240,5 +240,5 @@ def test_for_real(tmp_path, capsys):
     assert 'choose another folder, or --overwrite to do all' in message
     args[-len(OPTIONS):] = ['--jobs', '1', '--overwrite']
     assert run(*args) == 1
-    assert ('ValueError: --mode is needed: the header of the map does not '
-            'tell it\n') in capsys.readouterr().out
+    assert ('ValueError: --mode must be given, such as scanmap, parallel: no '
+            'header of a map tells it\n') in capsys.readouterr().out

@@ -437,8 +437,9 @@ def test_mode_and_band_of_headers(maps, catalogs, tmp_path):
     assert list(report['status']) == ['done', 'error']
     header = fits.getheader(report['background'][0])
     assert (header['CRMODE'], header['CRBAND']) == ('parallel', 'blue')
-    assert report['error'][1] == ('ValueError: mode is needed: the header of '
-                                  'the map does not tell it')
+    assert report['error'][1] == ('ValueError: mode must be given, such as '
+                                  'scanmap, parallel: no header of a map '
+                                  'tells it')
     remover = CompactSourceRemover('scanmap', None, cutout_size=64)
     report = run(maps[:1], catalogs[:1], tmp_path / 'out', remover=remover)
     header = fits.getheader(report['background'][0])

@@ -102,7 +102,10 @@ def test_lookup():
      r"band must be one of 'blue' \(70 um\)"),
     (('scanmap', 250 * u.um), ValueError, 'band must be one of'),
     (('scanmap', 250 * u.Jy), ValueError, 'band must be a scalar wavelength'),
-    (('scanmap', 70), TypeError, 'band must be'),
+    (('scanmap', '70'), ValueError, "got '70', which has no unit"),
+    (('scanmap', '70 Jy'), ValueError, "got '70 Jy'$"),
+    (('scanmap', '250um'), ValueError, "for mode 'scanmap', got '250um'"),
+    (('scanmap', 70), TypeError, 'band must be .* with its unit, or .* 70$'),
 ])
 def test_lookup_errors(args, error, match):
     with pytest.raises(error, match=match):
