@@ -54,13 +54,22 @@ class AnalyticPSF:
     parameters : `~compact_removal.instruments.PSFParameters`
         The parameters.
 
+    Raises
+    ------
+    TypeError
+        If ``parameters`` is something else.
+
     Examples
     --------
     >>> from compact_removal.instruments import get_band
     >>> from compact_removal.psf import AnalyticPSF
     >>> psf = AnalyticPSF(get_band('scanmap', 'blue').psf)
-    >>> bool(psf.evaluate(0, 0) > psf.evaluate(3, 0))
-    True
+    >>> print(psf.evaluate([0, 3], 0).round(3))
+    [0.021 0.009]
+    >>> print(psf.encircled_energy([6, 12]).round(2))
+    [0.64 0.82]
+    >>> print(f'{psf.fwhm:.1f} {psf.vary(broadening=1.2).fwhm:.1f}')
+    5.0 6.0
     """
 
     def __init__(self, parameters):
@@ -81,7 +90,7 @@ class AnalyticPSF:
 
     def vary(self, *, broadening=1.0, elongation=1.0, lobes=1.0, wings=1.0):
         """
-        A PSF with changed shape, as real sources have.
+        Change the shape, as that of real sources differs.
 
         Parameters
         ----------
@@ -120,12 +129,13 @@ class AnalyticPSF:
         ----------
         dx, dy : float or array_like
             Offsets (arcsec) along the larger width of the core and
-            across it.
+            across it; they are broadcast.
 
         Returns
         -------
         brightness : `~numpy.ndarray`
-            Fraction of the flux per square arcsec.
+            Fraction of the flux per square arcsec, of the shape of the
+            offsets.
         """
         par = self.parameters
         dx, dy = np.asarray(dx, dtype=float), np.asarray(dy, dtype=float)
@@ -157,12 +167,12 @@ class AnalyticPSF:
         Parameters
         ----------
         radii : array_like
-            Radii (arcsec).
+            Radii (arcsec), shape ``(n,)``.
 
         Returns
         -------
         fraction : `~numpy.ndarray`
-            Values in [0, 1].
+            Values in [0, 1], shape ``(n,)``.
         """
         radii = np.asarray(radii, dtype=float)
         scale = self.parameters.fwhm
@@ -199,8 +209,8 @@ class StampPSF:
     Raises
     ------
     ValueError
-        If the image is no finite 2-D array with a positive sum, or
-        ``fraction`` is outside (0, 1].
+        If the image is no finite 2-D array with a positive sum,
+        ``pixel_scale`` is no angle, or ``fraction`` is outside (0, 1].
 
     Examples
     --------
@@ -212,6 +222,8 @@ class StampPSF:
     >>> psf = StampPSF(stamp, 1.2 * u.arcsec)
     >>> print(psf.encircled_energy([20.0]).round(3))
     [1.]
+    >>> bool(psf.vary(broadening=1.5).fwhm > psf.fwhm)
+    True
     """
 
     def __init__(self, data, pixel_scale, *, fraction=1.0, center=None):
@@ -242,15 +254,14 @@ class StampPSF:
     @property
     def fwhm(self):
         """
-        Width of the circle that holds the pixels above half of the
-        peak (arcsec).
+        Width of a circle as large as what exceeds half the peak (arcsec).
         """
         area = np.count_nonzero(self.data >= self.data.max() / 2)
         return 2 * np.sqrt(area / np.pi) * self.pixel_scale
 
     def vary(self, *, broadening=1.0, elongation=1.0, lobes=1.0, wings=1.0):
         """
-        A PSF with changed width or elongation.
+        Change width or elongation.
 
         Parameters
         ----------
@@ -284,12 +295,14 @@ class StampPSF:
         Parameters
         ----------
         dx, dy : float or array_like
-            Offsets (arcsec) along the axes of the image.
+            Offsets (arcsec) along the axes of the image; they are
+            broadcast.
 
         Returns
         -------
         brightness : `~numpy.ndarray`
-            Fraction of the flux per square arcsec; 0 off the image.
+            Fraction of the flux per square arcsec, of the shape of the
+            offsets; 0 off the image.
         """
         dx, dy = np.broadcast_arrays(np.asarray(dx, dtype=float),
                                      np.asarray(dy, dtype=float))
@@ -306,12 +319,12 @@ class StampPSF:
         Parameters
         ----------
         radii : array_like
-            Radii (arcsec).
+            Radii (arcsec), shape ``(n,)``.
 
         Returns
         -------
         fraction : `~numpy.ndarray`
-            Values in [0, 1].
+            Values in [0, 1], shape ``(n,)``.
         """
         oversampling = 5
         ny, nx = self.data.shape
@@ -385,7 +398,7 @@ def as_psf(psf, *, pixel_scale=None):
 
 def fwhm_in_pixels(psf, pixel_scale):
     """
-    Full width at half maximum of a PSF in pixels of a map.
+    Compute the full width at half maximum of a PSF in pixels of a map.
 
     Parameters
     ----------
@@ -412,19 +425,24 @@ def fwhm_in_pixels(psf, pixel_scale):
 
 def encircled_energy(psf, radii):
     """
-    Fraction of the flux of a point source within circles.
+    Compute the fraction of the flux of a point source within circles.
 
     Parameters
     ----------
     psf : Band, PSFParameters or PSF object
         The PSF, see `as_psf`.
     radii : `~astropy.units.Quantity`
-        Radii (angle).
+        Radii (angle), shape ``(n,)``.
 
     Returns
     -------
     fraction : `~numpy.ndarray`
-        Values in [0, 1].
+        Values in [0, 1], shape ``(n,)``.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If ``psf`` is none of these, or ``radii`` have no unit of angle.
 
     Examples
     --------
@@ -441,7 +459,7 @@ def encircled_energy(psf, radii):
 def make_psf_stamp(psf, *, pixel_scale=None, shape=(61, 61), center=None,
                    position_angle=0 * u.deg, oversampling=1, **variation):
     """
-    Image of a point source of unit flux.
+    Make an image of a point source of unit flux.
 
     The PSFs are effective ones, as photutils has them: their widening by
     the pixels of the maps is part of them, and a stamp takes its values
@@ -471,6 +489,12 @@ def make_psf_stamp(psf, *, pixel_scale=None, shape=(61, 61), center=None,
     stamp : `~numpy.ndarray`
         Fraction of the flux in each pixel, shape ``(ny, nx)``. The sum
         is below 1: the wings reach beyond.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If ``psf`` is none of these, or ``pixel_scale`` is missing or no
+        angle.
 
     Examples
     --------

@@ -68,6 +68,19 @@ class SourceFit(NamedTuple):
     blend_error : `~numpy.ndarray`
         What the unknown fluxes of neighbours add to the error of the
         flux, in quadrature, shape ``(n,)``.
+
+    Examples
+    --------
+    >>> from compact_removal.instruments import get_band
+    >>> from compact_removal.psf import make_psf_stamp
+    >>> from compact_removal.source_models import fit_sources
+    >>> from compact_removal.source_psf import SourcePSF
+    >>> band = get_band('scanmap', 'blue')
+    >>> data = 5 * make_psf_stamp(band, shape=(41, 41), center=(20.4, 20))
+    >>> fit = fit_sources(data, [20], [20], SourcePSF(band, band.pixel_scale),
+    ...                   [0.001])
+    >>> print(fit.flux.round(1), fit.shapes[:, :2].round(1) + 0)
+    [5.] [[0.4 0. ]]
     """
 
     flux: np.ndarray
@@ -80,11 +93,12 @@ def fit_sources(data, x, y, psf, noise, *, mask=None):
     """
     Fit flux and shape of sources.
 
-    Maximum of the posterior within 2 FWHM, with the background as a
-    Gaussian random field. Priors keep shift, width and elongation near
-    their nominal values where a source is faint. Sources within 2.25
-    FWHM are fitted along, those within 6 FWHM taken out, repeatedly,
-    until the fluxes agree to 0.1 %, at most 60 times.
+    This finds the maximum of the posterior within 2 FWHM, with the
+    background as a Gaussian random field. Priors keep shift, width and
+    elongation near their nominal values where a source is faint. Sources
+    within 2.25 FWHM, at most 8, are fitted along, those within 6 FWHM
+    taken out, repeatedly, until the fluxes agree to 0.1 %, at most 60
+    times.
 
     Parameters
     ----------
@@ -209,7 +223,7 @@ def _fit_patches(patches, psf, around, start):
 @dataclass(frozen=True)
 class SourceModels:
     """
-    Fitted sources on a map.
+    Fitted sources on a map, to be drawn.
 
     Parameters
     ----------
@@ -222,6 +236,24 @@ class SourceModels:
     noise : `~numpy.ndarray`
         Standard deviation of the background around each source, shape
         ``(n,)``; wings below a thousandth of it are left out.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from compact_removal.instruments import get_band
+    >>> from compact_removal.source_models import SourceModels
+    >>> from compact_removal.source_psf import SourcePSF
+    >>> band = get_band('scanmap', 'blue')
+    >>> models = SourceModels(
+    ...     x=np.array([20.0]), y=np.array([15.0]), flux=np.array([5.0]),
+    ...     shapes=np.zeros((1, 5)), psf=SourcePSF(band, band.pixel_scale),
+    ...     noise=np.array([0.01]))
+    >>> image = models.render((31, 41))
+    >>> [int(i) for i in np.unravel_index(image.argmax(), image.shape)]
+    [15, 20]
+    >>> stamps = models.draw(np.array([0]), np.array([[10, 5]]), 21)
+    >>> bool((stamps[0] == image[5:26, 10:31]).all())
+    True
     """
 
     x: np.ndarray
@@ -233,13 +265,34 @@ class SourceModels:
 
     def moved(self, dx, dy):
         """
-        The same sources in other pixel coordinates.
+        Move to other pixel coordinates.
+
+        Parameters
+        ----------
+        dx, dy : float
+            What is added to ``x`` and ``y`` (pixels).
+
+        Returns
+        -------
+        models : `SourceModels`
+            The same sources there.
         """
         return replace(self, x=self.x + dx, y=self.y + dy)
 
     def render(self, shape):
         """
         Draw all sources, see `render_sources`.
+
+        Parameters
+        ----------
+        shape : tuple of int
+            ``(ny, nx)``.
+
+        Returns
+        -------
+        model : `~numpy.ndarray`
+            Sum of the sources in the unit of ``flux`` per pixel, shape
+            ``(ny, nx)``.
         """
         return render_sources(shape, self.x, self.y, self.flux, self.shapes,
                               self.psf, noise=self.noise)
@@ -309,7 +362,8 @@ def render_sources(shape, x, y, flux, shapes, psf, *, noise=None):
     Returns
     -------
     model : `~numpy.ndarray`
-        Sum of the sources in the unit of ``flux`` per pixel.
+        Sum of the sources in the unit of ``flux`` per pixel, shape
+        ``(ny, nx)``.
 
     Examples
     --------

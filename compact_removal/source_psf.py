@@ -146,7 +146,7 @@ class SourcePSF:
 
     def radius_of(self, flux, level):
         """
-        Where the wings of sources fall below a level, and stay there.
+        Find where the wings of sources fall below a level for good.
 
         Parameters
         ----------
@@ -183,7 +183,7 @@ class SourcePSF:
 
     def adapted(self, mean, prior, coefficients):
         """
-        The PSF with what a map tells of it.
+        Adapt the PSF to what a map tells of it.
 
         Parameters
         ----------
@@ -205,7 +205,7 @@ class SourcePSF:
 
     def basis(self, dx, dy, shapes):
         """
-        Functions by which the PSF of a map may differ from the nominal.
+        Evaluate functions by which the PSF of a map may differ.
 
         Parameters
         ----------
@@ -247,7 +247,7 @@ class SourcePSF:
 
     def evaluate(self, dx, dy, shapes):
         """
-        The PSF, shifted, broadened and stretched.
+        Evaluate the PSF, shifted, broadened and stretched.
 
         Only the core takes part in broadening and stretching, not the
         wings.
@@ -288,7 +288,7 @@ class SourcePSF:
 
     def evaluate_stamps(self, dx, dy, shapes):
         """
-        The PSF on grids around sources.
+        Evaluate the PSF on grids around sources.
 
         As `evaluate`, but beyond four full widths, where width and
         elongation have next to no influence, the round PSF is taken.
@@ -321,7 +321,7 @@ class SourcePSF:
 
     def whitener(self, level, radius):
         """
-        Matrix that makes the background of a patch white.
+        Get the matrix that makes the background of a patch white.
 
         Parameters
         ----------
@@ -390,12 +390,18 @@ def _look_up(table, place):
 
 def noise_levels():
     """
-    Ratios of noise to structure of which covariances are kept.
+    List the ratios of noise to structure of which covariances are kept.
 
     Returns
     -------
     levels : `~numpy.ndarray`
         In growing order.
+
+    Examples
+    --------
+    >>> from compact_removal.source_psf import noise_levels
+    >>> print(noise_levels())
+    [ 0.15  0.3   0.6   1.2   2.5   5.   20.  ]
     """
     return np.array(_NOISE_LEVELS)
 
@@ -403,7 +409,7 @@ def noise_levels():
 @lru_cache(maxsize=64)
 def expected_graininess(fwhm):
     """
-    Rms of pixels minus the mean of their neighbours, for each level.
+    Compute the rms of pixels minus the mean of their neighbours.
 
     Parameters
     ----------
@@ -413,7 +419,14 @@ def expected_graininess(fwhm):
     Returns
     -------
     graininess : `~numpy.ndarray`
-        Over the standard deviation of the pixels; in growing order.
+        Over the standard deviation of the pixels, one value for each of
+        the `noise_levels`; in growing order.
+
+    Examples
+    --------
+    >>> from compact_removal.source_psf import expected_graininess
+    >>> print(expected_graininess(3.0).round(2))
+    [0.11 0.19 0.34 0.5  0.6  0.63 0.65]
     """
     expected = []
     for noise in _NOISE_LEVELS:

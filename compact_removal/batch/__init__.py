@@ -3,4 +3,7 @@
 Remove sources from many maps, on local processes or a dask cluster.
 """
 
-from compact_removal.batch.run import *  # noqa: F401, F403
+# ruff: noqa: F403, F405
+from compact_removal.batch.run import *
+
+__all__ = ['remove_many']

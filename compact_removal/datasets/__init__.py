@@ -3,11 +3,20 @@
 Simulated maps, injected sources, real maps and training sets.
 """
 
-from compact_removal.datasets.archive import *  # noqa: F401, F403
-from compact_removal.datasets.backgrounds import *  # noqa: F401, F403
-from compact_removal.datasets.examples import *  # noqa: F401, F403
-from compact_removal.datasets.maps import *  # noqa: F401, F403
-from compact_removal.datasets.pacs import *  # noqa: F401, F403
-from compact_removal.datasets.saved import *  # noqa: F401, F403
-from compact_removal.datasets.sources import *  # noqa: F401, F403
-from compact_removal.datasets.training import *  # noqa: F401, F403
+# ruff: noqa: F403, F405
+from compact_removal.datasets.archive import *
+from compact_removal.datasets.backgrounds import *
+from compact_removal.datasets.examples import *
+from compact_removal.datasets.maps import *
+from compact_removal.datasets.pacs import *
+from compact_removal.datasets.saved import *
+from compact_removal.datasets.sources import *
+from compact_removal.datasets.training import *
+
+__all__ = ['BackgroundMap', 'FLUX_LEVELS', 'SavedCutouts', 'TrainingCutouts',
+           'fetch_pacs_map', 'find_compact_sources', 'flux_levels_between',
+           'inject_sources', 'list_background_kinds', 'load_background_maps',
+           'make_background', 'make_example_field', 'make_random_background',
+           'make_simulations', 'make_source_catalog', 'make_source_positions',
+           'make_test_fields', 'read_pacs_map', 'read_source_catalog',
+           'save_cutouts', 'write_source_catalog']

@@ -3,6 +3,10 @@
 Inject sources, remove them, and judge the result.
 """
 
-from compact_removal.evaluation.experiment import *  # noqa: F401, F403
-from compact_removal.evaluation.report import *  # noqa: F401, F403
-from compact_removal.evaluation.single import *  # noqa: F401, F403
+# ruff: noqa: F403, F405
+from compact_removal.evaluation.experiment import *
+from compact_removal.evaluation.report import *
+from compact_removal.evaluation.single import *
+
+__all__ = ['Evaluation', 'RemovalEvaluation', 'evaluate_removal',
+           'evaluate_remover', 'write_report']

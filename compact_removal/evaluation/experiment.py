@@ -89,7 +89,7 @@ class Evaluation:
     @property
     def pixel_statistics(self):
         """
-        Pixels in the holes of all fields (paper, Table 6).
+        Table of the pixels in the holes of all fields (paper, Table 6).
         """
         tables = []
         for name, entry in self.maps.items():

@@ -3,5 +3,9 @@
 What the telescope is: observing modes, bands and their tables of facts.
 """
 
-from compact_removal.instruments.bands import *  # noqa: F401, F403
-from compact_removal.instruments.parameters import *  # noqa: F401, F403
+# ruff: noqa: F403, F405
+from compact_removal.instruments.bands import *
+from compact_removal.instruments.parameters import *
+
+__all__ = ['Band', 'ObservingMode', 'PSFParameters', 'get_band', 'get_mode',
+           'list_bands']

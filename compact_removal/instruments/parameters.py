@@ -57,11 +57,13 @@ class PSFParameters:
         core (arcsec).
     elongation : float
         Ratio of the larger to the smaller width of the core, >= 1.
-    core_fraction, halo_fraction, ring_fraction : float
-        Share of the flux in each component. The wings hold
-        ``1 - core_fraction - halo_fraction - ring_fraction``.
+    core_fraction, halo_fraction : float
+        Share of the flux in core and halo. The wings hold ``1 -
+        core_fraction - halo_fraction - ring_fraction``.
     halo_scale : float
         Width of the halo in units of ``fwhm``.
+    ring_fraction : float
+        Share of the flux in the ring.
     ring_radius, ring_width : float
         Radius and Gaussian width (sigma) of the ring (arcsec).
     lobes : float

@@ -3,7 +3,13 @@
 How good a removal was: fluxes, spectra, structure and pixels.
 """
 
-from compact_removal.metrics.fluxes import *  # noqa: F401, F403
-from compact_removal.metrics.pixels import *  # noqa: F401, F403
-from compact_removal.metrics.spectra import *  # noqa: F401, F403
-from compact_removal.metrics.structure import *  # noqa: F401, F403
+# ruff: noqa: F403, F405
+from compact_removal.metrics.fluxes import *
+from compact_removal.metrics.pixels import *
+from compact_removal.metrics.spectra import *
+from compact_removal.metrics.structure import *
+
+__all__ = ['PixelComparison', 'PowerLaw', 'RemovalRates', 'compare_pixels',
+           'compare_power_spectra', 'delta_variance', 'fit_power_law',
+           'flux_ratio_statistics', 'pixel_statistics', 'power_spectrum',
+           'removal_rates', 'removal_significance']

@@ -119,7 +119,7 @@ def predict(model, image, validity, *, sources=None, fwhm=3.0,
         Number of cutouts per batch. The results do not depend on it
         but for rounding.
     device : str, optional
-        ``'auto'``, ``'cpu'``, ``'cuda'``...
+        ``'auto'`` (a GPU if there is one), ``'cpu'``, ``'cuda'``, ...
     progress_bar : bool, optional
         Whether to show progress.
 
@@ -136,8 +136,9 @@ def predict(model, image, validity, *, sources=None, fwhm=3.0,
     Raises
     ------
     ValueError
-        If the shapes do not fit each other or the network, or the batch
-        size is not positive.
+        If the shapes do not fit each other or the network, there is no
+        such device, or ``batch_size``, ``fwhm`` or ``psf_error`` is not
+        positive.
 
     Examples
     --------
@@ -166,12 +167,18 @@ def make_loss(network, **kwargs):
         Name of the network.
     **kwargs
         Weights of the terms, see
-        `compact_removal.nn.losses.InpaintingLoss`.
+        `compact_removal.nn.losses.InpaintingLoss` and
+        `compact_removal.nn.separation.SeparationLoss`.
 
     Returns
     -------
     loss : callable
         For `train`.
+
+    Raises
+    ------
+    ValueError
+        If there is no such network or a weight is negative.
 
     Examples
     --------
@@ -194,9 +201,11 @@ def train(model, batches, validation_batches, **kwargs):
     model : object
         From `build_model` or `load_weights`. It is changed.
     batches, validation_batches : object
-        ``batches.epoch(i)`` gives dicts of float32 arrays ``image``,
+        ``batches.epoch(i)`` gives dicts of float32 arrays, such as
+        `~compact_removal.datasets.TrainingCutouts` does: ``image``,
         ``validity``, ``target`` and optionally ``aperture``, each
-        (n, ny, nx).
+        (n, ny, nx); for separation also ``sources``, (n, ny, nx), and
+        ``fwhm`` and ``psf_error``, (n,).
     **kwargs
         See `compact_removal.nn.training.train`.
 
@@ -204,6 +213,13 @@ def train(model, batches, validation_batches, **kwargs):
     -------
     history : dict of list
         Losses and learning rates per epoch.
+
+    Raises
+    ------
+    TrainingDivergedError
+        If the loss is not finite.
+    ValueError
+        If an argument is not allowed.
 
     Examples
     --------
@@ -236,6 +252,11 @@ def save_weights(model, path, metadata=None):
         The file.
     metadata : dict, optional
         What to keep with the weights; must fit into JSON.
+
+    Raises
+    ------
+    ValueError
+        If the weights do not fit into half precision.
 
     Examples
     --------
@@ -270,7 +291,8 @@ def load_weights(path):
     model : object
         The model.
     metadata : dict
-        What is known about it.
+        What is known about it: what was given to `save_weights`, and
+        ``network``, ``width``, ``sha256``.
 
     Raises
     ------
@@ -278,6 +300,10 @@ def load_weights(path):
         If the file is not what it should be.
     FileNotFoundError
         If there is no such file.
+    OSError
+        If the file cannot be read.
+    TypeError
+        If ``path`` is neither a name nor a path.
 
     Examples
     --------
@@ -305,13 +331,15 @@ def list_weights():
     Returns
     -------
     rows : list of dict
-        Name, network, mode, SHA-256 hash, provenance...
+        Each with ``name``, ``file``, ``network``, ``mode``, ``width``,
+        ``n_parameters``, ``sha256``, ``date``, ``training_data``,
+        ``n_steps`` and ``license``.
 
     Examples
     --------
     >>> from compact_removal.nn import list_weights
-    >>> isinstance(list_weights(), list)
-    True
+    >>> sorted(row['network'] for row in list_weights())
+    ['inpainting', 'separation']
     """
     from compact_removal.nn import weights
 
@@ -339,9 +367,9 @@ def weights_path(name):
 
     Examples
     --------
-    >>> from compact_removal.nn import list_weights, weights_path
-    >>> all(weights_path(row['name']).exists() for row in list_weights())
-    True
+    >>> from compact_removal.nn import weights_path
+    >>> weights_path('separation').name
+    'separation.safetensors'
     """
     from compact_removal.nn import weights
 
@@ -357,7 +385,8 @@ def find_weights(network, mode):
     network : str
         Name of the network.
     mode : str
-        Name of the observing mode.
+        Name of the observing mode. Weights for just this mode come
+        before those for any.
 
     Returns
     -------
@@ -371,9 +400,9 @@ def find_weights(network, mode):
 
     Examples
     --------
-    >>> from compact_removal.nn import find_weights, list_weights
-    >>> for row in list_weights():
-    ...     name = find_weights(row['network'], row['mode'])
+    >>> from compact_removal.nn import find_weights
+    >>> find_weights('separation', 'parallel')
+    'separation'
     """
     from compact_removal.nn import weights
 

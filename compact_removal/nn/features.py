@@ -135,6 +135,15 @@ class VGG16Features(nn.Module):
     ------
     ValueError
         If the file does not hold the weights, or no file is given.
+    FileNotFoundError
+        If there is no such file.
+
+    Examples
+    --------
+    >>> from compact_removal.nn.features import VGG16Features
+    >>> from compact_removal.nn.losses import InpaintingLoss
+    >>> features = VGG16Features('vgg16.safetensors')  # doctest: +SKIP
+    >>> loss = InpaintingLoss(features=features)  # doctest: +SKIP
     """
 
     def __init__(self, path=None, *, source='file'):
@@ -176,8 +185,9 @@ class VGG16Features(nn.Module):
 
         Returns
         -------
-        features : list of `torch.Tensor`
-            With 64, 128 and 256 channels.
+        features : list of `torch.Tensor`, (n, c, ny', nx')
+            With c = 64, 128 and 256 channels, and sides that are an
+            eighth of those of the image at last.
         """
         features = image.expand(-1, 3, -1, -1)
         maps = []

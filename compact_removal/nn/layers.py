@@ -1,7 +1,6 @@
 # Licensed under a 3-clause BSD style license - see licenses/LICENSE.rst
 """
-Partial convolution layers that carry their mask in one channel, and what
-networks have in common.
+Partial convolutions with one mask channel, and checks of networks.
 
 A partial convolution (Liu et al. 2018; Section 3.2.1 of the paper) sees
 only the valid pixels of its input. The mask of a feature map has as many
@@ -176,6 +175,11 @@ class PartialConv2d(_PartialConvBase):
         Whether the caller has set the holes of the input to 0 already,
         which saves a product.
 
+    Raises
+    ------
+    ValueError
+        If ``mask_groups`` do not add up to ``in_channels``.
+
     Examples
     --------
     >>> import torch
@@ -227,6 +231,11 @@ class PartialConvTranspose2d(_PartialConvBase):
     masked_input : bool, optional
         Whether the caller has set the holes of the input to 0 already,
         which saves a product.
+
+    Raises
+    ------
+    ValueError
+        If ``mask_groups`` do not add up to ``in_channels``.
 
     Examples
     --------

@@ -98,7 +98,7 @@ def valid_loss(output, target, mask):
 
 def gram_matrix(features):
     r"""
-    Correlations between the channels of a feature map.
+    Compute the correlations between the channels of a feature map.
 
     Parameters
     ----------
@@ -297,6 +297,16 @@ class HoleLoss(nn.Module):
     def forward(self, output, target, mask):
         """
         Return the loss.
+
+        Parameters
+        ----------
+        output, target, mask : `torch.Tensor`, (n, 1, ny, nx)
+            See `hole_loss`.
+
+        Returns
+        -------
+        loss : `torch.Tensor`
+            A scalar.
         """
         return hole_loss(output, target, mask)
 
@@ -317,6 +327,16 @@ class ValidLoss(nn.Module):
     def forward(self, output, target, mask):
         """
         Return the loss.
+
+        Parameters
+        ----------
+        output, target, mask : `torch.Tensor`, (n, 1, ny, nx)
+            See `valid_loss`.
+
+        Returns
+        -------
+        loss : `torch.Tensor`
+            A scalar.
         """
         return valid_loss(output, target, mask)
 
@@ -347,6 +367,16 @@ class StyleLoss(nn.Module):
     def forward(self, output, target, mask):
         """
         Return the loss.
+
+        Parameters
+        ----------
+        output, target, mask : `torch.Tensor`, (n, 1, ny, nx)
+            See `style_loss`.
+
+        Returns
+        -------
+        loss : `torch.Tensor`
+            A scalar.
         """
         return style_loss(output, target, mask, self.features)
 
@@ -379,6 +409,16 @@ class SSIMLoss(nn.Module):
     def forward(self, output, target):
         """
         Return the loss.
+
+        Parameters
+        ----------
+        output, target : `torch.Tensor`, (n, 1, ny, nx)
+            See `ssim_loss`.
+
+        Returns
+        -------
+        loss : `torch.Tensor`
+            A scalar.
         """
         return ssim_loss(output, target, window_size=self.window_size,
                          max_val=self.max_val)
@@ -400,6 +440,16 @@ class SourceLoss(nn.Module):
     def forward(self, output, target, image, mask):
         """
         Return the loss.
+
+        Parameters
+        ----------
+        output, target, image, mask : `torch.Tensor`, (n, 1, ny, nx)
+            See `source_loss`.
+
+        Returns
+        -------
+        loss : `torch.Tensor`
+            A scalar.
         """
         return source_loss(output, target, image, mask)
 
@@ -429,6 +479,16 @@ class FluxLoss(nn.Module):
     def forward(self, output, target, mask, aperture):
         """
         Return the loss.
+
+        Parameters
+        ----------
+        output, target, mask, aperture : `torch.Tensor`, (n, 1, ny, nx)
+            See `flux_loss`.
+
+        Returns
+        -------
+        loss : `torch.Tensor`
+            A scalar.
         """
         return flux_loss(output, target, mask, aperture,
                          annulus=self.annulus)
@@ -448,6 +508,11 @@ class InpaintingLoss(WeightedLoss):
         Weight of `flux_loss`, which the paper does not have.
     features : `torch.nn.Module`, optional
         For the style loss, see `StyleLoss`.
+
+    Raises
+    ------
+    ValueError
+        If a weight is negative or not finite.
 
     Examples
     --------

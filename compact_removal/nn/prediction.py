@@ -32,6 +32,16 @@ class Prediction(NamedTuple):
         Standard error of the sum of the background in apertures around
         the central source, with the radii
         `~compact_removal.nn.ERROR_RADII` (FWHM).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from compact_removal.nn import build_model, predict
+    >>> image = np.random.default_rng(1).normal(size=(2, 64, 64))
+    >>> found = predict(build_model('separation', width=1, seed=1), image,
+    ...                 image < 9)
+    >>> found.background.shape, found.flux_error.shape
+    ((2, 64, 64), (2, 4))
     """
 
     background: np.ndarray
@@ -50,7 +60,7 @@ def predict_background(model, image, validity, *, sources=None, fwhm=3.0,
     model : `torch.nn.Module`
         From `~compact_removal.nn.models.make_model`.
     image : ndarray, (n, ny, nx)
-        The cutouts.
+        The cutouts, in any unit; NaN where nothing was measured.
     validity : ndarray of bool, (n, ny, nx)
         True at background pixels that may be used.
     sources : ndarray, (n, ny, nx), optional

@@ -41,8 +41,20 @@ class Estimate(NamedTuple):
     error : `torch.Tensor` or `None`, (n, ny, nx)
         Its standard error.
     flux_error : `torch.Tensor` or `None`, (n, n_radii)
-        Standard error of the sum of the background in apertures of
-        `ERROR_RADII` around the central source.
+        Standard error of the sum of the background in apertures around
+        the central source, with the radii
+        `~compact_removal.nn.ERROR_RADII` (FWHM).
+
+    Examples
+    --------
+    >>> import torch
+    >>> from compact_removal.nn.models import make_model
+    >>> model = make_model('inpainting', width=1, seed=1).eval()
+    >>> image = torch.full((2, 96, 96), 5.0)
+    >>> with torch.no_grad():
+    ...     estimate = model(image, image > 0)
+    >>> estimate.background.shape, estimate.error
+    (torch.Size([2, 96, 96]), None)
     """
 
     background: torch.Tensor
@@ -52,7 +64,7 @@ class Estimate(NamedTuple):
 
 def aperture_weights(shape, x, y, radius):
     """
-    Weights of the pixels in round apertures with soft edges.
+    Compute weights of pixels in round apertures with soft edges.
 
     Parameters
     ----------
@@ -303,7 +315,8 @@ class SeparationLoss(WeightedLoss):
       mean is over the holes and, with half the weight, over pixels
       outside that the source models reach;
     * ``flux``: :math:`\ln(1 + |\Delta F| / 0.12 A)`, mean over apertures
-      of area A around the central source, with the radii `ERROR_RADII`;
+      of area A around the central source, with the radii
+      `~compact_removal.nn.ERROR_RADII`;
     * ``error``, ``flux_error``: negative log-likelihood of these pixels,
       and of the aperture sums, under normal distributions of the
       predicted width with linear tails beyond three sigma.
@@ -312,6 +325,11 @@ class SeparationLoss(WeightedLoss):
     ----------
     hole, flux, error, flux_error : float, optional
         Weights of the terms.
+
+    Raises
+    ------
+    ValueError
+        If a weight is negative or not finite.
 
     Examples
     --------

@@ -32,6 +32,26 @@ _KEYS = ('image', 'validity', 'target', 'aperture', 'sources', 'fwhm',
 class TrainingDivergedError(RuntimeError):
     """
     The loss, one of its terms or its gradient is not finite.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import torch
+    >>> from compact_removal.nn.models import make_model
+    >>> from compact_removal.nn.training import TrainingDivergedError, train
+    >>> class Batches:
+    ...     def epoch(self, i):
+    ...         ones = np.ones((2, 96, 96), dtype=np.float32)
+    ...         yield {'image': ones, 'validity': ones, 'target': ones}
+    >>> def loss(*args):
+    ...     return torch.tensor(torch.nan), {'hole': torch.tensor(torch.nan)}
+    >>> try:
+    ...     train(make_model('inpainting', width=1), Batches(), Batches(),
+    ...           loss=loss)
+    ... except TrainingDivergedError as error:
+    ...     print(error)
+    training diverged in epoch 0, step 0: the loss is nan; terms that are
+    not finite: hole
     """
 
 
@@ -56,8 +76,10 @@ def train(model, batches, validation_batches, *, loss=None, n_epochs=100,
     batches : object
         ``batches.epoch(i)`` gives the batches of epoch i (from 0): dicts
         of float32 arrays ``image``, ``validity``, ``target`` and
-        optionally ``aperture``, each (n, ny, nx) with n >= 2. The target
-        is NaN where the background is not known.
+        optionally ``aperture``, each (n, ny, nx) with n >= 2; for
+        separation also ``sources``, (n, ny, nx), and ``fwhm`` and
+        ``psf_error``, (n,). The target is NaN where the background is
+        not known.
     validation_batches : object
         The same; ``epoch(0)`` is used every time.
     loss : callable, optional

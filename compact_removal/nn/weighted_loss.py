@@ -40,5 +40,15 @@ class WeightedLoss(nn.Module):
     def add(self, terms):
         """
         Return the weighted sum of terms.
+
+        Parameters
+        ----------
+        terms : dict of `torch.Tensor` or float
+            Terms by name; each has a weight.
+
+        Returns
+        -------
+        total : `torch.Tensor` or float
+            The sum of the terms times their weights.
         """
         return sum(self.weights[name] * term for name, term in terms.items())

@@ -335,14 +335,13 @@ def list_weights():
     Returns
     -------
     rows : list of dict
-        Name, file, network, mode, width, SHA-256 hash, number of
-        parameters and where the weights come from.
+        See `compact_removal.nn.list_weights`.
 
     Examples
     --------
     >>> from compact_removal.nn.weights import list_weights
-    >>> isinstance(list_weights(), list)
-    True
+    >>> [row['network'] for row in list_weights() if row['mode'] == 'any']
+    ['inpainting', 'separation']
     """
     return [dict(row) for row in _read_registry()]
 
@@ -368,9 +367,9 @@ def weights_path(name):
 
     Examples
     --------
-    >>> from compact_removal.nn.weights import list_weights, weights_path
-    >>> all(weights_path(row['name']).exists() for row in list_weights())
-    True
+    >>> from compact_removal.nn.weights import weights_path
+    >>> weights_path('separation').name
+    'separation.safetensors'
     """
     row = _get_row(name)
     if row is None:
@@ -405,9 +404,9 @@ def find_weights(network, mode):
 
     Examples
     --------
-    >>> from compact_removal.nn.weights import find_weights, list_weights
-    >>> for row in list_weights():
-    ...     name = find_weights(row['network'], row['mode'])
+    >>> from compact_removal.nn.weights import find_weights
+    >>> find_weights('separation', 'scanmap')
+    'separation'
     """
     rows = [row for row in list_weights() if row['network'] == network]
     for wanted in (mode, 'any'):

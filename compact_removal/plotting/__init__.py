@@ -5,5 +5,9 @@ The figures people want to look at.
 Matplotlib is imported inside the functions only.
 """
 
-from compact_removal.plotting.figures import *  # noqa: F401, F403
-from compact_removal.plotting.removal import *  # noqa: F401, F403
+# ruff: noqa: F403, F405
+from compact_removal.plotting.figures import *
+from compact_removal.plotting.removal import *
+
+__all__ = ['plot_flux_ratios', 'plot_history', 'plot_pixel_pdf',
+           'plot_power_spectra', 'plot_removal']

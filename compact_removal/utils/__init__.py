@@ -2,3 +2,5 @@
 """
 Private helpers.
 """
+
+__all__ = []

@@ -72,6 +72,11 @@ class PartialConvUNet(nn.Module):
         Channels of the first block; the others scale with it. The paper
         has 32, which gives 35,069,409 parameters.
 
+    Raises
+    ------
+    ValueError
+        If ``width`` is not a positive whole number.
+
     Examples
     --------
     >>> import torch

@@ -63,6 +63,11 @@ class SeparationUNet(nn.Module):
     n_inputs, n_maps, n_values : int, optional
         Channels of the input, maps and numbers in the output.
 
+    Raises
+    ------
+    ValueError
+        If ``width`` is not a positive whole number.
+
     Examples
     --------
     >>> import torch
