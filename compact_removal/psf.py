@@ -67,7 +67,7 @@ class AnalyticPSF:
     >>> print(psf.evaluate([0, 3], 0).round(3))
     [0.021 0.009]
     >>> print(psf.encircled_energy([6, 12]).round(2))
-    [0.64 0.82]
+    [0.64 0.8 ]
     >>> print(f'{psf.fwhm:.1f} {psf.vary(broadening=1.2).fwhm:.1f}')
     5.0 6.0
     """

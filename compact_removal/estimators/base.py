@@ -15,6 +15,15 @@ class BaseEstimator:
     Subclasses store the arguments of ``__init__`` unchanged under the
     same names. ``sklearn.base.clone`` works on them; scikit-learn
     itself is not needed.
+
+    Examples
+    --------
+    >>> from compact_removal import CompactSourceRemover
+    >>> remover = CompactSourceRemover('scanmap', 'blue', seed=1)
+    >>> remover.get_params()['seed']
+    1
+    >>> remover.set_params(band='red', seed=None)
+    CompactSourceRemover('scanmap', 'red')
     """
 
     @classmethod

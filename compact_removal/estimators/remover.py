@@ -44,6 +44,15 @@ class RemovalResult(namedtuple('RemovalResult', ['background', 'sources'])):
         The map without the sources.
     sources : `~astropy.table.QTable`
         One row per position, in the input's order.
+
+    Examples
+    --------
+    >>> from compact_removal import CompactSourceRemover
+    >>> from compact_removal.datasets import make_example_field
+    >>> image, catalog = make_example_field(shape=(64, 64), n_sources=1)
+    >>> result = CompactSourceRemover('scanmap', 'blue').remove(image, catalog)
+    >>> result.background.shape, len(result.sources)
+    ((64, 64), 1)
     """
 
     __slots__ = ()
@@ -96,8 +105,9 @@ class CompactSourceRemover(BaseEstimator):
 
     Attributes
     ----------
-    history_ : dict
-        After `fit`: losses and learning rate, one value per epoch.
+    history_ : dict of list
+        After `fit`: ``epoch``, ``learning_rate``, ``loss``,
+        ``validation_loss`` and the terms of both, one value per epoch.
     n_epochs_ : int
         After `fit`: number of epochs.
 
@@ -140,7 +150,8 @@ class CompactSourceRemover(BaseEstimator):
             are honoured. It is never modified.
         positions : SkyCoord, Table or regions
             The sources: sky coordinates, a table with a SkyCoord column
-            or columns ``ra`` and ``dec``, or sky regions.
+            or columns of longitude and latitude such as ``ra`` and
+            ``dec`` (degrees where they have no unit), or sky regions.
 
         Returns
         -------
@@ -155,8 +166,8 @@ class CompactSourceRemover(BaseEstimator):
             soft edge; for separation it reaches out to where the wings
             drop below a tenth of the local standard deviation.
             ``sources``, a `~astropy.table.QTable` with the columns
-            ``id``, ``sky_center``, ``x_center``, ``y_center``, ``snr``
-            (eq. 1), ``mask_radius`` (pixels of the map), ``flux``,
+            ``id``, ``sky_center``, ``x_center``, ``y_center`` (pixels),
+            ``snr`` (eq. 1), ``mask_radius`` (pixels of the map), ``flux``,
             ``flux_err``, ``aperture_radius``, ``aperture_correction``,
             ``flux_<i>``, ``flux_err_<i>``, ``annulus_flux``,
             ``annulus_flux_err`` and ``flags`` (see `decode_flags`);
@@ -169,6 +180,14 @@ class CompactSourceRemover(BaseEstimator):
         TypeError, ValueError
             If an argument or a parameter of the estimator is not
             allowed; the message starts with its name.
+        FileNotFoundError
+            If ``weights`` is neither the name of shipped weights nor a
+            file.
+        Warns
+        -----
+        AstropyUserWarning
+            If no position lies on the map, or the header of the map or
+            the width of the PSF in pixels does not fit the band.
         """
         band = self._check()
         input_map = read_image(image)
@@ -227,7 +246,8 @@ class CompactSourceRemover(BaseEstimator):
         backgrounds : list of `~astropy.nddata.CCDData` or None
             Maps to learn from; `None`: simulated ones.
         catalogs : list, optional
-            Positions of real sources in each map, to stay away from.
+            Positions of real sources in each map, to stay away from; as
+            for `remove`, or `None` for a map without.
         validation : list of `~astropy.nddata.CCDData`, optional
             Maps that decide which epoch's weights are kept; default:
             other cutouts of ``backgrounds``.
@@ -244,6 +264,17 @@ class CompactSourceRemover(BaseEstimator):
         ------
         TypeError, ValueError
             If an argument is not allowed.
+        ~compact_removal.nn.training.TrainingDivergedError
+            If the loss is not finite.
+
+        Examples
+        --------
+        >>> from compact_removal import CompactSourceRemover
+        >>> from compact_removal.datasets import read_pacs_map
+        >>> remover = CompactSourceRemover('scanmap', 'blue', seed=1)
+        >>> maps = [read_pacs_map('field.fits')]  # doctest: +SKIP
+        >>> remover.fit(maps, training={'n_epochs': 20})  # doctest: +SKIP
+        >>> remover.save('mine.safetensors')  # doctest: +SKIP
         """
         band = self._check()
         self.model_, self.info_, self.history_ = fit_remover(
@@ -290,8 +321,22 @@ class CompactSourceRemover(BaseEstimator):
 
         Raises
         ------
+        FileNotFoundError
+            If there is no such file.
         ValueError
             If it is no such file.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> from pathlib import Path
+        >>> from compact_removal import CompactSourceRemover
+        >>> remover = CompactSourceRemover('scanmap', 'blue', recenter=True)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = Path(folder) / 'remover.safetensors'
+        ...     remover.save(path)
+        ...     CompactSourceRemover.load(path)
+        CompactSourceRemover('scanmap', 'blue', recenter=True)
         """
         model, info = nn.load_weights(path)
         stored = info.get('estimator')
