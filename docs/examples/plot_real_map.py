@@ -1,0 +1,92 @@
+# Licensed under a 3-clause BSD style license - see licenses/LICENSE.rst
+"""
+Two PACS maps: Helix nebula and gamma Draconis
+==============================================
+
+Faint sources on the emission of a nebula, and a bright star on an empty
+sky, from the *Herschel* Science Archive.
+"""
+
+# %%
+# The maps do not come with the package. They are sought in the folder
+# ``pacs`` below that of the environment variable ``COMPACT_REMOVAL_DATA``,
+# or below ``shared/data`` beside the repository. Where they are not found,
+# this page shows pictures of an earlier run, made by ::
+#
+#     python docs/examples/plot_real_map.py save
+#
+# (`~compact_removal.datasets.fetch_pacs_map` gets maps from the archive.)
+
+import os
+import sys
+from pathlib import Path
+
+import numpy as np
+from astropy.coordinates import SkyCoord
+from astropy.visualization import simple_norm
+from matplotlib import pyplot as plt
+
+from compact_removal import CompactSourceRemover
+from compact_removal.datasets import read_pacs_map
+
+docs = Path(sys.argv[0]).resolve().parents[1]
+data = Path(os.environ.get('COMPACT_REMOVAL_DATA',
+                           docs.parents[1] / 'shared' / 'data'))
+helix = data / 'pacs' / 'helix_ksu_hppjsmapb.fits'
+star = next((data / 'pacs').glob('hpacs_25HPPJSMAPB_blue*'), None)
+print('maps found:', helix.exists(), star is not None)
+
+# %%
+# Three compact sources in the middle and in the north of the Helix nebula
+# at 70 um. The zooms have the stretch of the map on their left; in the
+# background, the emission goes on below the sources. Bottom right: what
+# was removed.
+
+still = docs / '_static' / 'gallery_helix.png'
+if helix.exists():
+    image = read_pacs_map(helix)
+    image.data *= 1e3
+    image.unit = 'mJy / pix'
+    positions = SkyCoord([337.4020, 337.4237, 337.3960],
+                         [-20.7856, -20.8389, -20.8210], unit='deg')
+    remover = CompactSourceRemover('scanmap', 'blue', recenter=True)
+    background, sources = remover.remove(image, positions)
+    for row in sources:
+        print(f'{row["sky_center"].to_string("hmsdms", precision=1)}  '
+              f'S/N {row["snr"]:4.1f}  flux {row["flux"]:5.1f} '
+              f'+- {row["flux_err"]:.1f}')
+
+    fig = plt.figure(figsize=(12, 7.4), layout='constrained')
+    grid = fig.add_gridspec(3, 4, width_ratios=(2.1, 1, 1, 1))
+    norm = simple_norm(image.data, 'asinh', vmin=-0.4, vmax=1.6)
+    ax = fig.add_subplot(grid[:, 0], projection=image.wcs)
+    shown = ax.imshow(image.data, norm=norm, cmap='inferno', origin='lower')
+    ax.coords[0].set_axislabel('Right ascension')
+    ax.coords[1].set_axislabel('Declination')
+    fig.colorbar(shown, ax=ax, label='mJy / pix', orientation='horizontal',
+                 shrink=0.8)
+    titles = ('Map', 'Background', 'Removed')
+    panels = (image.data, background.data, image.data - background.data)
+    for i, row in enumerate(sources):
+        x, y = round(row['x_center']), round(row['y_center'])
+        cut = np.s_[y - 20:y + 21, x - 20:x + 21]
+        ax.add_patch(plt.Rectangle((x - 20, y - 20), 40, 40, fill=False,
+                                   color='white'))
+        ax.text(x + 22, y + 22, f'{i + 1}', color='white')
+        for j, (title, values) in enumerate(zip(titles, panels,
+                                                strict=True)):
+            zoom = fig.add_subplot(grid[i, j + 1])
+            zoom.imshow(values[cut], norm=norm, cmap='inferno',
+                        origin='lower')
+            zoom.add_patch(plt.Circle((20, 20), row['mask_radius'],
+                                      fill=False, color='white',
+                                      linestyle=':'))
+            zoom.set(xticks=[], yticks=[], title='' if i else title,
+                     ylabel='' if j else f'Source {i + 1}')
+    if 'save' in sys.argv:
+        fig.savefig(still, dpi=100)
+else:
+    fig = plt.figure(figsize=(12, 7.4))
+    plt.axes((0, 0, 1, 1), frameon=False, xticks=[], yticks=[])
+    plt.imshow(plt.imread(still))
+plt.show()
