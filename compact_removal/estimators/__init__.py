@@ -3,5 +3,9 @@
 What you call: estimators that turn maps into maps and tables.
 """
 
-from compact_removal.estimators.flags import *  # noqa: F401, F403
-from compact_removal.estimators.remover import *  # noqa: F401, F403
+# ruff: noqa: F403, F405
+from compact_removal.estimators.flags import *
+from compact_removal.estimators.remover import *
+
+__all__ = ['CompactSourceRemover', 'Flag', 'PIXEL_FLAGS', 'RemovalResult',
+           'SOURCE_FLAGS', 'TRAINING_DEFAULTS', 'decode_flags']

@@ -183,6 +183,7 @@ class CompactSourceRemover(BaseEstimator):
         FileNotFoundError
             If ``weights`` is neither the name of shipped weights nor a
             file.
+
         Warns
         -----
         AstropyUserWarning

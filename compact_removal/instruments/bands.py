@@ -84,14 +84,23 @@ def list_bands():
     Returns
     -------
     table : `~astropy.table.QTable`
-        One row per mode and band: ``mode``, ``band``, ``wavelength``,
-        ``pixel_scale``, ``fwhm`` of the PSF core, ``default_aperture``.
+        One row per mode and band: ``mode``, ``band``, ``wavelength``
+        (um), ``pixel_scale``, ``fwhm`` of the PSF core and
+        ``default_aperture``, its radius (arcsec).
 
     Examples
     --------
     >>> from compact_removal.instruments import list_bands
-    >>> len(list_bands())
-    6
+    >>> list_bands()['mode', 'band', 'wavelength'].pprint()
+      mode    band wavelength
+                       um
+    -------- ----- ----------
+     scanmap  blue       70.0
+     scanmap green      100.0
+     scanmap   red      160.0
+    parallel  blue       70.0
+    parallel green      100.0
+    parallel   red      160.0
     """
     bands = list(_bands().values())
     table = QTable()
