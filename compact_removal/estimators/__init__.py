@@ -4,8 +4,10 @@ What you call: estimators that turn maps into maps and tables.
 """
 
 # ruff: noqa: F403, F405
+from compact_removal.estimators.base import NotFittedError
 from compact_removal.estimators.flags import *
 from compact_removal.estimators.remover import *
 
-__all__ = ['CompactSourceRemover', 'Flag', 'PIXEL_FLAGS', 'RemovalResult',
-           'SOURCE_FLAGS', 'TRAINING_DEFAULTS', 'decode_flags']
+__all__ = ['CompactSourceRemover', 'Flag', 'NotFittedError', 'PIXEL_FLAGS',
+           'RemovalResult', 'SOURCE_FLAGS', 'TRAINING_DEFAULTS',
+           'decode_flags']

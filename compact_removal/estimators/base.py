@@ -1,11 +1,36 @@
 # Licensed under a 3-clause BSD style license - see licenses/LICENSE.rst
 """
-What all estimators share: parameters, and the check for being fitted.
+What all estimators share: parameters, and the error before fitting.
 """
 
 import inspect
 
-__all__ = ['BaseEstimator']
+import numpy as np
+
+__all__ = ['BaseEstimator', 'NotFittedError', 'to_plain']
+
+
+class NotFittedError(ValueError, AttributeError):
+    """
+    An estimator was used that has learned nothing yet.
+
+    The message names the method to call. The base classes are those of
+    scikit-learn's exception of this name.
+
+    Examples
+    --------
+    >>> from compact_removal import CompactSourceRemover
+    >>> from compact_removal.datasets import make_example_field
+    >>> from compact_removal.estimators import NotFittedError
+    >>> image, catalog = make_example_field(shape=(64, 64), n_sources=1)
+    >>> remover = CompactSourceRemover('scanmap', 'blue', weights=None)
+    >>> try:
+    ...     remover.remove(image, catalog)
+    ... except NotFittedError as error:
+    ...     print(error)
+    weights is None, so the network is not trained: call fit() first, or
+    choose weights
+    """
 
 
 class BaseEstimator:
@@ -85,8 +110,46 @@ class BaseEstimator:
         shown = []
         for name, parameter in self._parameters().items():
             value = getattr(self, name)
+            text = repr(value)
             required = parameter.default is parameter.empty
-            if required or value is not parameter.default:
-                text = repr(value)
+            if required or text != repr(parameter.default):
                 shown.append(text if required else f'{name}={text}')
         return f'{type(self).__name__}({", ".join(shown)})'
+
+
+def to_plain(params):
+    """
+    Turn values of parameters into those that JSON can hold.
+
+    Parameters
+    ----------
+    params : dict
+        Values by name.
+
+    Returns
+    -------
+    plain : dict
+        The same with Python's numbers in place of NumPy's.
+
+    Raises
+    ------
+    ValueError
+        If a value is an object that a file cannot hold.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from compact_removal.estimators.base import to_plain
+    >>> to_plain({'seed': np.int64(3), 'weights': None})
+    {'seed': 3, 'weights': None}
+    """
+    plain = {}
+    for name, value in params.items():
+        if isinstance(value, np.generic):
+            value = value.item()
+        if not isinstance(value, (str, int, float, list, type(None))):
+            msg = (f'{name} must be a string, a number or None for saving, '
+                   f'got {value!r}')
+            raise ValueError(msg)
+        plain[name] = value
+    return plain

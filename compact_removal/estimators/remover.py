@@ -3,9 +3,10 @@
 The estimator that removes compact sources.
 """
 
-import json
+import tempfile
 import warnings
 from collections import namedtuple
+from pathlib import Path
 
 import astropy.units as u
 import numpy as np
@@ -22,9 +23,10 @@ from compact_removal.estimators._inputs import (check_apertures, read_image,
 from compact_removal.estimators._measure import measure
 from compact_removal.estimators._positions import read_positions
 from compact_removal.estimators._results import make_ccd, make_table
-from compact_removal.estimators.base import BaseEstimator
+from compact_removal.estimators.base import (BaseEstimator, NotFittedError,
+                                             to_plain)
 from compact_removal.estimators.calibration import calibration
-from compact_removal.instruments import Band, get_band
+from compact_removal.instruments import Band, ObservingMode, get_band
 from compact_removal.utils.files import check_overwrite
 
 __all__ = ['TRAINING_DEFAULTS', 'CompactSourceRemover', 'RemovalResult']
@@ -84,7 +86,8 @@ class CompactSourceRemover(BaseEstimator):
     weights : str or path-like, optional
         ``'default'``: the weights that ship for ``network`` and
         ``mode``; or the name of shipped weights, or a safetensors file.
-        `None`: random weights, to be trained with `fit`.
+        `None`: random weights, to be trained with `fit`. After `fit` and
+        `load` it only tells where the next `fit` starts.
     apertures : `~astropy.units.Quantity`, optional
         Aperture radii (angle), scalar or ``(m,)``; the first gives
         ``flux``, further ones ``flux_1``, ... Default: one, the
@@ -180,6 +183,8 @@ class CompactSourceRemover(BaseEstimator):
         TypeError, ValueError
             If an argument or a parameter of the estimator is not
             allowed; the message starts with its name.
+        NotFittedError
+            If ``weights`` is `None` and `fit` was not called.
         FileNotFoundError
             If ``weights`` is neither the name of shipped weights nor a
             file.
@@ -240,7 +245,9 @@ class CompactSourceRemover(BaseEstimator):
 
         Sources of the band's PSF are injected into the maps on the fly
         (paper, Sect. 2.3.1). Training starts from ``weights``, or from
-        random ones if ``weights`` is `None`.
+        random ones if ``weights`` is `None`; what an earlier call has
+        learned is replaced. The kernels that were learned are rounded
+        to half precision, as in files.
 
         Parameters
         ----------
@@ -278,9 +285,15 @@ class CompactSourceRemover(BaseEstimator):
         >>> remover.save('mine.safetensors')  # doctest: +SKIP
         """
         band = self._check()
-        self.model_, self.info_, self.history_ = fit_remover(
+        model, info, history = fit_remover(
             self, band, backgrounds, catalogs, validation, training)
-        self.n_epochs_ = len(self.history_['epoch'])
+        # so that it is the same before it is saved and after
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / 'weights.safetensors'
+            nn.save_weights(model, path)
+            self.model_, _ = nn.load_weights(path)
+        self.info_, self.history_ = info, history
+        self.n_epochs_ = len(history['epoch'])
         return self
 
     def save(self, path, *, overwrite=False):
@@ -298,6 +311,11 @@ class CompactSourceRemover(BaseEstimator):
         ------
         OSError
             If the file exists and ``overwrite`` is False.
+        NotFittedError
+            If ``weights`` is `None` and `fit` was not called.
+        ValueError
+            If a parameter is not allowed, or an object that a file
+            cannot hold.
         """
         path = check_overwrite(path, overwrite=overwrite)
         band = self._check()
@@ -393,21 +411,28 @@ class CompactSourceRemover(BaseEstimator):
         The fitted network and its description, or that of ``weights``.
         """
         if hasattr(self, 'model_'):
+            if self.info_['network'] != self.network:
+                msg = (f'network must be {self.info_["network"]!r}, which '
+                       f'was fitted or loaded, got {self.network!r}; call '
+                       f'fit() again to change it')
+                raise ValueError(msg)
             return self.model_, self.info_
         if self.weights is None:
             msg = ('weights is None, so the network is not trained: call '
                    'fit() first, or choose weights')
-            raise ValueError(msg)
+            raise NotFittedError(msg)
         return load_model(self.network, self.mode, self.weights, shared=True)
 
     def _plain_params(self, band):
         """
         Parameters as JSON can hold them.
         """
-        if isinstance(self.band, Band) or not isinstance(self.mode, str):
-            msg = ('band must be a name in the tables for saving; save the '
-                   'weights of an own Band with its parameters in a script')
-            raise ValueError(msg)
+        for name, kind in (('band', Band), ('mode', ObservingMode)):
+            if isinstance(getattr(self, name), kind):
+                msg = (f'{name} must be a name in the tables for saving; save '
+                       f'the weights of an own {kind.__name__} with its '
+                       f'parameters in a script')
+                raise ValueError(msg)
         params = self.get_params()
         params['band'] = band.name
         if self.weights is not None:
@@ -415,8 +440,7 @@ class CompactSourceRemover(BaseEstimator):
         if self.apertures is not None:
             params['apertures'] = check_apertures(self.apertures,
                                                    band).value.tolist()
-        json.dumps(params)
-        return params
+        return to_plain(params)
 
     @staticmethod
     def _cutout_size(limits, radius, taper):

@@ -349,49 +349,23 @@ def test_bad_positions(remover, image, positions):
         remover.remove(image, positions)
 
 
-def test_parameters():
-    remover = CompactSourceRemover('scanmap', 70 * u.um, batch_size=8)
-    assert repr(remover) == (
-        "CompactSourceRemover('scanmap', <Quantity 70. um>, batch_size=8)")
-    params = remover.get_params()
-    assert params['network'] == 'separation'
-    again = CompactSourceRemover(**params)
-    assert again.get_params() == params
-    assert remover.set_params(recenter=True) is remover
-    assert remover.recenter is True
-    with pytest.raises(ValueError, match='speed is no parameter of Compact'):
-        remover.set_params(speed=1)
-
-
-def test_sklearn_clone():
-    base = pytest.importorskip('sklearn.base')
-    remover = CompactSourceRemover('scanmap', 'blue', seed=3,
-                                   apertures=[4, 5] * u.arcsec)
-    assert repr(base.clone(remover)) == repr(remover)
-
-
-def test_save_and_load(tmp_path, remover, image):
+def test_save_without_fit(tmp_path, remover, image):
+    # the weights of another file go into this one
     path = tmp_path / 'remover.safetensors'
     remover.set_params(apertures=[5, 6] * u.arcsec, batch_size=7)
     remover.save(path)
-    with pytest.raises(OSError, match='path: .* exists'):
-        remover.save(path)
-    remover.save(path, overwrite=True)
     again = CompactSourceRemover.load(path)
     assert again.batch_size == 7
+    again.set_params(weights='no_such_file')
     one = remover.remove(image, sky(image, X, Y))
     two = again.remove(image, sky(image, X, Y))
     assert_array_equal(one.background.data, two.background.data)
     assert_array_equal(one.sources['flux_1'], two.sources['flux_1'])
 
 
-def test_load_refuses_other_files(tmp_path, weights):
+def test_load_refuses_weights_alone(weights):
     with pytest.raises(ValueError, match='was not written by Compact'):
         CompactSourceRemover.load(weights)
-    path = tmp_path / 'pickle.safetensors'
-    path.write_bytes(b'\x80\x04\x95\x10\x00\x00\x00\x00\x00\x00\x00.')
-    with pytest.raises(ValueError, match='weights'):
-        CompactSourceRemover.load(path)
 
 
 def test_outputs_can_be_written(tmp_path, remover, image):
