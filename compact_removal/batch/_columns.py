@@ -13,6 +13,7 @@ from astropy.units import UnitsWarning
 from astropy.utils.exceptions import AstropyUserWarning
 
 from compact_removal.estimators._positions import _COLUMNS
+from compact_removal.utils.text import one_line
 
 _SUFFIX = '_catalog'
 
@@ -99,8 +100,10 @@ def _as_writable(column, name):
     reason = _try_to_write(column[:1] if plain else column)
     if reason is None:
         return column
-    _warn(f'column {name!r} is written as text: {reason}')
-    return Column([str(value) for value in column], dtype=str)
+    # no rows, nothing to lose
+    if len(column):
+        _warn(f'column {name!r} is written as text: {reason}')
+    return Column([one_line(value) for value in column], dtype=str)
 
 
 def _try_to_write(column):

@@ -32,11 +32,14 @@ def read_catalog(path):
 
     Raises
     ------
-    FileNotFoundError, ValueError
+    OSError, ValueError
         If there is no such file, or it cannot be read.
     """
     path = Path(path)
     name = path.name.lower()
+    if path.is_dir():
+        msg = f'catalog: a file is needed, not the folder {path}'
+        raise IsADirectoryError(msg)
     suffix = '.fits.gz' if name.endswith('.fits.gz') else path.suffix.lower()
     if suffix not in _CATALOG_FORMATS:
         allowed = ', '.join(_CATALOG_FORMATS)

@@ -3,11 +3,13 @@
 ``compact-removal batch``.
 """
 
+import re
 import sys
 from pathlib import Path
 
 from compact_removal.cli._common import (add_command, add_remover_options,
-                                         build_remover, to_options)
+                                         build_remover, print_warning,
+                                         to_options)
 
 _SOME_FAILED = 1
 
@@ -75,6 +77,10 @@ def _run_batch(args):
             maps, catalogs, remover=remover, output_dir=args.output_dir,
             n_workers=args.jobs, client=client, overwrite=args.overwrite,
             progress_bar=sys.stderr.isatty())
+    except ValueError as error:
+        # where there is one catalogue for all maps, it has no number
+        text = re.sub(r'^positions\b', f'catalog {catalogs}', str(error))
+        raise ValueError(text) from error
     except KeyboardInterrupt as error:
         raise KeyboardInterrupt(_tell_how_to_resume(args)) from error
     finally:
@@ -164,5 +170,8 @@ def _print_report(report, path):
           f'failed; {report["n_sources"].sum()} sources')
     for row in report[status == 'error']:
         print(f'failed: {row["map"]}: {to_options(row["error"])}')
+    if counts['error'] < len(report) and not report['n_sources'].sum():
+        print_warning('no position lies on any map, or the catalogue is '
+                      'empty')
     print(f'report: {path}')
     return _SOME_FAILED if counts['error'] else None

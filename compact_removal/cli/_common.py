@@ -13,8 +13,11 @@ _OPTIONS = (
     (r'\b(overwrite|recenter)=True', r'--\1'),
     (r'^((?:\w+Error: )?)(mode|band|network|weights|device|output_dir)'
      r'(?= must |:)', r'\1--\2'),
+    (r'(?<=: )network(?= must be that)', '--network'),
     (r'--output_dir', '--output-dir'),
     (r'^((?:\w+Error: )?)apertures(?= must )', r'\1--aperture'),
+    (r'^flux_levels(?= must )', '--n-levels or --flux'),
+    (r'^n_sources(?= must )', '--n-sources'),
 )
 
 _WEIGHTS = ('shipped weights (see compact-removal info) or a safetensors file '
@@ -28,9 +31,10 @@ def describe_status(*, some_fail=False):
     """
     Tell the exit status, for the end of a help text.
     """
-    some = ', 1 if some maps failed' if some_fail else ''
-    return (f'exit status: 0 on success{some}, 2 on an error (one line on '
-            'stderr),\n130 if interrupted\n')
+    some = '  1    some maps failed\n' if some_fail else ''
+    return (f'exit status:\n  0    success\n{some}'
+            '  2    an error, told in one line on stderr\n'
+            '  130  interrupted\n')
 
 
 def add_command(commands, name, function, text, epilog, *, some_fail=False):
@@ -95,14 +99,40 @@ def build_remover(args, mode, band, **params):
 
 def read_map(path):
     """
-    Read a map.
+    Read a map, and check that it is one.
     """
     from compact_removal.datasets import read_pacs_map
+    from compact_removal.estimators._inputs import read_image
 
     if not path.is_file():
-        msg = f'map: there is no file {path}'
+        what = ('a file is needed, not the folder' if path.is_dir()
+                else 'there is no file')
+        msg = f'map: {what} {path}'
         raise FileNotFoundError(msg)
-    return read_pacs_map(path)
+    try:
+        image = read_pacs_map(path)
+        read_image(image)
+    except (TypeError, ValueError) as error:
+        # those of the file have its name
+        text = re.sub(r'^image\b', f'map {path}', str(error))
+        raise ValueError(re.sub(r'^path\b', 'map', text)) from error
+    return image
+
+
+def read_positions_file(path):
+    """
+    Read a catalogue, and check that it has positions.
+    """
+    from compact_removal.batch._files import read_catalog
+    from compact_removal.estimators._positions import read_positions
+
+    catalog = read_catalog(path)
+    try:
+        read_positions(catalog)
+    except (TypeError, ValueError) as error:
+        text = re.sub(r'^positions\b', f'catalog {path}', str(error))
+        raise ValueError(text) from error
+    return catalog
 
 
 def check_catalogs(paths, maps):

@@ -9,7 +9,8 @@ from pathlib import Path
 from compact_removal.cli._common import (add_command, add_remover_options,
                                          check_catalogs, check_outputs,
                                          check_seed, make_remover,
-                                         print_paths, print_table, read_map)
+                                         print_paths, print_table, read_map,
+                                         read_positions_file)
 
 _EXAMPLE = """\
 Sources are injected into each MAP at several fluxes, removed, and compared
@@ -67,7 +68,6 @@ def _run_evaluate(args):
     import astropy.units as u
     import matplotlib as mpl
 
-    from compact_removal.batch._files import read_catalog
     from compact_removal.evaluation import evaluate_remover, write_report
 
     folder = args.output_dir
@@ -81,7 +81,7 @@ def _run_evaluate(args):
     if len(maps) < len(args.maps):
         msg = 'MAP must be files of different names'
         raise ValueError(msg)
-    catalogs = [read_catalog(path) for path in args.catalog]
+    catalogs = [read_positions_file(path) for path in args.catalog]
     first = next(iter(maps.values())).meta if maps else {}
     remover = make_remover(args, first)
     evaluation = evaluate_remover(

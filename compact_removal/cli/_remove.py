@@ -10,7 +10,7 @@ from compact_removal.cli._common import (add_command, add_remover_options,
                                          check_outputs, make_remover,
                                          print_paths, print_sources,
                                          print_warning, read_map,
-                                         write_picture)
+                                         read_positions_file, write_picture)
 
 _EXAMPLE = """\
 CATALOG has the columns ra and dec (ECSV, CSV or FITS; degrees if there is
@@ -52,7 +52,7 @@ def _run_remove(args):
     """
     from compact_removal.batch._columns import join_catalog
     from compact_removal.batch._files import (describe_removal, map_stem,
-                                              read_catalog, write_result)
+                                              write_result)
 
     prefix = args.output
     if prefix is None:
@@ -65,7 +65,7 @@ def _run_remove(args):
     image = read_map(args.map)
     remover = make_remover(args, image.meta, recenter=args.recenter,
                            progress_bar=sys.stderr.isatty())
-    catalog = read_catalog(args.catalog)
+    catalog = read_positions_file(args.catalog)
     if len(catalog) == 0:
         print_warning('the catalogue is empty')
     result = remover.remove(image, catalog)

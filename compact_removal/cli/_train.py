@@ -12,7 +12,7 @@ from compact_removal.cli._common import (add_command, add_remover_options,
                                          check_catalogs, check_outputs,
                                          check_seed, make_remover,
                                          print_paths, print_table, read_map,
-                                         save_figure)
+                                         read_positions_file, save_figure)
 
 _EXAMPLE = """\
 Sources are injected into each MAP, away from the real ones in CATALOG (one
@@ -76,14 +76,12 @@ def _run_train(args):
     """
     Train, save, and print how it went.
     """
-    from compact_removal.batch._files import read_catalog
-
     training = _read_settings(args)
     check_seed(args.seed)
     check_catalogs(args.catalog, args.maps)
     maps, validation = ([read_map(path) for path in paths]
                         for paths in (args.maps, args.validation))
-    catalogs = [read_catalog(path) for path in args.catalog]
+    catalogs = [read_positions_file(path) for path in args.catalog]
     if args.weights == 'none':
         args.weights = None
     meta = next((image.meta for image in maps + validation), {})

@@ -315,15 +315,6 @@ def test_bad_arguments(fake, capsys, args, expected):
     assert expected in fails(capsys, *args)
 
 
-@pytest.mark.parametrize('command', ['demo', 'evaluate', 'info', 'remove'])
-def test_help_shows_an_example(capsys, command):
-    with pytest.raises(SystemExit) as exit_info:
-        cli.main([command, '--help'])
-    assert exit_info.value.code == 0
-    out = capsys.readouterr().out
-    assert f'example:\n  compact-removal {command}' in out
-
-
 def test_version_and_module(tmp_path):
     result = subprocess.run([sys.executable, '-m', 'compact_removal.cli',
                              '--version'], check=True, capture_output=True,

@@ -209,14 +209,6 @@ def test_progress_on_a_terminal(tmp_path, capsys, monkeypatch):
     assert capsys.readouterr().err == ''
 
 
-def test_help_shows_an_example(capsys):
-    with pytest.raises(SystemExit) as exit_info:
-        run('--help')
-    assert exit_info.value.code == 0
-    out = capsys.readouterr().out
-    assert 'example:\n  compact-removal batch *.fits' in out
-
-
 def test_for_real(tmp_path, capsys):
     image, catalog = make_example_field(shape=(128, 128), n_sources=2)
     image.write(tmp_path / 'a.fits')
