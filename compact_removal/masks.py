@@ -18,11 +18,11 @@ _MAX_SCALE_RATIO = 2.0
 
 def source_snr(data, x, y, *, source_radius, annulus_radii, mask=None):
     """
-    Measure signal-to-noise ratios of sources (paper, Sect. 2.4.4, eq. 1).
+    Measure signal-to-noise ratios of sources (paper, equation 1).
 
-    The ratio is ``(peak - mean) / std``: peak within the source circle,
-    mean and standard deviation within the annulus. Pixels that are not
-    finite, masked, or off the map are left out.
+    The ratio of Sect. 2.4.4 is ``(peak - mean) / std``: peak within the
+    source circle, mean and standard deviation within the annulus. Pixels
+    that are not finite, masked, or off the map are left out.
 
     Parameters
     ----------

@@ -322,7 +322,7 @@ def _limits(center, half, length):
 def make_simulations(ccd, band, *, n_sources, minimum, maximum,
                      min_separation=0.0, border=0.0, seed=None):
     """
-    Simulate a field at all flux levels within limits (Sect. 2.3.1).
+    Simulate a field at all flux levels within limits (Section 2.3.1).
 
     For each level of Table 1 of the paper, ``n_sources`` sources of
     that flux are injected at new random positions.

@@ -89,7 +89,7 @@ class Evaluation:
     @property
     def pixel_statistics(self):
         """
-        Table of the pixels in the holes of all fields (paper, Table 6).
+        Table 6 of the paper for the pixels in the holes of all fields.
         """
         tables = []
         for name, entry in self.maps.items():

@@ -88,7 +88,7 @@ class RemovalEvaluation:
 
 def evaluate_removal(image, result, reference, *, threshold=3.0):
     """
-    Judge a removal by the metrics of Sect. 5 of the paper.
+    Judge a removal by the metrics of Section 5 of the paper.
 
     Parameters
     ----------

@@ -224,7 +224,7 @@ def source_loss(output, target, image, mask):
 
 def flux_loss(output, target, mask, aperture, *, annulus=(12.0, 22.0)):
     r"""
-    Logarithmic error of the flux in the aperture. Not in the paper.
+    Logarithmic error of the flux in the aperture (not in the paper).
 
     The mean of :math:`\ln(1 + |\Delta F| / \sigma)`, where
     :math:`\Delta F` is the error of the background summed with the

@@ -31,7 +31,7 @@ _MOST_LEVELS = 100
 
 def plot_flux_ratios(levels, ratios, *, axes=None, limits=None):
     """
-    Show measured over injected fluxes as boxes (paper, Figs. 11, 12).
+    Show measured over injected fluxes as boxes (paper, Figures 11, 12).
 
     One box per level and label: quartiles, median, and whiskers to the
     last ratio within 1.5 interquartile ranges of the box. Ratios beyond
@@ -118,7 +118,7 @@ def plot_flux_ratios(levels, ratios, *, axes=None, limits=None):
 
 def plot_power_spectra(spectra, *, reference=None, axes=None):
     """
-    Compare power spectra of maps (paper, Fig. 13).
+    Compare power spectra of maps (paper, Figure 13).
 
     Parameters
     ----------
@@ -204,7 +204,7 @@ def plot_power_spectra(spectra, *, reference=None, axes=None):
 def plot_pixel_pdf(comparison, *, axes=None,
                    labels=('original', 'predicted')):
     """
-    Compare the distributions of pixel values (paper, Fig. 13, right).
+    Compare the distributions of pixel values (paper, Figure 13).
 
     Parameters
     ----------

@@ -127,6 +127,10 @@ def _find_faults(item, *, needs_example):
     if not own:
         return ['no docstring']
     sections, faults = _sections(item), []
+    # the tables of the reference show it up to the first full stop
+    summary = inspect.getdoc(item).split('\n\n')[0]
+    if re.search(r'\.\s', summary) or not summary.endswith('.'):
+        faults.append(f'summary is not one sentence: {summary}')
     faults += [f'unknown section {title}' for title in sections
                if title not in SECTIONS]
     order = [title for title in SECTIONS if title in sections]
@@ -236,6 +240,7 @@ Examples
 
 @pytest.mark.parametrize(('old', 'new', 'fault'), [
     ('', '', None),
+    ('something.', 'something (Sect. 2).', 'one sentence'),
     ('>>> 1 + 1\n2\n', 'None.\n', 'no example'),
     ('x, y', 'x, z', 'Parameters'),
     ('x, y', 'y, x', 'Parameters'),

@@ -58,7 +58,7 @@ class _Block(nn.Module):
 
 class PartialConvUNet(nn.Module):
     """
-    U-Net of partial convolutions (Table 4 and Fig. 7 of the paper).
+    U-Net of partial convolutions (Table 4 and Figure 7 of the paper).
 
     Eleven encoder blocks (PCDown, ReLU) and eleven decoder blocks (PCUp,
     LeakyReLU with slope 0.2; the last one without normalisation and
