@@ -42,9 +42,10 @@ CHANGES = {
     'PSF, for inpainting': ('+ learned PSF', '+ models'),
     'separation network': ('separation', '+ learned PSF'),
     'PSF, for separation': ('separation', 'separation, nominal PSF'),
-    'PSF, for the fit': ('fit only', 'fit, nominal PSF'),
+    'PSF, for the fit': ('fit only', 'fit only, nominal PSF'),
     'network on fit': ('separation', 'fit only'),
-    'same, nominal PSF': ('separation, nominal PSF', 'fit, nominal PSF'),
+    'network on fit, nominal': ('separation, nominal PSF',
+                                'fit only, nominal PSF'),
 }
 
 
@@ -103,8 +104,8 @@ def make_variants(mode, band):
         'paper': Variant(remover('inpainting'), nominal, nothing),
         '+ models': Variant(remover('inpainting'), nominal),
         '+ learned PSF': Variant(remover('inpainting')),
-        'fit, nominal PSF': Variant(remover('separation'), nominal,
-                                    no_network),
+        'fit only, nominal PSF': Variant(remover('separation'), nominal,
+                                         no_network),
         'fit only': Variant(remover('separation'), no_network),
         'separation, nominal PSF': Variant(remover('separation'), nominal),
         'separation': Variant(remover('separation')),
@@ -222,17 +223,17 @@ def print_ratios(rows, n_draws=400):
     names = ''.join(f'{low}-{high:g}'.rjust(14) if np.isfinite(high)
                     else f'>{low}'.rjust(14) for low, high in LEVELS)
     print(f'\nScatter over that without\n{"change":25s}{names}')
+
+    def ratios(errors, index):
+        one, two = ([robust(error[index][place[index] == i])
+                     for i in range(len(LEVELS))] for error in errors)
+        return np.divide(one, two)
+
     for title, (new, old) in CHANGES.items():
         errors = [np.asarray(tables[name]['error'] / unit)
                   for name in (new, old)]
-
-        def ratios(index):
-            one, two = ([robust(error[index][place[index] == i])
-                         for i in range(len(LEVELS))] for error in errors)
-            return np.divide(one, two)
-
-        found = ratios(np.arange(level.size))
-        spread = np.std([ratios(np.concatenate([
+        found = ratios(errors, np.arange(level.size))
+        spread = np.std([ratios(errors, np.concatenate([
             parts[i] for i in rng.integers(len(parts), size=len(parts))]))
             for _ in range(n_draws)], axis=0)
         print(f'{title:25s}' + ''.join(
