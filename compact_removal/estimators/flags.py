@@ -89,7 +89,7 @@ def decode_flags(flags, *, definitions=SOURCE_FLAGS):
     ----------
     flags : int or array_like of int
         Flag values.
-    definitions : tuple of `Flag`, optional
+    definitions : tuple of `~compact_removal.estimators.Flag`, optional
         ``SOURCE_FLAGS`` or ``PIXEL_FLAGS``.
 
     Returns

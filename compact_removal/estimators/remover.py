@@ -272,7 +272,7 @@ class CompactSourceRemover(BaseEstimator):
         ------
         TypeError, ValueError
             If an argument is not allowed.
-        ~compact_removal.nn.training.TrainingDivergedError
+        TrainingDivergedError
             If the loss is not finite.
 
         Examples
@@ -343,7 +343,7 @@ class CompactSourceRemover(BaseEstimator):
         FileNotFoundError
             If there is no such file.
         ValueError
-            If it is no such file.
+            If it was not written by `save`, or is damaged.
 
         Examples
         --------

@@ -207,7 +207,12 @@ def train(model, batches, validation_batches, **kwargs):
         (n, ny, nx); for separation also ``sources``, (n, ny, nx), and
         ``fwhm`` and ``psf_error``, (n,).
     **kwargs
-        See `compact_removal.nn.training.train`.
+        ``loss`` (from `make_loss`), ``n_epochs``, ``learning_rate``,
+        ``scheduler`` (``'plateau'`` with ``patience`` and ``factor``, or
+        ``'cosine'``), ``max_norm`` of gradients, ``mixed_precision``,
+        ``augment``, ``checkpoint`` (a file), ``progress_bar``, ``seed``
+        and ``device``; their defaults are told by the docstring of
+        ``compact_removal.nn.training.train``.
 
     Returns
     -------

@@ -357,7 +357,8 @@ class SeparationLoss(WeightedLoss):
         Parameters
         ----------
         background, log_error, log_flux_error : `torch.Tensor`
-            From `SeparationModel.predict_scaled`.
+            From
+            `~compact_removal.nn.separation.SeparationModel.predict_scaled`.
         target, validity, sources, aperture : `torch.Tensor`, (n, ny, nx)
             The true background, NaN where it is not known; 0 in holes;
             the source models; weights of an aperture around the central
