@@ -15,6 +15,7 @@ import tomllib
 from pathlib import Path
 
 from sphinx_astropy.conf.v3 import *  # noqa: F403
+from sphinx_gallery.sorting import ExplicitOrder
 
 HERE = Path(__file__).parent
 # In the order of the page on the command line.
@@ -64,7 +65,10 @@ sphinx_gallery_conf = {
     'abort_on_example_error': True,
     'remove_config_comments': True,
     'write_computation_times': False,
-    'within_subsection_order': 'FileNameSortKey',
+    'within_subsection_order': ExplicitOrder([
+        'plot_quickstart.py', 'plot_regions.py', 'plot_masks.py',
+        'plot_real_map.py', 'plot_fluxes.py', 'plot_spectra.py',
+        'plot_instrument.py', 'plot_training.py', '*']),
     'download_all_examples': False,
 }
 

@@ -50,12 +50,11 @@ sources['remarks'] = [', '.join(decode_flags(flags))
 sources.write(folder / 'sources.ecsv')
 
 table = QTable.read(folder / 'sources.ecsv')
-table = table['name', 'sky_center', 'snr', 'mask_radius', 'flux',
-              'flux_err', 'remarks']
 table['flux'] = table['flux'].to(u.mJy)
 table['flux_err'] = table['flux_err'].to(u.mJy)
 table.round({'snr': 1, 'flux': 1, 'flux_err': 1})
-table
+table['name', 'sky_center', 'snr', 'mask_radius', 'flux', 'flux_err',
+      'remarks']
 
 # %%
 # The circles of the file on the map, and the holes in the background.

@@ -12,7 +12,6 @@ they were removed.
 # without them are known.
 
 import astropy.units as u
-import numpy as np
 from astropy.visualization import simple_norm
 from matplotlib import pyplot as plt
 
@@ -94,7 +93,5 @@ plot_pixel_pdf(left_in, axes=axes[0], labels=('original', 'with sources'))
 plot_pixel_pdf(evaluation.pixel_comparison, axes=axes[1])
 plt.show()
 
-statistics = evaluation.pixel_statistics['map', 'mean', 'median', 'iqr',
-                                         'skewness']
-statistics.round(4)
-statistics
+evaluation.pixel_statistics.round(4)
+evaluation.pixel_statistics['map', 'mean', 'median', 'iqr', 'skewness']
