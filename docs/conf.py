@@ -23,6 +23,7 @@ COMMANDS = ('demo', 'remove', 'batch', 'evaluate', 'train', 'info')
 sys.path[:0] = [str(HERE.parent), str(HERE / '_ext')]
 
 from module_picture import draw_modules, list_modules
+from provenance import list_provenance
 
 from compact_removal import __version__
 
@@ -93,7 +94,8 @@ def write_included_tables(folder):
         weights += ['']
     folder.mkdir(exist_ok=True)
     for name, lines in (('flags', flags), ('weights', weights),
-                        ('modules', list_modules())):
+                        ('modules', list_modules()),
+                        ('provenance', list_provenance())):
         text = '\n'.join(lines) + '\n'
         (folder / f'{name}.inc').write_text(text, encoding='utf-8')
 

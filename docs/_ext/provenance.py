@@ -1,0 +1,44 @@
+# Licensed under a 3-clause BSD style license - see licenses/LICENSE.rst
+"""
+List how the shipped weights were made, from the metadata in the files.
+"""
+
+from compact_removal.nn import list_weights, load_weights
+
+__all__ = ['list_provenance']
+
+
+def _list_settings(settings):
+    """
+    One line of text for a dict of settings.
+    """
+    return ', '.join(f'{key} {value}' for key, value in settings.items())
+
+
+def list_provenance():
+    """
+    List the settings of all shipped weights in reStructuredText.
+
+    Returns
+    -------
+    lines : list of str
+        A table for each set of weights.
+    """
+    lines = []
+    for row in list_weights():
+        _, info = load_weights(row['name'])
+        rows = {'date': info['date'], 'mode': info['mode'],
+                'seed': info['seed'], 'start': info.get('start'),
+                'steps': info['n_steps'],
+                'best epoch': info['validation']['best_epoch'],
+                'loss on validation data': info['validation']['loss']}
+        for name, settings in info['configuration'].items():
+            rows[name] = (_list_settings(settings)
+                          if isinstance(settings, dict) else settings)
+        lines += [f'``{row["name"]}``', '', '.. list-table::',
+                  '   :widths: 25 75', '']
+        for key, value in rows.items():
+            if value not in (None, ''):
+                lines += [f'   * - {key}', f'     - {value}']
+        lines += ['']
+    return lines
