@@ -137,7 +137,7 @@ if star is not None:
         if norm is wide:
             bar.set_ticks([0, 1, 10, 100], labels=['0', '1', '10', '100'])
     if 'save' in sys.argv:
-        fig.savefig(still, dpi=90)
+        fig.savefig(still, dpi=100)
 else:
     fig = plt.figure(figsize=(12, 4.8))
     plt.axes((0, 0, 1, 1), frameon=False, xticks=[], yticks=[])
