@@ -5,7 +5,6 @@ Aperture-corrected fluxes and their errors.
 
 import astropy.units as u
 import numpy as np
-from photutils.geometry import circular_overlap_grid
 
 from compact_removal.cutouts import (chunk_slices, cutout_radii,
                                      extract_valid)
@@ -90,6 +89,9 @@ def aperture_weights(x, y, radii, corners, size):
     >>> print(weights.sum().round(3))
     12.566
     """
+    # here, as all of photutils takes long to import
+    from photutils.geometry import circular_overlap_grid
+
     weights = np.empty((len(corners), size, size))
     for weight, (left, low), xi, yi, radius in zip(weights, corners, x, y,
                                                    radii, strict=True):

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 
 import astropy.units as u
 import numpy as np
-from scipy.interpolate import PchipInterpolator
 
 __all__ = ['Band', 'ObservingMode', 'PSFParameters']
 
@@ -278,6 +277,9 @@ class Band:
             msg = (f'radius must lie in (0, {largest:g}] arcsec for band '
                    f'{self.name!r} of mode {self.mode!r}, got {radius}')
             raise ValueError(msg)
+        # here, as few need it and it takes long to import
+        from scipy.interpolate import PchipInterpolator
+
         interpolate = PchipInterpolator((0.0, *self.eef_radii),
                                         (0.0, *self.eef_values))
         return interpolate(value)

@@ -9,7 +9,6 @@ import astropy.units as u
 import numpy as np
 from astropy.stats import median_absolute_deviation
 from astropy.table import QTable
-from scipy import stats
 
 from compact_removal.metrics._values import read_selection, read_values
 
@@ -56,6 +55,9 @@ def pixel_statistics(image, *, where=True):
     ---- ------ --- ---
      2.0    1.0 1.0 1.0
     """
+    # here, as it takes longer to import than all the rest
+    from scipy import stats
+
     values = read_values(image)
     chosen = values.data[values.valid
                          & read_selection(where, values.data.shape, 'where')]
@@ -177,6 +179,8 @@ def compare_pixels(image, reference, *, where=True, n_bins=50):
                   'high': edges[1:] * truth.unit})
     ks, wasserstein = np.nan, np.nan
     if second.size:
+        from scipy import stats
+
         ks = _ks_distance(first, second)
         wasserstein = float(stats.wasserstein_distance(first, second))
     for name, sample in (('pdf', first), ('reference_pdf', second)):

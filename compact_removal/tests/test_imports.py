@@ -94,31 +94,58 @@ def test_the_walk_finds_imports(code, expected):
     assert set(find_imports(tree, package)) == expected
 
 
-def _loaded_after(code):
+# Slow to import, so not before they are needed.
+_HEAVY = FRAMEWORKS | {'dask', 'matplotlib', 'photutils', 'regions',
+                       'scipy.interpolate', 'scipy.optimize', 'scipy.stats'}
+
+
+def _run(code):
     """
-    The framework and matplotlib modules loaded after running code.
+    Run code in a new Python in which warnings are errors.
     """
-    names = sorted(FRAMEWORKS | {'matplotlib'})
+    return subprocess.run([sys.executable, '-W', 'error', '-c', code],
+                          check=True, capture_output=True, text=True,
+                          cwd=ROOT.parent)
+
+
+def _loaded_after(code, names=_HEAVY):
+    """
+    Those of the modules that are loaded after running code.
+    """
+    names = sorted(names)
     code += f'\nimport sys; print(*[n for n in {names} if n in sys.modules])'
-    result = subprocess.run([sys.executable, '-c', code], check=True,
-                            capture_output=True, text=True,
-                            cwd=ROOT.parent)
-    return result.stdout.split()
+    return _run(code).stdout.split()
 
 
-def test_import_does_not_load_torch():
+def test_import_is_silent():
+    result = _run('import compact_removal')
+    assert result.stdout == result.stderr == ''
+
+
+def test_import_loads_little():
+    names = _HEAVY | {'scipy', 'astropy', 'numpy'}
     assert _loaded_after('import compact_removal; '
-                         'dir(compact_removal)') == []
+                         'dir(compact_removal)', names) == []
 
 
-def test_the_check_of_loaded_modules_can_fail():
-    code = 'import sys; sys.modules["torch"] = sys'
-    assert _loaded_after(code) == ['torch']
+@pytest.mark.parametrize('code', ['sys.modules["torch"] = sys',
+                                  'import scipy.stats as torch'])
+def test_the_check_of_loaded_modules_can_fail(code):
+    found = _loaded_after(f'import sys; {code}', {'torch', 'scipy.stats'})
+    assert len(found) == 1
 
 
-@pytest.mark.parametrize('name', ['plotting', 'cli'])
+@pytest.mark.parametrize('name', [
+    'batch', 'cli', 'datasets', 'estimators', 'instruments', 'metrics',
+    'plotting'])
 def test_light_modules(name):
     assert _loaded_after(f'import compact_removal.{name}') == []
+
+
+@pytest.mark.parametrize('name', compact_removal.__all__)
+def test_light_names(name):
+    code = f'from compact_removal import {name}'
+    assert _loaded_after(code) == []
 
 
 @pytest.mark.parametrize('name', compact_removal.__all__)
