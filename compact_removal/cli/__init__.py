@@ -4,11 +4,13 @@ The ``compact-removal`` command.
 
 Results go to stdout, progress and warnings to stderr. The exit status
 is 0 on success, 1 if some maps of many failed, 2 on an error, which is
-told in one line, and 130 if interrupted.
+told in one line, and 130 if interrupted (141 if whoever reads stdout
+has left, as ``head`` does).
 """
 
 import argparse
 import os
+import select
 import sys
 import warnings
 
@@ -89,13 +91,16 @@ def _make_parser():
     return parser
 
 
-def _leave_pipe():
+def _is_read():
     """
-    Be quiet if nobody reads on, as after ``| head``.
+    Tell whether somebody reads stdout; if it cannot be told, yes.
     """
-    with open(os.devnull, 'w') as nothing:
-        os.dup2(nothing.fileno(), sys.stdout.fileno())
-    return _EXIT_BROKEN_PIPE
+    try:
+        poll = select.poll()
+        poll.register(sys.stdout.fileno(), 0)
+        return not poll.poll(0)
+    except (AttributeError, OSError, ValueError):
+        return True
 
 
 def main(argv=None):
@@ -126,11 +131,14 @@ def main(argv=None):
             status = args.function(args)
             # here, as errors at the end of the process are not told well
             sys.stdout.flush()
-        except BrokenPipeError:
-            return _leave_pipe()
         except (OSError, MemoryError, RuntimeError, TypeError,
                 ValueError) as error:
-            _print_error(error)
+            if isinstance(error, BrokenPipeError) and not _is_read():
+                # nothing is left to be written at the end of the process
+                with open(os.devnull, 'w') as nothing:
+                    os.dup2(nothing.fileno(), sys.stdout.fileno())
+                return _EXIT_BROKEN_PIPE
+            _print_error(str(error) or type(error).__name__)
             return _EXIT_ERROR
         except KeyboardInterrupt as error:
             _print_error(str(error) or 'interrupted')

@@ -192,7 +192,8 @@ def _prepare(checkpoint, settings, *, overwrite):
 
     for path in checkpoint.parent.iterdir():
         # what killed writers of this checkpoint left
-        if is_temporary(path.name) and path.name.endswith(checkpoint.name):
+        if (is_temporary(path.name)
+                and path.name.split('-', 3)[-1] == checkpoint.name):
             path.unlink(missing_ok=True)
     path = _settings_path(checkpoint)
     if checkpoint.exists():

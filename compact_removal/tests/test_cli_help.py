@@ -149,16 +149,19 @@ def test_a_folder_in_place_of_an_output(folder, capsys):
         capsys.readouterr().err)
 
 
-@pytest.mark.parametrize('error', [MemoryError('no room for it'),
-                                   RuntimeError('no room for it')])
-def test_other_errors_are_one_line(capsys, monkeypatch, error):
+@pytest.mark.parametrize(('error', 'expected'), [
+    (MemoryError('no room\nfor it'), 'no room for it'),
+    (MemoryError(), 'MemoryError'),
+    (RuntimeError('no room for it'), 'no room for it'),
+    (BrokenPipeError(32, 'Broken pipe'), '[Errno 32] Broken pipe'),
+])
+def test_other_errors_are_one_line(capsys, monkeypatch, error, expected):
     def list_weights():
         raise error
 
     monkeypatch.setattr('compact_removal.nn.list_weights', list_weights)
     assert cli.main(['info']) == 2
-    assert capsys.readouterr().err == ('compact-removal: error: no room for '
-                                       'it\n')
+    assert capsys.readouterr().err == f'compact-removal: error: {expected}\n'
 
 
 def test_nobody_reads_on():

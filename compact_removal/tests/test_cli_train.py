@@ -16,6 +16,7 @@ from compact_removal import CompactSourceRemover, cli, nn
 from compact_removal.cli import _train
 from compact_removal.datasets import TrainingCutouts, make_example_field
 from compact_removal.estimators import TRAINING_DEFAULTS
+from compact_removal.instruments import get_band
 
 MODE = ['--mode', 'scanmap', '--band', 'blue']
 TINY = [*MODE, '--weights', 'tiny.safetensors', '--n-epochs', '2',
@@ -195,7 +196,9 @@ def test_resume_is_exact(folder, capsys, monkeypatch):
     assert not (folder / 'mine.safetensors').exists()
     content = checkpoint.read_bytes()
     rubbish = folder / '.writing-1-00-mine.safetensors.checkpoint'
-    rubbish.touch()
+    other = folder / '.writing-1-00-not-mine.safetensors.checkpoint'
+    for path in (rubbish, other):
+        path.touch()
 
     # other settings
     message = fails(capsys, *args, '--seed', '3', '--n-epochs', '5')
@@ -208,6 +211,7 @@ def test_resume_is_exact(folder, capsys, monkeypatch):
 
     assert run(*args, '--overwrite') == 0
     assert not rubbish.exists()
+    other.unlink()
     assert not list(folder.glob('*checkpoint*'))
     for name in ('history.ecsv', 'history.png'):
         assert ((folder / f'mine_{name}').read_bytes()
@@ -256,7 +260,7 @@ def test_divergence(folder, capsys):
     (['no.fits', *MODE], 'map: there is no file no.fits'),
     (['map.fits', *MODE, '--validation', 'no.fits'],
      'map: there is no file no.fits'),
-    (['catalog.csv', *MODE], 'path is no readable FITS file: catalog.csv'),
+    (['catalog.csv', *MODE], 'map is no readable FITS file: catalog.csv'),
     (['map.fits', *MODE, '--catalog', 'no.csv'],
      'catalog: there is no file no.csv'),
 ])
@@ -265,6 +269,26 @@ def test_errors_before_the_training(folder, no_training, capsys, args,
     before = sorted(folder.iterdir())
     assert expected in fails(capsys, *args)
     assert sorted(folder.iterdir()) == before
+
+
+def test_validation_figures(capsys):
+    _train._print_validation({
+        'flux_error': {'snr': [4.1, 20.0], 'factor': [0.9, 1.25]},
+        'hole_error': {'snr': [4.1, 20.0], 'factor': [1.0, 1.1]}})
+    title, header, _, *rows = capsys.readouterr().out.splitlines()
+    assert title.startswith('Validation: factors on the errors')
+    assert header.split() == ['snr', 'flux_error', 'hole_error']
+    assert rows[1].split() == ['20.0', '1.25', '1.1']
+
+
+def test_next_command():
+    band = get_band('parallel', 'red')
+    args = argparse.Namespace(network='inpainting', aperture=[5.0, 8.5])
+    words = _train._next_command(args, band, 'my network.safetensors')
+    assert shlex.join(words) == (
+        "compact-removal remove map.fits catalog.csv --weights 'my "
+        "network.safetensors' --mode parallel --band red --network inpainting "
+        '--aperture 5 8.5')
 
 
 @pytest.mark.parametrize(('args', 'expected'), [

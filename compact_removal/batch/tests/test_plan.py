@@ -5,6 +5,8 @@ Tests of wrong input of runs, before any work, and of fingerprints.
 
 import hashlib
 import os
+from pathlib import Path
+from types import SimpleNamespace
 
 import astropy.units as u
 import numpy as np
@@ -81,6 +83,15 @@ def test_describe():
     assert hash_settings({'x': long}) != hash_settings({'x': other})
     assert (hash_settings({'x': 1 * u.arcsec})
             != hash_settings({'x': 1 * u.arcmin}))
+    # the same settings, whatever their types
+    assert hash_settings({'x': np.int64(3)}) == hash_settings({'x': 3})
+    assert (hash_settings({'x': Path('a') / 'b'})
+            == hash_settings({'x': str(Path('a/b'))}))
+    # objects count with their type and all that they hold
+    first, second = (SimpleNamespace(a=1, b=value) for value in (2, 3))
+    assert describe(first) == ['SimpleNamespace', {'a': 1, 'b': 2}]
+    assert describe(first) != describe(second)
+    assert describe(1j) == '1j'
     blue, red = get_band('scanmap', 'blue'), get_band('scanmap', 'red')
     assert describe(blue) == describe(get_band('scanmap', 'blue'))
     assert describe(blue) != describe(red)

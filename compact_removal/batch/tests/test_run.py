@@ -5,6 +5,7 @@ Tests of runs over many maps.
 
 import json
 import os
+import sys
 from pathlib import Path
 
 import astropy.units as u
@@ -497,6 +498,12 @@ def test_client(maps, catalogs, tmp_path, client):
     again = run(maps, catalogs, tmp_path / 'dask', n_workers=None,
                 client=client)
     assert list(again['status']) == ['error', 'resumed', 'resumed']
+
+
+def test_client_without_dask(maps, catalogs, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, 'distributed', None)
+    with pytest.raises(TypeError, match='^client must be a dask.distributed'):
+        run(maps, catalogs, tmp_path, n_workers=None, client='localhost')
 
 
 def test_progress(maps, catalogs, tmp_path, capsys):

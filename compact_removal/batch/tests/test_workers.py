@@ -13,8 +13,9 @@ import pytest
 
 from compact_removal import nn
 from compact_removal.batch import _workers
-from compact_removal.batch._workers import (WorkerDiedError, run_here,
-                                            run_local, run_on_client)
+from compact_removal.batch._workers import (WorkerDiedError, count_cpus,
+                                            run_here, run_local,
+                                            run_on_client)
 
 
 def work(text):
@@ -69,11 +70,22 @@ def test_threads_and_end_of_workers(monkeypatch):
         os.kill(pid, 0)
 
 
+def test_count_cpus(monkeypatch):
+    assert 1 <= count_cpus() <= os.cpu_count()
+    # as on systems that do not tell
+    monkeypatch.delattr(os, 'sched_getaffinity', raising=False)
+    assert count_cpus() == os.cpu_count()
+    monkeypatch.setattr(os, 'cpu_count', lambda: None)
+    assert count_cpus() == 1
+
+
 def test_limit_threads():
     import torch
 
     before = torch.get_num_threads()
     try:
+        torch.set_num_threads(2)
+        assert nn.limit_threads(3) == 2
         assert nn.limit_threads(1) == 1
         assert nn.limit_threads(5) == 1
         with pytest.raises(ValueError, match='n_threads must be positive'):
