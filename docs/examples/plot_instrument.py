@@ -60,8 +60,9 @@ plt.show()
 
 # %%
 # The three brightest sources: above the map, below the background, with
-# the same stretch. The first ring is seen in the map only.
+# the same stretch. The rings are seen in the map only.
 
+# sphinx_gallery_thumbnail_number = 2
 brightest = np.argsort(sources['flux'])[:-4:-1]
 fig, axes = plt.subplots(2, 3, figsize=(9, 6), layout='constrained')
 for column, row in zip(axes.T, sources[brightest], strict=True):

@@ -26,6 +26,7 @@ band = get_band('scanmap', 'blue')
 table = QTable({'snr_min': [*band.snr_thresholds, -np.inf],
                 'radius': band.mask_radii * u.pix})
 table['angle'] = band.mask_radii * band.pixel_scale
+table['angle'].info.format = '.1f'
 table['snr_min', 'radius', 'angle']
 
 # %%

@@ -29,6 +29,8 @@ print(image.data.shape, image.unit, len(catalog))
 
 remover = CompactSourceRemover('scanmap', 'blue')
 background, sources = remover.remove(image, catalog['sky_center'])
+for name in ('snr', 'flux', 'flux_err'):
+    sources[name].info.format = '.4f'
 sources['id', 'snr', 'mask_radius', 'flux', 'flux_err', 'flags'][:5]
 
 # %%
