@@ -206,7 +206,7 @@ def print_table(title, rows):
                                                     / part['sigma']))))
 
 
-def print_ratios(rows, n_draws=400):
+def print_ratios(title, rows, function, n_draws=400):
     """
     Print what changes bring, with errors from resampled maps.
     """
@@ -222,10 +222,10 @@ def print_ratios(rows, n_draws=400):
     parts = [np.flatnonzero(maps == name) for name in dict.fromkeys(maps)]
     names = ''.join(f'{low}-{high:g}'.rjust(14) if np.isfinite(high)
                     else f'>{low}'.rjust(14) for low, high in LEVELS)
-    print(f'\nScatter over that without\n{"change":25s}{names}')
+    print(f'\n{title} over that without\n{"change":25s}{names}')
 
     def ratios(errors, index):
-        one, two = ([robust(error[index][place[index] == i])
+        one, two = ([function(error[index][place[index] == i])
                      for i in range(len(LEVELS))] for error in errors)
         return np.divide(one, two)
 
@@ -305,7 +305,9 @@ def main():
         for kind, mine in groups.items():
             if len(mine):
                 print_table(TITLES[kind], mine)
-        print_ratios(groups['all'])
+        print_ratios('Scatter', groups['all'], robust)
+        print_ratios('Median absolute error (with the bias)', groups['all'],
+                     lambda values: np.nanmedian(np.abs(values)))
         print_outside()
 
 
