@@ -106,6 +106,13 @@ def test_user_stamp():
     assert psf.evaluate(500, 0) == 0
 
 
+def test_repr():
+    assert repr(AnalyticPSF(BLUE.psf)) == f'AnalyticPSF({BLUE.psf!r})'
+    stamp = StampPSF(np.ones((3, 5)), 1.6 * u.arcsec, fraction=0.9)
+    assert repr(stamp) == ('StampPSF(<3x5 image>, pixel_scale=1.6 arcsec, '
+                           'fraction=0.9)')
+
+
 def test_photutils_image_psf():
     truth = make_psf_stamp(BLUE, pixel_scale=0.8 * u.arcsec, shape=(81, 81))
     model = ImagePSF(truth * 4, oversampling=2)
@@ -127,6 +134,8 @@ def test_photutils_image_psf():
      'fraction must lie'),
     (lambda: encircled_energy(BLUE, 6), 'radii must be a Quantity'),
     (lambda: AnalyticPSF(3), 'parameters must be'),
+    (lambda: as_psf(ImagePSF(np.ones((9, 9)), oversampling=(2, 3)),
+                    pixel_scale=1 * u.arcsec), 'psf must have equal'),
 ])
 def test_errors(call, match):
     with pytest.raises((ValueError, TypeError), match=match):

@@ -153,6 +153,19 @@ def test_injection_off_the_map(empty):
     catalog = make_source_catalog(empty, 1, 1 * u.Jy, seed=1)
     catalog['sky_center'] = empty.wcs.pixel_to_world([500.0], [50.0])
     assert np.all(inject_sources(empty, catalog, BLUE).data == 0)
+    # on the other side of the sky there are no pixels at all
+    catalog['sky_center'] = catalog['sky_center'].directional_offset_by(
+        0 * u.deg, 180 * u.deg)
+    assert np.all(inject_sources(empty, catalog, BLUE).data == 0)
+
+
+def test_no_sources_to_inject(empty):
+    catalog = make_source_catalog(empty, 1, 1 * u.Jy, seed=1)[:0]
+    empty.data = np.arange(empty.data.size).reshape(empty.shape)
+    new = inject_sources(empty, catalog, BLUE)
+    assert_array_equal(new.data, empty.data)
+    assert new.data.dtype == float
+    assert new.data is not empty.data
 
 
 def test_injection_errors(empty):

@@ -115,6 +115,32 @@ def test_real_maps():
     assert_array_equal(target[:, 32, 32], np.nanmin(target, axis=(1, 2)))
 
 
+def test_maps_get_the_beam_of_the_band():
+    # white noise: the wider the beam, the closer the neighbours
+    data = np.random.default_rng(1).normal(size=(200, 200))
+    steps = []
+    for band in ('blue', 'red'):
+        wide = get_band('scanmap', band).with_pixel_scale(
+            get_band('scanmap', 'blue').pixel_scale)
+        cutouts = TrainingCutouts(
+            'scanmap', [BackgroundMap(data, fwhm=1.0)], bands=[wide],
+            real_fraction=1, seed=0, **{**SMALL, 'batch_size': 4})
+        target = next(cutouts.epoch(0))['target']
+        steps.append(np.nanstd(np.diff(target)) / np.nanstd(target))
+    assert steps[1] < 0.8 * steps[0]
+    assert steps[0] < 0.8 * np.sqrt(2)
+
+
+def test_nothing_to_save(tmp_path):
+    class Nothing:
+        def epoch(self, number):
+            return iter(())
+
+    with pytest.raises(ValueError, match='cutouts has no batches in epoch 2'):
+        save_cutouts(tmp_path / 'set', Nothing(), epoch=2)
+    assert not (tmp_path / 'set').exists()
+
+
 def test_map_without_room():
     maps = [BackgroundMap(np.full((80, 80), np.nan))]
     with pytest.raises(ValueError, match='maps have no room'):
@@ -185,6 +211,10 @@ def test_saved_cutouts(cutouts, batch, tmp_path):
         save_cutouts(tmp_path / 'set', cutouts)
     with pytest.raises(FileNotFoundError, match='no saved cutouts'):
         SavedCutouts(tmp_path)
+    assert repr(shuffled) == (f"SavedCutouts({str(tmp_path / 'set')!r}, "
+                              f'n_cutouts=48, batch_size=20)')
+    with pytest.raises(ValueError, match='batch_size must be positive'):
+        SavedCutouts(tmp_path / 'set', batch_size=0)
     np.save(tmp_path / 'set' / 'image.npy', np.zeros(3))
     with pytest.raises(ValueError, match='image.npy of shape'):
         SavedCutouts(tmp_path / 'set')

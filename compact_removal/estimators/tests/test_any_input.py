@@ -7,7 +7,8 @@ import astropy.units as u
 import numpy as np
 import pytest
 from astropy.nddata import (CCDData, InverseVariance, NDData,
-                            StdDevUncertainty, VarianceUncertainty)
+                            StdDevUncertainty, UnknownUncertainty,
+                            VarianceUncertainty)
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
@@ -127,6 +128,27 @@ def test_no_numbers(remover, dtype):
                    wcs=make_wcs((20, 20)))
     with pytest.raises((TypeError, ValueError), match='^image must'):
         remover.remove(image, sky(image.wcs, [5], [5]))
+
+
+def test_unit_of_uncertainty(remover):
+    error = np.full(SHAPE, 2e-3)
+    data = make_data(SHAPE, X, Y, FLUX)
+    plain = as_image(data, uncertainty=StdDevUncertainty(error))
+    other = as_image(data, uncertainty=StdDevUncertainty(
+        1e3 * error, unit='mJy/pix'))
+    expected = check_removal(remover, plain, sky(plain.wcs, X, Y))
+    found = check_removal(remover, other, sky(plain.wcs, X, Y))
+    assert_allclose(found.background.uncertainty.array,
+                    expected.background.uncertainty.array, rtol=1e-6)
+    assert_allclose(found.sources['flux_err'], expected.sources['flux_err'],
+                    rtol=1e-6)
+
+
+def test_uncertainty_of_unknown_kind(remover):
+    image = as_image(make_data(SHAPE), uncertainty=UnknownUncertainty(
+        np.ones(SHAPE)))
+    with pytest.raises(TypeError, match='^image must have an uncertainty'):
+        remover.remove(image, sky(image.wcs, X, Y))
 
 
 def test_memory_map(remover, tmp_path):

@@ -112,6 +112,12 @@ def test_lookup_errors(args, error, match):
         get_band(*args)
 
 
+def test_band_without_encircled_energies():
+    bare = replace(get_band('scanmap', 'blue'), eef_radii=(), eef_values=())
+    with pytest.raises(ValueError, match="^eef_radii: band 'blue' has no"):
+        bare.encircled_energy(6 * u.arcsec)
+
+
 def test_band_is_checked_and_frozen():
     blue = get_band('scanmap', 'blue')
     with pytest.raises(FrozenInstanceError):

@@ -21,6 +21,22 @@ from compact_removal.nn import weights as module
 from compact_removal.tests.any_input import make_data, make_wcs, sky
 
 
+def test_weights_that_overflow(tmp_path):
+    # each of them is finite, but what the network computes is not
+    model = nn.build_model('inpainting', width=1, seed=1)
+    with torch.no_grad():
+        for tensor in model.parameters():
+            tensor.fill_(6e4)
+    nn.save_weights(model, tmp_path / 'large.safetensors')
+    remover = CompactSourceRemover('scanmap', 'blue', network='inpainting',
+                                   weights=tmp_path / 'large.safetensors')
+    shape = 60, 60
+    image = CCDData(make_data(shape, [30], [30], [1.0]), unit='Jy/pix',
+                    wcs=make_wcs(shape))
+    with pytest.raises(ValueError, match='^weights: .* are not finite'):
+        remover.remove(image, sky(image.wcs, [30], [30]))
+
+
 @pytest.fixture(scope='module')
 def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp('weights')

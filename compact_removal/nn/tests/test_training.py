@@ -12,7 +12,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 from compact_removal.nn.augment import RandomTransform
-from compact_removal.nn.devices import resolve_device
+from compact_removal.nn.devices import has_bfloat16, resolve_device
 from compact_removal.nn.losses import InpaintingLoss
 from compact_removal.nn.models import make_model
 from compact_removal.nn.training import TrainingDivergedError, train
@@ -221,6 +221,23 @@ def test_diverged_in_validation():
     with pytest.raises(TrainingDivergedError, match='validation after epoch'):
         train(model, Batches(1, 1), Faulty(1, epoch=0, fault=spoil),
               n_epochs=1, loss=fast_loss(flux=1.0), device='cpu')
+
+
+def test_gradient_that_is_not_finite():
+    plain = fast_loss()
+
+    def steep(*args, **kwargs):
+        # itself finite: the slope of the root at zero is not
+        total, terms = plain(*args, **kwargs)
+        return total + (total - total.detach()).clamp(min=0).sqrt(), terms
+
+    with pytest.raises(TrainingDivergedError,
+                       match='step 0: the gradient is not finite .*valid'):
+        run(loss=steep)
+
+
+def test_devices_without_bfloat16():
+    assert not has_bfloat16(torch.device('cuda'))
 
 
 def test_gradient_clipping():
