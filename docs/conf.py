@@ -52,6 +52,14 @@ if 'READTHEDOCS' in os.environ:
 else:
     intersphinx_mapping = {}
 
+# Every name in single backticks must be found. Those of other packages are
+# found by intersphinx only.
+nitpicky = True
+nitpick_ignore_regex = [
+    ('py:.*', r'(astropy|distributed|matplotlib|numpy|pathlib|photutils|'
+              r'torch)\..*'),
+]
+
 html_title = f'{project} {version}'
 html_static_path = ['_static']
 html_theme_options = {}

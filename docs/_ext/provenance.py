@@ -7,6 +7,9 @@ from compact_removal.nn import list_weights, load_weights
 
 __all__ = ['list_provenance']
 
+# Of what the training started from; the whole hash is too wide for a page.
+_START_LENGTH = 36
+
 
 def _list_settings(settings):
     """
@@ -28,7 +31,8 @@ def list_provenance():
     for row in list_weights():
         _, info = load_weights(row['name'])
         rows = {'date': info['date'], 'mode': info['mode'],
-                'seed': info['seed'], 'start': info.get('start'),
+                'seed': info['seed'],
+                'start': info.get('start', '')[:_START_LENGTH],
                 'steps': info['n_steps'],
                 'best epoch': info['validation']['best_epoch'],
                 'loss on validation data': info['validation']['loss']}
@@ -38,7 +42,7 @@ def list_provenance():
         lines += [f'``{row["name"]}``', '', '.. list-table::',
                   '   :widths: 25 75', '']
         for key, value in rows.items():
-            if value not in (None, ''):
+            if value not in ('', {}):
                 lines += [f'   * - {key}', f'     - {value}']
         lines += ['']
     return lines
