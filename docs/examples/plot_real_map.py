@@ -23,6 +23,7 @@ from pathlib import Path
 
 import numpy as np
 from astropy.coordinates import SkyCoord
+from astropy.stats import mad_std
 from astropy.visualization import simple_norm
 from matplotlib import pyplot as plt
 
@@ -37,18 +38,18 @@ star = next((data / 'pacs').glob('hpacs_25HPPJSMAPB_blue*'), None)
 print('maps found:', helix.exists(), star is not None)
 
 # %%
-# Three compact sources in the Helix nebula at 70 um, and 65 arcsec around
-# each: the map, the background, and what was removed, all with one
-# stretch. In the background, the emission goes on below the sources, with
-# the noise that can be seen there. A weak neighbour of source 3 was not in
-# the list, and stays.
+# Three compact sources in the Helix nebula at 70 um, with zooms of 41
+# pixels (66 arcsec): the map, the background, and what was removed, all
+# with one stretch. In the background, the emission goes on below the
+# sources, with the noise that can be seen there. A weak neighbour of
+# source 3 was not in the list, and stays.
 
+remover = CompactSourceRemover('scanmap', 'blue', recenter=True)
 still = docs / '_static' / 'gallery_helix.png'
 if helix.exists():
     image = read_pacs_map(helix).convert_unit_to('mJy / pix')
     positions = SkyCoord([337.4020, 337.4237, 337.3960],
                          [-20.7856, -20.8389, -20.8210], unit='deg')
-    remover = CompactSourceRemover('scanmap', 'blue', recenter=True)
     background, sources = remover.remove(image, positions)
     for row in sources:
         print(f'{row["sky_center"].to_string("hmsdms", precision=1)}  '
@@ -73,8 +74,7 @@ if helix.exists():
         for j, (title, values) in enumerate(zip(titles, panels,
                                                 strict=True)):
             zoom = fig.add_subplot(grid[i, j + 1])
-            zoom.imshow(values[cut], norm=norm, cmap='inferno',
-                        origin='lower')
+            zoom.imshow(values[cut], norm=norm, cmap='inferno', origin='lower')
             zoom.add_patch(plt.Circle((20, 20), row['mask_radius'],
                                       fill=False, color='white',
                                       linestyle=':'))
@@ -92,31 +92,29 @@ plt.show()
 
 # %%
 # Gamma Draconis is a standard star, here in panels of 91 pixels (146
-# arcsec); its flux in Table 5 of the paper is 3.283 Jy. Its PSF has three lobes and wide wings. The background is shown
-# with the stretch of the map, and with one of five standard deviations of
-# the sky (robust). There the hole can be seen: the noise below a star as
-# bright as this cannot be told from the star, so that the background is
-# smooth.
+# arcsec); its flux in Table 5 of the paper is 3.283 Jy. Its PSF has three
+# lobes and wide wings. The background is shown with the stretch of the
+# map, and with one of five standard deviations of the sky (robust). There
+# the hole can be seen: the noise below a star as bright as this cannot be
+# told from the star, so that the background is smooth.
 
 still = docs / '_static' / 'gallery_gamma_dra.png'
 if star is not None:
     image = read_pacs_map(star).convert_unit_to('mJy / pix')
-    position = SkyCoord([269.15154], [51.48889], unit='deg')
-    remover = CompactSourceRemover('scanmap', 'blue')
-    background, sources = remover.remove(image, position)
-    row = sources[0]
+    remover.set_params(recenter=False)
+    background, (row,) = remover.remove(
+        image, SkyCoord([269.15154], [51.48889], unit='deg'))
     print(f'flux {row["flux"]:.0f} +- {row["flux_err"]:.0f}, '
           f'over that of the paper {row["flux"].value / 3283:.3f}')
     x, y = round(row['x_center']), round(row['y_center'])
     cut = np.s_[y - 45:y + 46, x - 45:x + 46]
     sky = background.data[cut]
-    middle = np.median(sky)
-    rms = 1.4826 * np.median(np.abs(sky - middle))
+    middle, rms = np.median(sky), mad_std(sky)
     wide = simple_norm(sky, 'asinh', asinh_a=1e-3, vmin=middle - 3 * rms,
                        vmax=image.data[cut].max())
     narrow = simple_norm(sky, vmin=middle - 5 * rms,
                          vmax=middle + 5 * rms)
-    fig, axes = plt.subplots(1, 3, figsize=(12, 4.8), layout='constrained')
+    fig, axes = plt.subplots(1, 3, figsize=(12, 5.4), layout='constrained')
     panels = (('Map', image, wide, 'inferno'),
               ('Background', background, wide, 'inferno'),
               ('Background, stretched', background, narrow, 'RdBu_r'))
@@ -126,12 +124,12 @@ if star is not None:
         ax.set(title=title, xticks=[], yticks=[])
         bar = fig.colorbar(shown, ax=ax, label='mJy / pix',
                            orientation='horizontal', aspect=30)
-        if norm is wide:
-            bar.set_ticks([0, 1, 10, 100], labels=['0', '1', '10', '100'])
+        bar.set_ticks([0, 1, 10, 100] if norm is wide
+                      else [-1, -0.5, 0, 0.5])
     if 'save' in sys.argv:
         fig.savefig(still, dpi=100)
 else:
-    fig = plt.figure(figsize=(12, 4.8))
+    fig = plt.figure(figsize=(12, 5.4))
     plt.axes((0, 0, 1, 1), frameon=False, xticks=[], yticks=[])
     plt.imshow(plt.imread(still))
 plt.show()
