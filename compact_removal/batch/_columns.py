@@ -12,7 +12,7 @@ from astropy.table import Column, QTable, Table
 from astropy.units import UnitsWarning
 from astropy.utils.exceptions import AstropyUserWarning
 
-from compact_removal.estimators._positions import _COLUMNS
+from compact_removal.estimators._positions import position_columns
 from compact_removal.utils.text import one_line
 
 _SUFFIX = '_catalog'
@@ -44,7 +44,7 @@ def join_catalog(sources, catalog, rows=None):
         What an ECSV file cannot hold is text, and a warning tells it.
     """
     joined = sources.copy()
-    columns = _list_columns(catalog)
+    columns = list_columns(catalog)
     if rows is not None:
         columns = {name: column[rows] for name, column in columns.items()}
     taken = set(sources.colnames)
@@ -62,33 +62,28 @@ def join_catalog(sources, catalog, rows=None):
     return joined
 
 
-def _list_columns(catalog):
+def list_columns(catalog):
     """
     The columns of a catalogue that are not the positions, by name.
+
+    Parameters
+    ----------
+    catalog : Table, list of regions or SkyCoord
+        See `join_catalog`.
+
+    Returns
+    -------
+    columns : dict
+        The columns by name.
     """
     if isinstance(catalog, SkyCoord):
         return {}
     if isinstance(catalog, Table):
-        used = _position_columns(catalog)
+        used, _ = position_columns(catalog)
         return {name: catalog[name] for name in catalog.colnames
                 if name not in used}
     labels = [str(region.meta.get('text', '')) for region in catalog]
     return {'label': Column(labels, dtype=str)} if any(labels) else {}
-
-
-def _position_columns(table):
-    """
-    Names of the columns that an estimator takes as positions.
-    """
-    found = [name for name in table.colnames
-             if isinstance(table[name], SkyCoord)]
-    if found:
-        return ['sky_center'] if 'sky_center' in found else found[:1]
-    names = [name.lower() for name in table.colnames]
-    for *pair, _ in _COLUMNS:
-        if set(pair) <= set(names):
-            return [table.colnames[names.index(name)] for name in pair]
-    return []
 
 
 def _as_writable(column, name):

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from astropy.table import QTable
 
+from compact_removal.batch._columns import list_columns
 from compact_removal.batch._files import (map_stem, read_catalog,
                                           read_record, write_record)
 from compact_removal.batch._job import Job
@@ -85,8 +86,12 @@ def make_plan(maps, catalogs, remover, output_dir, *, overwrite):
     _check_outputs(maps, catalogs if common is None else [common], folder)
     names = [entry if isinstance(entry, str) else None for entry in
              (catalogs if common is None else [common] * len(maps))]
+    carried = {}
     if isinstance(common, str):
-        common = read_positions(read_catalog(common))
+        table = read_catalog(common)
+        if list_columns(table):
+            carried['columns'] = compute_sha256(common)
+        common = read_positions(table)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except FileExistsError as error:
@@ -106,7 +111,7 @@ def make_plan(maps, catalogs, remover, output_dir, *, overwrite):
     for path, catalog, name in zip(maps, catalogs, names, strict=True):
         settings = hash_settings({
             'remover': description, 'common': common is not None,
-            'catalog': _hash_catalog(catalog, hashes)})
+            'catalog': _hash_catalog(catalog, hashes), **carried})
         stem = folder / map_stem(path)
         jobs.append(Job(
             map=str(path), catalog=catalog, catalog_name=name,

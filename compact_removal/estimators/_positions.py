@@ -96,9 +96,26 @@ def _flat_positions(coordinates):
     return flat
 
 
-def _table_positions(table):
+def position_columns(table):
     """
-    Positions from a SkyCoord column, or from longitude and latitude.
+    The columns of a table that hold the positions.
+
+    Parameters
+    ----------
+    table : `~astropy.table.Table`
+        A catalogue.
+
+    Returns
+    -------
+    names : list of str
+        One column of sky coordinates, or two of longitude and latitude.
+    frame : str or None
+        The frame of longitude and latitude.
+
+    Raises
+    ------
+    ValueError
+        If there are none, or more than one could be meant.
     """
     found = [name for name in table.colnames
              if isinstance(table[name], SkyCoord)]
@@ -109,7 +126,7 @@ def _table_positions(table):
                f'sky_center, got {", ".join(found)}')
         raise ValueError(msg)
     if found:
-        return _flat_positions(table[found[0]])
+        return found, None
     names = [name.lower() for name in table.colnames]
     for *pair, frame in _COLUMNS:
         if not set(pair) <= set(names):
@@ -119,16 +136,26 @@ def _table_positions(table):
                    f'{pair[1]} in whatever case, got the columns '
                    f'{table.colnames}')
             raise ValueError(msg)
-        lon, lat = (table.colnames[names.index(name)] for name in pair)
-        hours = u.deg if frame == 'galactic' else u.hourangle
-        return SkyCoord(_read_angles(table[lon], lon, 360 * u.deg, hours),
-                        _read_angles(table[lat], lat, 90 * u.deg, u.deg),
-                        frame=frame)
+        return [table.colnames[names.index(name)] for name in pair], frame
     pairs = ', '.join('/'.join(pair) for *pair, _ in _COLUMNS)
     msg = ('positions must have a SkyCoord column or a pair of columns of '
            f'longitude and latitude ({pairs}, in whatever case), got the '
            f'columns {table.colnames}')
     raise ValueError(msg)
+
+
+def _table_positions(table):
+    """
+    Positions from a SkyCoord column, or from longitude and latitude.
+    """
+    names, frame = position_columns(table)
+    if frame is None:
+        return _flat_positions(table[names[0]])
+    lon, lat = names
+    hours = u.deg if frame == 'galactic' else u.hourangle
+    return SkyCoord(_read_angles(table[lon], lon, 360 * u.deg, hours),
+                    _read_angles(table[lat], lat, 90 * u.deg, u.deg),
+                    frame=frame)
 
 
 def _read_angles(column, name, limit, string_unit):

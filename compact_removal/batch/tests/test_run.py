@@ -151,6 +151,12 @@ def test_common_catalog(maps, common, tmp_path):
     Table({'ra': common.ra.deg, 'dec': common.dec.deg}).write(path)
     again = run(maps, path, tmp_path / 'out')
     assert list(again['status']) == ['resumed', 'resumed']
+    # With names they are not: the tables hold the names.
+    Table({'ra': common.ra.deg, 'dec': common.dec.deg,
+           'name': [f'S{i}' for i in range(len(common))]}).write(
+               path, overwrite=True)
+    with pytest.raises(FileExistsError, match='other settings'):
+        run(maps, path, tmp_path / 'out')
 
 
 def test_history(maps, catalogs, common, tmp_path):

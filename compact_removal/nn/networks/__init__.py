@@ -45,6 +45,7 @@ def get_network_class(name):
     'PartialConvUNet'
     """
     if not isinstance(name, str) or name not in NETWORKS:
-        msg = f'network must be one of {sorted(NETWORKS)}, got {name!r}'
+        msg = (f'network must be one of {", ".join(sorted(NETWORKS))}, got '
+               f'{name!r}')
         raise ValueError(msg)
     return NETWORKS[name]
