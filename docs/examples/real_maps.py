@@ -1,7 +1,7 @@
 # Licensed under a 3-clause BSD style license - see licenses/LICENSE.rst
 """
-Real PACS maps
-==============
+Fluxes of gamma Draconis
+========================
 
 Removes gamma Draconis from scan maps at 70, 100 and 160 um and compares
 its flux with Table 5 of the paper, then removes two sources from the
