@@ -7,7 +7,7 @@ import inspect
 
 import numpy as np
 
-__all__ = ['BaseEstimator', 'NotFittedError', 'to_plain']
+__all__ = ['BaseEstimator', 'NotFittedError']
 
 
 class NotFittedError(ValueError, AttributeError):
@@ -116,40 +116,18 @@ class BaseEstimator:
                 shown.append(text if required else f'{name}={text}')
         return f'{type(self).__name__}({", ".join(shown)})'
 
-
-def to_plain(params):
-    """
-    Turn values of parameters into those that JSON can hold.
-
-    Parameters
-    ----------
-    params : dict
-        Values by name.
-
-    Returns
-    -------
-    plain : dict
-        The same with Python's numbers in place of NumPy's.
-
-    Raises
-    ------
-    ValueError
-        If a value is an object that a file cannot hold.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from compact_removal.estimators.base import to_plain
-    >>> to_plain({'seed': np.int64(3), 'weights': None})
-    {'seed': 3, 'weights': None}
-    """
-    plain = {}
-    for name, value in params.items():
-        if isinstance(value, np.generic):
-            value = value.item()
-        if not isinstance(value, (str, int, float, list, type(None))):
-            msg = (f'{name} must be a string, a number or None for saving, '
-                   f'got {value!r}')
-            raise ValueError(msg)
-        plain[name] = value
-    return plain
+    @staticmethod
+    def _to_plain(params):
+        """
+        Check that JSON can hold parameters, those of NumPy as Python's.
+        """
+        plain = {}
+        for name, value in params.items():
+            if isinstance(value, np.generic):
+                value = value.item()
+            if not isinstance(value, (str, int, float, list, type(None))):
+                msg = (f'{name} must be a string, a number or None for '
+                       f'saving, got {value!r}')
+                raise ValueError(msg)
+            plain[name] = value
+        return plain

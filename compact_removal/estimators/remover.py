@@ -23,8 +23,7 @@ from compact_removal.estimators._inputs import (check_apertures, read_image,
 from compact_removal.estimators._measure import measure
 from compact_removal.estimators._positions import read_positions
 from compact_removal.estimators._results import make_ccd, make_table
-from compact_removal.estimators.base import (BaseEstimator, NotFittedError,
-                                             to_plain)
+from compact_removal.estimators.base import BaseEstimator, NotFittedError
 from compact_removal.estimators.calibration import calibration
 from compact_removal.instruments import Band, ObservingMode, get_band
 from compact_removal.utils.files import check_overwrite
@@ -440,7 +439,7 @@ class CompactSourceRemover(BaseEstimator):
         if self.apertures is not None:
             params['apertures'] = check_apertures(self.apertures,
                                                    band).value.tolist()
-        return to_plain(params)
+        return self._to_plain(params)
 
     @staticmethod
     def _cutout_size(limits, radius, taper):
