@@ -11,6 +11,8 @@ Archive in a folder::
     python docs/examples/real_maps.py ../shared/data/pacs docs/_static
 """
 
+# sphinx_gallery_thumbnail_path = '_static/gamma_dra.png'
+
 import argparse
 from pathlib import Path
 

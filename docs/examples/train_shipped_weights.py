@@ -15,6 +15,8 @@ was stopped continues from its checkpoint in the output folder. On two CPU
 cores the first takes more than an hour, the second less.
 """
 
+# sphinx_gallery_thumbnail_path = '_static/psf_residuals.png'
+
 import argparse
 import datetime
 import json
