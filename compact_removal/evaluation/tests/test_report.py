@@ -102,8 +102,8 @@ def test_command(tmp_path, capsys):
 
 
 @pytest.mark.parametrize(('args', 'expected'), [
-    ([], '--mode is needed'),
-    (['--mode', 'scanmap'], '--band is needed'),
+    ([], '--mode must be given'),
+    (['--mode', 'scanmap'], '--band must be given'),
     (['--catalog', 'a.csv'], '--catalog must name one file per MAP'),
     (['--seed', '-1'], '--seed must not be negative'),
     (['none.fits'], 'there is no file none.fits'),
