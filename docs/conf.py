@@ -64,6 +64,8 @@ html_title = f'{project} {version}'
 html_static_path = ['_static']
 html_theme_options = {}
 suppress_warnings = ['config.cache']
+# Fields of dataclasses have no values worth showing.
+autodoc_default_options = {'no-value': True}
 
 sphinx_gallery_conf = {
     'examples_dirs': 'examples',
@@ -83,18 +85,25 @@ sphinx_gallery_conf = {
 }
 
 
+def list_flags(definitions):
+    """
+    Make the lines of a table of flags.
+    """
+    lines = ['.. list-table::', '   :header-rows: 1', '',
+             '   * - Bit', '     - Name', '     - Meaning']
+    for flag in definitions:
+        lines += [f'   * - {flag.value}', f'     - ``{flag.name}``',
+                  f'     - {flag.description}']
+    return lines
+
+
 def write_included_tables(folder):
     """
     Write the tables that pages include: they come from the package.
     """
-    from compact_removal.estimators import SOURCE_FLAGS
+    from compact_removal.estimators import PIXEL_FLAGS, SOURCE_FLAGS
     from compact_removal.nn import list_weights
 
-    flags = ['.. list-table::', '   :header-rows: 1', '',
-             '   * - Bit', '     - Name', '     - Meaning']
-    for flag in SOURCE_FLAGS:
-        flags += [f'   * - {flag.value}', f'     - ``{flag.name}``',
-                  f'     - {flag.description}']
     weights = []
     for row in list_weights():
         weights += [f'``{row["name"]}``']
@@ -102,7 +111,9 @@ def write_included_tables(folder):
                     if key != 'name']
         weights += ['']
     folder.mkdir(exist_ok=True)
-    for name, lines in (('flags', flags), ('weights', weights),
+    for name, lines in (('flags', list_flags(SOURCE_FLAGS)),
+                        ('pixel_flags', list_flags(PIXEL_FLAGS)),
+                        ('weights', weights),
                         ('modules', list_modules()),
                         ('provenance', list_provenance())):
         text = '\n'.join(lines) + '\n'
@@ -130,3 +141,19 @@ def write_command_line(folder):
 write_included_tables(HERE / 'generated')
 draw_modules(HERE / 'generated' / 'modules.svg')
 write_command_line(HERE / 'generated')
+
+
+def drop_field_numbers(app, what, name, obj, options, lines):
+    """
+    Drop what Python says of the fields of named tuples.
+    """
+    del app, what, name, obj, options
+    if ' '.join(lines).strip().startswith('Alias for field number'):
+        lines[:] = ['']
+
+
+def setup(app):
+    """
+    Connect what this file adds to Sphinx.
+    """
+    app.connect('autodoc-process-docstring', drop_field_numbers)
