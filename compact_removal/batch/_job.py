@@ -239,27 +239,26 @@ def _read_given(job, positions):
         return positions
     try:
         status = Path(job.catalog_name).stat()
-        catalog, digest = _read_columns(
-            job.catalog_name, status.st_size, status.st_mtime_ns)
-        reason = ('' if digest == hash_positions(positions)
-                  else 'its positions have changed')
+        return _read_columns(job.catalog_name, job.catalog, status.st_size,
+                             status.st_mtime_ns)
     except (OSError, TypeError, ValueError) as error:
-        reason = str(error)
-    if not reason:
-        return catalog
-    warnings.warn(f'catalog: no columns of {job.catalog_name} are in the '
-                  f'table: {reason}', AstropyUserWarning, stacklevel=2)
-    return positions
+        warnings.warn(f'catalog: no columns of {job.catalog_name} are in the '
+                      f'table: {error}', AstropyUserWarning, stacklevel=2)
+        return positions
 
 
 @lru_cache(maxsize=1)
-def _read_columns(path, size, mtime_ns):
+def _read_columns(path, common, size, mtime_ns):
     """
-    A catalogue in a state of its file, and the hash of its positions.
+    A catalogue in a state of its file, if it has the common positions.
     """
     del size, mtime_ns
     catalog = read_catalog(path)
-    return catalog, hash_positions(read_positions(catalog))
+    if (hash_positions(read_positions(catalog))
+            != hash_positions(_read_common(common)[0])):
+        msg = 'its positions have changed'
+        raise ValueError(msg)
+    return catalog
 
 
 def _unit_vectors(coordinates):
