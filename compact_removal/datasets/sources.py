@@ -11,7 +11,8 @@ from astropy.table import QTable
 
 from compact_removal.datasets._stamps import make_fast_stamp
 from compact_removal.psf import as_psf
-from compact_removal.utils.maps import pixel_area, pixel_scale, valid_pixels
+from compact_removal.utils.maps import (beam_area, pixel_area, pixel_scale,
+                                        valid_pixels)
 
 __all__ = ['FLUX_LEVELS', 'flux_levels_between', 'inject_sources',
            'make_simulations', 'make_source_catalog',
@@ -160,8 +161,12 @@ def _flux_per_pixel(ccd):
         return (flux / u.pix).to_value(ccd.unit)
     if ccd.unit.is_equivalent(u.mJy / u.arcsec ** 2):
         return (flux / pixel_area(ccd.wcs)).to_value(ccd.unit)
-    msg = ('ccd must have a unit of flux per pixel (Jy/pixel, mJy/pixel) or '
-           f'per solid angle (MJy/sr, mJy/arcsec2), got {ccd.unit}')
+    if ccd.unit.is_equivalent(u.mJy / u.beam):
+        beams = beam_area('ccd', ccd) / pixel_area(ccd.wcs)
+        return (beams * flux / u.beam).to_value(ccd.unit)
+    msg = ('ccd must have a unit of flux per pixel (Jy/pixel, mJy/pixel), '
+           'per solid angle (MJy/sr, mJy/arcsec2) or per beam (Jy/beam), got '
+           f'{ccd.unit}')
     raise ValueError(msg)
 
 
@@ -231,8 +236,9 @@ def inject_sources(ccd, catalog, band, *, position_angle=None,
     ----------
     ccd : `~astropy.nddata.CCDData`
         The map, with a celestial WCS and a unit of flux per pixel
-        (Jy/pixel, mJy/pixel) or per solid angle (MJy/sr, mJy/arcsec2).
-        It is not changed.
+        (Jy/pixel, mJy/pixel), per solid angle (MJy/sr, mJy/arcsec2) or
+        per beam (Jy/beam, with ``BMAJ`` and ``BMIN`` in degrees in
+        ``meta``). It is not changed.
     catalog : `~astropy.table.QTable`
         Columns ``sky_center`` and ``flux``.
     band : `~compact_removal.instruments.Band` or PSF object

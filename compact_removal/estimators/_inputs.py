@@ -13,8 +13,8 @@ from astropy.utils.exceptions import AstropyUserWarning
 
 from compact_removal.cutouts import drop_unusable
 from compact_removal.psf import fwhm_in_pixels
-from compact_removal.utils.maps import (check_square_pixels, pixel_area,
-                                        pixel_scale)
+from compact_removal.utils.maps import (beam_area, check_square_pixels,
+                                        pixel_area, pixel_scale)
 
 _UNIT_TEXT = ('a flux per pixel (Jy/pixel, mJy/pixel), per solid angle '
               '(MJy/sr, mJy/arcsec2) or per beam (Jy/beam with BMAJ and '
@@ -191,7 +191,7 @@ def _flux_conversion(image, area):
             if unit.is_equivalent(flux / u.sr):
                 return _per_solid_angle(unit, area, flux)
             if unit.is_equivalent(flux / u.beam):
-                beam = _beam_area(image)
+                beam = beam_area('image', image)
                 return float(area / beam), unit * u.beam
     msg = f'image must have as unit {_UNIT_TEXT}, got {unit}'
     raise ValueError(msg)
@@ -206,21 +206,6 @@ def _per_solid_angle(unit, area, flux):
     if (unit * u.arcsec ** 2) == u.mJy or (unit * u.sr) == u.mJy:
         return factor * flux.to(u.mJy), u.mJy
     return factor, flux
-
-
-def _beam_area(image):
-    """
-    Solid angle of a Gaussian beam from the header.
-    """
-    try:
-        major, minor = (float(image.meta[key]) for key in ('BMAJ', 'BMIN'))
-    except (KeyError, TypeError, ValueError):
-        major = minor = np.nan
-    if not (0 < major < np.inf and 0 < minor < np.inf):
-        msg = ('image must have BMAJ and BMIN (degrees) in its header '
-               f'when its unit is {image.unit}')
-        raise ValueError(msg)
-    return (np.pi / (4 * np.log(2)) * major * minor) * u.deg ** 2
 
 
 def warn_of_band(image, band):

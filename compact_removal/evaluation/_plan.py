@@ -145,7 +145,7 @@ def _peak(ccd, psf):
     Peak, in the unit of the map, of a source of 1 mJy.
     """
     y, x = (n // 2 for n in ccd.shape)
-    middle = CCDData(np.zeros((5, 5)), unit=ccd.unit,
+    middle = CCDData(np.zeros((5, 5)), unit=ccd.unit, meta=ccd.meta,
                      wcs=ccd.wcs.celestial[y - 2:y + 3, x - 2:x + 3])
     catalog = QTable({'sky_center': middle.wcs.pixel_to_world(
         [2], [2]), 'flux': [1.0] * u.mJy})

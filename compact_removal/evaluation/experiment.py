@@ -119,7 +119,7 @@ def evaluate_remover(remover, backgrounds=None, *, n_sources=50,
     backgrounds : list or dict of `~astropy.nddata.CCDData`, optional
         Maps with few real sources, by name or not. Default: six
         simulated ones, see `~compact_removal.datasets.make_test_fields`.
-        They must have a unit of flux per pixel or solid angle.
+        They must have a unit of flux per pixel, solid angle or beam.
     n_sources : int, optional
         Sources per level and map. There are fewer where their
         apertures have no room side by side, or, a fifth at a time,

@@ -7,8 +7,8 @@ import astropy.units as u
 import numpy as np
 from astropy.wcs.utils import proj_plane_pixel_area
 
-__all__ = ['check_square_pixels', 'on_map', 'pixel_area', 'pixel_scale',
-           'valid_pixels']
+__all__ = ['beam_area', 'check_square_pixels', 'on_map', 'pixel_area',
+           'pixel_scale', 'valid_pixels']
 
 # Largest ratio of the axes of a pixel on the sky.
 _MAX_AXIS_RATIO = 1.05
@@ -174,3 +174,35 @@ def valid_pixels(data, mask=None):
     if mask is not None:
         valid &= ~np.broadcast_to(np.asarray(mask, dtype=bool), valid.shape)
     return valid
+
+
+def beam_area(name, image):
+    """
+    Solid angle of a Gaussian beam from the header.
+
+    Parameters
+    ----------
+    name : str
+        What messages call the map.
+    image : `~astropy.nddata.NDData`
+        The map, with ``BMAJ`` and ``BMIN`` (degrees) in ``meta``.
+
+    Returns
+    -------
+    area : `~astropy.units.Quantity`
+        The solid angle.
+
+    Raises
+    ------
+    ValueError
+        If the header does not tell the beam.
+    """
+    try:
+        major, minor = (float(image.meta[key]) for key in ('BMAJ', 'BMIN'))
+    except (KeyError, TypeError, ValueError):
+        major = minor = np.nan
+    if not (0 < major < np.inf and 0 < minor < np.inf):
+        msg = (f'{name} must have BMAJ and BMIN (degrees) in its header '
+               f'when its unit is {image.unit}')
+        raise ValueError(msg)
+    return (np.pi / (4 * np.log(2)) * major * minor) * u.deg ** 2

@@ -93,10 +93,13 @@ def test_catalog(empty):
 
 
 @pytest.mark.parametrize('unit', ['Jy/pixel', 'mJy/pixel', 'MJy/sr',
-                                  'mJy/arcsec2'])
+                                  'mJy/arcsec2', 'Jy/beam'])
 def test_injected_flux(empty, unit):
     area = (1.6 * u.arcsec) ** 2
     ccd = CCDData(np.zeros(empty.shape), unit=unit, wcs=empty.wcs)
+    if unit == 'Jy/beam':
+        ccd.meta.update(BMAJ=8 / 3600, BMIN=6 / 3600)
+        area /= np.pi / (4 * np.log(2)) * 48 * u.arcsec ** 2 / u.beam
     catalog = make_source_catalog(ccd, 1, 300 * u.mJy, border=40, seed=2)
     new = inject_sources(ccd, catalog, BLUE, position_angle=20 * u.deg)
     assert np.all(ccd.data == 0)
@@ -176,6 +179,9 @@ def test_injection_errors(empty):
         inject_sources(CCDData(empty.data, unit='Jy/pixel'), catalog, BLUE)
     with pytest.raises(ValueError, match='ccd must have a unit of flux'):
         inject_sources(CCDData(empty.data, unit='K', wcs=empty.wcs),
+                       catalog, BLUE)
+    with pytest.raises(ValueError, match='ccd must have BMAJ and BMIN'):
+        inject_sources(CCDData(empty.data, unit='Jy/beam', wcs=empty.wcs),
                        catalog, BLUE)
     with pytest.raises(ValueError, match='catalog must have the columns'):
         inject_sources(empty, catalog['id', 'flux'], BLUE)

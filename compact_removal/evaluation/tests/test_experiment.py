@@ -274,3 +274,18 @@ def test_many_sources_and_far_catalogs(field):
                                       n_sources=10 ** 6, seed=1,
                                       flux_levels=[900] * u.mJy)
     assert 50 < evaluation.summary['n_sources'][0] < 500
+
+
+def test_units(field):
+    remover = CompactSourceRemover('scanmap', 'blue', network='inpainting')
+    area = 1.6 ** 2 * u.arcsec ** 2 / u.pix
+    beam = np.pi / (4 * np.log(2)) * 36 * u.arcsec ** 2 / u.beam
+    images = [field, CCDData(
+        (field.data * field.unit / area * beam).to('Jy/beam'), wcs=field.wcs,
+        meta={'BMAJ': 6 / 3600, 'BMIN': 6 / 3600})]
+    first, second = (evaluate_remover(
+        remover, image, n_sources=3, flux_levels=2, seed=1).summary
+        for image in images)
+    for name in ('flux_min', 'flux_max', 'median_ratio', 'annulus_iqr',
+                 'hole_error'):
+        assert_allclose(first[name], second[name], rtol=2e-3, err_msg=name)
