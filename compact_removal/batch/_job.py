@@ -15,7 +15,7 @@ import numpy as np
 from astropy.table import QTable
 from astropy.utils.exceptions import AstropyUserWarning
 
-from compact_removal.batch._columns import join_catalog
+from compact_removal.estimators.catalogs import join_catalog
 from compact_removal.batch._files import (describe_removal, read_catalog,
                                           write_record, write_result)
 from compact_removal.batch._settings import hash_positions, map_fingerprint

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from astropy.table import QTable
 
-from compact_removal.batch._columns import list_columns
+from compact_removal.estimators.catalogs import list_columns
 from compact_removal.batch._files import (map_stem, read_catalog,
                                           read_record, write_record)
 from compact_removal.batch._job import Job

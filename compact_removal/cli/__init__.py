@@ -124,7 +124,9 @@ def main(argv=None):
     >>> main(['info'])  # doctest: +ELLIPSIS
     compact-removal ...
     """
-    args = _make_parser().parse_args(argv)
+    args, unknown = _make_parser().parse_known_args(argv)
+    if unknown:
+        args.parser.error(f'unrecognized arguments: {" ".join(unknown)}')
     with warnings.catch_warnings():
         warnings.showwarning = _print_warning
         try:

@@ -46,7 +46,7 @@ def add_command(commands, name, function, text, epilog, *, some_fail=False):
         name, help=text, description=f'{text}.',
         epilog=f'{epilog}\n{status}', allow_abbrev=False,
         formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.set_defaults(function=function)
+    parser.set_defaults(function=function, parser=parser)
     return parser
 
 
@@ -202,12 +202,13 @@ def save_figure(figure, path):
     plt.close(figure)
 
 
-def print_sources(sources, unit, path):
+def print_sources(sources, unit, path, names=None):
     """
     Print the fluxes, beside the injected ones if there are any.
 
     Of many rows the first are printed, sources on the map before those
-    off it; ``path`` is the file that has all.
+    off it; ``path`` is the file that has all. ``names`` is a column of
+    strings to be printed beside the numbers.
     """
     import numpy as np
     from astropy.table import Table
@@ -223,6 +224,8 @@ def print_sources(sources, unit, path):
     sources = sources[shown]
     table = Table()
     table['id'] = sources['id']
+    if names is not None:
+        table[names.info.name] = names[shown]
     center = sources['sky_center'].icrs
     table['ra'] = [f'{value:.5f}' for value in center.ra.deg]
     table['dec'] = [f'{value:.5f}' for value in center.dec.deg]

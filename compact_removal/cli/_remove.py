@@ -3,6 +3,7 @@
 ``compact-removal remove``.
 """
 
+import os
 import sys
 from pathlib import Path
 
@@ -35,10 +36,10 @@ def add_remove(commands):
                         help='FITS file with the map')
     parser.add_argument('catalog', metavar='CATALOG', type=Path,
                         help='positions (.ecsv, .csv, .fits or .reg)')
-    parser.add_argument('--output', metavar='PREFIX', type=Path,
-                        help='folder and beginning of the names of the '
-                             'output files (default: the name of MAP, in '
-                             'this folder)')
+    parser.add_argument('--output', metavar='PREFIX',
+                        help='beginning of the paths of the output files, or '
+                             'a folder (default: the name of MAP, in this '
+                             'folder)')
     parser.add_argument('--recenter', action='store_true',
                         help='move positions to the centroids first')
     parser.add_argument('--plot', action='store_true',
@@ -46,17 +47,28 @@ def add_remove(commands):
     add_remover_options(parser)
 
 
+def _find_prefix(args):
+    """
+    The beginning of the paths of the output files.
+    """
+    from compact_removal.batch._files import map_stem
+
+    stem = map_stem(args.map)
+    if args.output is None:
+        return stem
+    if args.output.endswith(('/', os.sep)) or Path(args.output).is_dir():
+        return Path(args.output) / stem
+    return args.output
+
+
 def _run_remove(args):
     """
     Remove sources from the user's map.
     """
-    from compact_removal.batch._columns import join_catalog
-    from compact_removal.batch._files import (describe_removal, map_stem,
-                                              write_result)
+    from compact_removal.estimators.catalogs import join_catalog
+    from compact_removal.batch._files import describe_removal, write_result
 
-    prefix = args.output
-    if prefix is None:
-        prefix = map_stem(args.map)
+    prefix = _find_prefix(args)
     paths = {'background': Path(f'{prefix}_background.fits'),
              'sources': Path(f'{prefix}_sources.ecsv')}
     if args.plot:
@@ -75,6 +87,17 @@ def _run_remove(args):
     if args.plot:
         write_picture(image, result, paths['picture'])
     print_sources(result.sources, result.sources['flux'].unit,
-                  paths['sources'])
+                  paths['sources'], names=_find_names(written.sources))
     print()
     print_paths(paths)
+
+
+def _find_names(sources):
+    """
+    The first column of the catalogue that holds strings; None if none does.
+    """
+    own = sources.colnames.index('flags') + 1
+    columns = [sources[name] for name in sources.colnames[own:]]
+    return next((column for column in columns if column.ndim == 1
+                 and column.info.dtype.kind == 'U'),
+                None)

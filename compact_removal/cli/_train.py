@@ -93,7 +93,8 @@ def _run_train(args):
     checkpoint = Path(f'{paths["network"]}.checkpoint')
     settings = _describe(args, band, training)
     paths['network'].parent.mkdir(parents=True, exist_ok=True)
-    _prepare(checkpoint, settings, overwrite=args.overwrite)
+    if _prepare(checkpoint, settings, overwrite=args.overwrite):
+        print(f'resuming the training of {checkpoint}', file=sys.stderr)
     try:
         _fit(remover, maps or None, checkpoint, catalogs=catalogs or None,
              validation=validation or None, training=training)
@@ -186,6 +187,8 @@ def _settings_path(checkpoint):
 def _prepare(checkpoint, settings, *, overwrite):
     """
     Keep the checkpoint of the same training, and no other.
+
+    Returns whether there is one.
     """
     from compact_removal.batch._files import read_record, write_record
     from compact_removal.utils.files import is_temporary
@@ -199,7 +202,7 @@ def _prepare(checkpoint, settings, *, overwrite):
     if checkpoint.exists():
         found = read_record(path)
         if found == settings:
-            return
+            return True
         if not overwrite:
             names = [name for name in settings
                      if settings[name] != found.get(name)]
@@ -209,6 +212,7 @@ def _prepare(checkpoint, settings, *, overwrite):
             raise FileExistsError(msg)
         checkpoint.unlink()
     write_record(path, settings)
+    return False
 
 
 def _fit(remover, maps, checkpoint, *, training, **kwargs):

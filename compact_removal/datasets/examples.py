@@ -186,6 +186,7 @@ def _as_map(data, band, noise, title):
         wcs=_make_wcs(data.shape, band.pixel_scale),
         uncertainty=StdDevUncertainty(np.full(data.shape, noise)),
         meta={'OBJECT': title, 'INSTRUME': 'PACS',
+              'PACSMODE': band.mode, 'PACSBAND': band.name,
               'WAVELNTH': band.wavelength.to_value(u.um)})
 
 

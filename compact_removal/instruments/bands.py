@@ -121,8 +121,8 @@ def get_mode(mode):
     Parameters
     ----------
     mode : str or `ObservingMode`
-        A name in the tables, or a mode object, which is returned as it
-        is.
+        A name in the tables, in upper or lower case, or a mode object,
+        which is returned as it is.
 
     Returns
     -------
@@ -148,10 +148,10 @@ def get_mode(mode):
     if not isinstance(mode, str):
         msg = f'mode must be an ObservingMode or one of {allowed}'
         raise TypeError(msg)
-    if mode not in _modes():
+    if mode.lower() not in _modes():
         msg = f'mode must be one of {allowed}, got {mode!r}'
         raise ValueError(msg)
-    return _modes()[mode]
+    return _modes()[mode.lower()]
 
 
 def get_band(mode, band):
@@ -163,8 +163,9 @@ def get_band(mode, band):
     mode : str or `ObservingMode`
         The observing mode. It is not looked at if ``band`` is a `Band`.
     band : str, `~astropy.units.Quantity` or `Band`
-        The name of the band, its wavelength (``'70 um'``, too), or a
-        band object, which is returned as it is.
+        The name of the band in upper or lower case, its wavelength
+        (``'70 um'``, too), or a band object, which is returned as it
+        is.
 
     Returns
     -------
@@ -191,7 +192,7 @@ def get_band(mode, band):
     bands = {name: entry for (owner, name), entry in _bands().items()
              if owner == mode_name}
     given = band
-    if isinstance(band, str) and band not in bands:
+    if isinstance(band, str) and band.lower() not in bands:
         with contextlib.suppress(TypeError, ValueError):
             # a wavelength such as '70 um'
             band = u.Quantity(band)
@@ -212,8 +213,8 @@ def get_band(mode, band):
         msg = (f'band must be a Band, a wavelength with its unit, or one of '
                f'{allowed}; got {given!r}')
         raise TypeError(msg)
-    elif band in bands:
-        return bands[band]
+    elif band.lower() in bands:
+        return bands[band.lower()]
     msg = (f'band must be one of {allowed} for mode {mode_name!r}, '
            f'got {given!r}')
     raise ValueError(msg)

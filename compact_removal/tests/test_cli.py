@@ -369,3 +369,25 @@ def test_demo_for_real(tmp_path, capsys):
     assert len(again) == len(table)
     residual = (again['flux'] / table['flux'])[bright]
     assert np.abs(residual.to_value('')).max() < 0.2
+
+
+@pytest.mark.parametrize('output', ['new/', 'there', 'there/start'])
+def test_output_folder_or_prefix(output, tmp_path, monkeypatch, capsys):
+    image, catalog = datasets.make_example_field(shape=(64, 64),
+                                                 n_sources=1)
+    image.write(tmp_path / 'm.fits')
+    catalog.write(tmp_path / 'c.ecsv')
+    (tmp_path / 'there').mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(['remove', 'm.fits', 'c.ecsv', '--output', output]) == 0
+    start = {'new/': 'new/m', 'there': 'there/m'}.get(output, output)
+    assert (tmp_path / f'{start}_background.fits').is_file()
+    assert f'{start}_sources.ecsv' in capsys.readouterr().out
+
+
+def test_unknown_options_name_the_subcommand(capsys):
+    with pytest.raises(SystemExit) as error:
+        cli.main(['info', '--unit', 'mJy'])
+    assert error.value.code == 2
+    assert ('unrecognized arguments: --unit mJy (see compact-removal info '
+            '--help)') in capsys.readouterr().err

@@ -211,6 +211,7 @@ def test_progress_on_a_terminal(tmp_path, capsys, monkeypatch):
 
 def test_for_real(tmp_path, capsys):
     image, catalog = make_example_field(shape=(128, 128), n_sources=2)
+    del image.meta['PACSMODE'], image.meta['PACSBAND']
     image.write(tmp_path / 'a.fits')
     (tmp_path / 'b.fits').write_bytes(b'')
     catalog.write(tmp_path / 'c.ecsv')

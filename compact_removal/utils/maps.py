@@ -196,6 +196,16 @@ def beam_area(name, image):
     ------
     ValueError
         If the header does not tell the beam.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from astropy.nddata import CCDData
+    >>> from compact_removal.utils.maps import beam_area
+    >>> image = CCDData(np.zeros((9, 9)), unit='Jy/beam',
+    ...                 meta={'BMAJ': 0.005, 'BMIN': 0.005})
+    >>> print(beam_area('image', image).to('arcsec2').round(1))
+    367.1 arcsec2
     """
     try:
         major, minor = (float(image.meta[key]) for key in ('BMAJ', 'BMIN'))

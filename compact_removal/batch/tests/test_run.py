@@ -455,7 +455,10 @@ def test_mode_and_band_of_headers(maps, catalogs, tmp_path):
     image.meta.update({'INSTRUME': 'PACS', 'OBS_MODE': 'scan map',
                        'CUSMODE': 'SpirePacsParallel', 'WAVELNTH': 70.0})
     image.write(tmp_path / 'known.fits')
-    maps = [tmp_path / 'known.fits', maps[1]]
+    other = CCDData.read(maps[1])
+    del other.meta['PACSMODE']
+    other.write(tmp_path / 'other.fits')
+    maps = [tmp_path / 'known.fits', tmp_path / 'other.fits']
     report = run(maps, catalogs, tmp_path, remover=None)
     assert list(report['status']) == ['done', 'error']
     header = fits.getheader(report['background'][0])

@@ -132,3 +132,8 @@ def test_band_is_checked_and_frozen():
         replace(blue, eef_radii=(4, 5), eef_values=(0.5,))
     with pytest.raises(ValueError, match='pixel_scale must be an astropy'):
         replace(blue, pixel_scale=1.6)
+
+
+def test_names_in_any_case():
+    assert get_mode('ScanMap') is get_mode('scanmap')
+    assert get_band('PARALLEL', 'Blue') is get_band('parallel', 'blue')

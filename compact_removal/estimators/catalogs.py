@@ -15,6 +15,8 @@ from astropy.utils.exceptions import AstropyUserWarning
 from compact_removal.estimators._positions import position_columns
 from compact_removal.utils.text import one_line
 
+__all__ = ['join_catalog', 'list_columns']
+
 _SUFFIX = '_catalog'
 
 # Kinds of numbers and strings that ECSV files hold as they are.
@@ -24,6 +26,8 @@ _PLAIN = frozenset('biufU')
 def join_catalog(sources, catalog, rows=None):
     """
     Put the columns of a catalogue behind those that were measured.
+
+    The command ``compact-removal`` does it for all tables it writes.
 
     Parameters
     ----------
@@ -42,6 +46,19 @@ def join_catalog(sources, catalog, rows=None):
         ``sources``, then those of the catalogue that are not the
         positions. Names that are taken get the suffix ``_catalog``.
         What an ECSV file cannot hold is text, and a warning tells it.
+
+    Examples
+    --------
+    >>> from compact_removal import CompactSourceRemover
+    >>> from compact_removal.datasets import make_example_field
+    >>> from compact_removal.estimators import join_catalog
+    >>> image, catalog = make_example_field(shape=(64, 64), n_sources=1)
+    >>> catalog['name'] = ['IRS 1']
+    >>> remover = CompactSourceRemover('scanmap', 'blue')
+    >>> _, sources = remover.remove(image, catalog)
+    >>> table = join_catalog(sources, catalog)
+    >>> table['name'][0], 'flux_catalog' in table.colnames
+    (np.str_('IRS 1'), True)
     """
     joined = sources.copy()
     columns = list_columns(catalog)
@@ -75,6 +92,13 @@ def list_columns(catalog):
     -------
     columns : dict
         The columns by name.
+
+    Examples
+    --------
+    >>> from astropy.table import Table
+    >>> from compact_removal.estimators.catalogs import list_columns
+    >>> list(list_columns(Table({'ra': [1.0], 'dec': [2.0], 'id': [7]})))
+    ['id']
     """
     if isinstance(catalog, SkyCoord):
         return {}
