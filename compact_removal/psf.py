@@ -19,6 +19,9 @@ from compact_removal.instruments import Band, PSFParameters
 __all__ = ['AnalyticPSF', 'StampPSF', 'as_psf', 'encircled_energy',
            'fwhm_in_pixels', 'make_psf_stamp']
 
+# Points across the core of an image when its width is measured.
+_N_ACROSS = 129
+
 
 def _as_arcsec(name, value):
     """
@@ -198,7 +201,8 @@ class StampPSF:
         The image, shape ``(ny, nx)``, finite. It is divided by its sum
         and multiplied by ``fraction``.
     pixel_scale : `~astropy.units.Quantity`
-        Size of its pixels (angle).
+        Size of its pixels (angle). A quarter of those of the map or
+        less is good, as encircled energies are sums of pixels.
     fraction : float, optional
         Share of the total flux that falls on the image; smaller than 1
         when the image cuts the wings.
@@ -256,8 +260,15 @@ class StampPSF:
         """
         Width of a circle as large as what exceeds half the peak (arcsec).
         """
-        area = np.count_nonzero(self.data >= self.data.max() / 2)
-        return 2 * np.sqrt(area / np.pi) * self.pixel_scale
+        # between the pixels, so that coarse ones do not make it coarse
+        lines = [np.linspace(found.min() - 1, found.max() + 1, _N_ACROSS)
+                 for found in np.nonzero(self.data > self.data.max() / 4)]
+        values = map_coordinates(self._spline,
+                                 np.meshgrid(*lines, indexing='ij'),
+                                 order=3, prefilter=False)
+        steps = [line[1] - line[0] for line in lines]
+        area = np.count_nonzero(values >= values.max() / 2) * np.prod(steps)
+        return float(2 * np.sqrt(area / np.pi) * self.pixel_scale)
 
     def vary(self, *, broadening=1.0, elongation=1.0, lobes=1.0, wings=1.0):
         """

@@ -140,3 +140,11 @@ def test_photutils_image_psf():
 def test_errors(call, match):
     with pytest.raises((ValueError, TypeError), match=match):
         call()
+
+
+@pytest.mark.parametrize('scale', [0.5, 1.0, 2.0])
+def test_width_of_coarse_images(scale):
+    y, x = (np.mgrid[-12:13, -12:13] * scale)
+    stamp = np.exp(-4 * np.log(2) * ((x - 0.3) ** 2 + y ** 2) / 5 ** 2)
+    assert StampPSF(stamp, scale * u.arcsec).fwhm == pytest.approx(
+        5, rel=0.015)
