@@ -1,12 +1,26 @@
 # Licensed under a 3-clause BSD style license - see licenses/LICENSE.rst
 """
-Configuration of pytest: the header, and pictures without a screen.
+Configuration of pytest: the header, pictures without a screen, and the
+same examples of Hypothesis in every run.
 """
 
 import os
 
 # Set before matplotlib is imported: tests never open a window.
 os.environ.setdefault('MPLBACKEND', 'agg')
+
+try:
+    from hypothesis import HealthCheck, settings
+except ImportError:  # only the doctests are run
+    pass
+else:
+    # nothing is written to disk
+    settings.register_profile(
+        'compact_removal', derandomize=True, deadline=None, database=None,
+        max_examples=40, print_blob=False,
+        suppress_health_check=[HealthCheck.too_slow,
+                               HealthCheck.data_too_large])
+    settings.load_profile('compact_removal')
 
 try:
     from pytest_astropy_header.display import (

@@ -1,7 +1,7 @@
 # Licensed under a 3-clause BSD style license - see licenses/LICENSE.rst
 """
-What the tests with arbitrary input share: settings, maps, and what must
-hold for every result.
+What the tests with arbitrary input share: maps, and what must hold for
+every result.
 """
 
 import warnings
@@ -10,7 +10,6 @@ import numpy as np
 from astropy.coordinates import SkyCoord
 from astropy.nddata import CCDData
 from astropy.wcs import WCS
-from hypothesis import HealthCheck, settings
 from numpy.testing import assert_array_equal
 
 from compact_removal import CompactSourceRemover, nn
@@ -19,14 +18,6 @@ from compact_removal.psf import make_psf_stamp
 
 __all__ = ['PARAMETERS', 'check_removal', 'make_data', 'make_remover',
            'make_wcs', 'sky']
-
-# The same examples in every run, and nothing written to disk.
-settings.register_profile(
-    'compact_removal', derandomize=True, deadline=None, database=None,
-    max_examples=40, print_blob=False,
-    suppress_health_check=[HealthCheck.too_slow,
-                           HealthCheck.data_too_large])
-settings.load_profile('compact_removal')
 
 # With these names the messages of errors may begin.
 PARAMETERS = ('image', 'positions', 'pixel_scale', 'weights', 'apertures',
