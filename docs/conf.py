@@ -62,7 +62,19 @@ nitpick_ignore_regex = [
 
 html_title = f'{project} {version}'
 html_static_path = ['_static']
-html_theme_options = {}
+html_theme_options = {
+    # in place of the pages of astropy.org
+    'navbar_links': [
+        ['Getting started', 'getting_started'],
+        ['User guide', 'user_guide/index'],
+        ['Examples', 'generated/tutorials/index'],
+        ['Science', 'science/index'],
+        ['Reference', 'reference/index'],
+        ['Development', 'development/index'],
+    ],
+    # nobody counts who reads these pages
+    'goatcounter_analytics_url': False,
+}
 suppress_warnings = ['config.cache']
 # Fields of dataclasses have no values worth showing.
 autodoc_default_options = {'no-value': True}
