@@ -11,7 +11,6 @@ Parts are switched off by replacing single functions while the estimator
 runs. That the switches do what they say is checked first.
 """
 
-import argparse
 import warnings
 from contextlib import ExitStack, redirect_stdout
 from pathlib import Path
@@ -19,9 +18,10 @@ from unittest.mock import patch
 
 import astropy.units as u
 import numpy as np
-from accuracy import (as_ccd, iterate_backgrounds, load_psfs, make_scene,
-                      run_methods)
-from accuracy_report import LEVELS, by_level, error_scatter, robust
+from accuracy import (as_ccd, iterate_backgrounds, load_psfs, make_parser,
+                      make_scene, run_methods)
+from accuracy_report import (LEVELS, by_level, error_scatter, flux_figures,
+                             hole_errors, robust)
 from astropy.table import vstack
 
 from compact_removal import CompactSourceRemover, nn
@@ -184,26 +184,17 @@ def print_table(title, rows):
           f'{" + ".join(map(str, counts))} sources\n'
           f'{"method":23s}{names[:14]}  rel. %  {names}')
     for method in methods:
-        mine = rows[rows['method'] == method]
-        scatter = by_level(mine, error_scatter)
-        bias = by_level(mine, lambda part: np.nanmedian(
-            part['error'] / part['sigma']))
-        bright = mine[mine['level'] >= LEVELS[-1][0]]
-        relative = 100 * robust(bright['error'] / bright['aperture'])
+        scatter, bias, relative = flux_figures(rows[rows['method'] == method])
         print(f'{method:23s}' + ''.join(
-            f'{one / two:7.3f}' for one, two in zip(scatter[:2], unit[:2],
-                                                    strict=True))
+            f'{value:7.3f}' for value in np.divide(scatter, unit)[:2])
             + f'{relative:8.2f}  ' + ''.join(
-                f'{one / two:7.2f}' for one, two in zip(bias, scatter,
-                                                        strict=True)))
+                f'{value:7.2f}' for value in bias))
     print(f'\n{title}: error in the hole\n{"method":23s}{names}')
     for method in methods:
         mine = rows[rows['method'] == method]
         if np.isfinite(mine['hole']).any():
             print(f'{method:23s}' + ''.join(
-                f'{value:7.3f}' for value in by_level(
-                    mine, lambda part: np.nanmedian(part['hole']
-                                                    / part['sigma']))))
+                f'{value:7.3f}' for value in hole_errors(mine)))
 
 
 def print_ratios(title, rows, function, n_draws=400):
@@ -267,15 +258,7 @@ def main():
     """
     Run it for one mode and band.
     """
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('--data', type=Path, default='../shared/data')
-    parser.add_argument('--mode', default='scanmap')
-    parser.add_argument('--band', default='blue')
-    parser.add_argument('--n-fields', type=int, default=16,
-                        help='number of simulated fields; half as many '
-                             'more are dominated by noise')
-    parser.add_argument('--n-repeats', type=int, default=2,
-                        help='sets of sources in each real map')
+    parser = make_parser(__doc__)
     parser.add_argument('--output', type=Path, help='the text')
     args = parser.parse_args()
     warnings.simplefilter('ignore')

@@ -216,21 +216,29 @@ def gaussian_bound(truth_kwargs, scene):
     return error * scene.fraction
 
 
-def main():
+def make_parser(description):
     """
-    Run it for one mode and band.
+    A parser with the options that tell the scenes.
     """
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=description)
     parser.add_argument('--data', type=Path, default='../shared/data')
     parser.add_argument('--mode', default='scanmap')
     parser.add_argument('--band', default='blue')
-    parser.add_argument('--weights', default='default',
-                        help='of the separation network')
     parser.add_argument('--n-fields', type=int, default=16,
                         help='number of simulated fields; half as many '
                              'more are dominated by noise')
     parser.add_argument('--n-repeats', type=int, default=2,
                         help='sets of sources in each real map')
+    return parser
+
+
+def main():
+    """
+    Run it for one mode and band.
+    """
+    parser = make_parser(__doc__)
+    parser.add_argument('--weights', default='default',
+                        help='of the separation network')
     parser.add_argument('--networks-only', action='store_true')
     parser.add_argument('--maps', action='store_true',
                         help='show each real map, too')

@@ -34,6 +34,26 @@ def error_scatter(rows):
     return robust(rows['error'] / rows['sigma'])
 
 
+def flux_figures(rows):
+    """
+    Scatter and bias over it by range, and relative scatter of the brightest.
+    """
+    scatter = by_level(rows, error_scatter)
+    bias = by_level(rows, lambda part: np.nanmedian(
+        part['error'] / part['sigma']))
+    bright = rows[rows['level'] >= LEVELS[-1][0]]
+    return (scatter, np.divide(bias, scatter),
+            100 * robust(bright['error'] / bright['aperture']))
+
+
+def hole_errors(rows):
+    """
+    Median error in the hole over the local standard deviation, by range.
+    """
+    return by_level(rows, lambda part: np.nanmedian(
+        part['hole'] / part['sigma']))
+
+
 def report(title, rows):
     """
     Print the fluxes and the backgrounds of one set of maps.
@@ -46,27 +66,19 @@ def report(title, rows):
         f'{name:>7s}' for name in names) + '  rel. %  ' + ''.join(
         f'{name:>7s}' for name in names))
     for method in methods:
-        mine = rows[rows['method'] == method]
-        scatter = by_level(mine, error_scatter)
-        bias = by_level(mine, lambda part: np.nanmedian(
-            part['error'] / part['sigma']))
-        bright = mine[mine['level'] >= LEVELS[-1][0]]
-        relative = 100 * robust(bright['error'] / bright['aperture'])
+        scatter, bias, relative = flux_figures(rows[rows['method'] == method])
         print(f'{method:17s}' + ''.join(
-            f'{one / two:7.3f}' for one, two in zip(scatter, unit,
-                                                    strict=True))
+            f'{value:7.3f}' for value in np.divide(scatter, unit))
             + f'{relative:8.2f}  ' + ''.join(
-                f'{one / two:7.2f}' for one, two in zip(bias, scatter,
-                                                        strict=True)))
+                f'{value:7.2f}' for value in bias))
     print(f'\n{title}: background\n{"method":17s}' + ''.join(
         f'{name:>7s}' for name in names) + '    ln P      ms')
     for method in methods:
         mine = rows[rows['method'] == method]
         if not np.isfinite(mine['hole']).any():
             continue
-        hole = by_level(mine, lambda part: np.nanmedian(
-            part['hole'] / part['sigma']))
-        print(f'{method:17s}' + ''.join(f'{value:7.3f}' for value in hole)
+        print(f'{method:17s}'
+              + ''.join(f'{value:7.3f}' for value in hole_errors(mine))
               + f'{np.nanmedian(mine["power"]):8.2f}'
               f'{1e3 * np.median(mine["seconds"]):8.1f}', flush=True)
 

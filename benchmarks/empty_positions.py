@@ -9,12 +9,11 @@ them::
     python benchmarks/empty_positions.py --data ../shared/data
 """
 
-import argparse
 import warnings
-from pathlib import Path
 
 import numpy as np
-from accuracy import as_ccd, iterate_backgrounds, load_psfs, make_scene
+from accuracy import (as_ccd, iterate_backgrounds, load_psfs, make_parser,
+                      make_scene)
 from astropy.table import Table, vstack
 
 from compact_removal import CompactSourceRemover
@@ -62,18 +61,13 @@ def main():
     """
     Run it for one mode and band.
     """
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('--data', type=Path, default='../shared/data')
-    parser.add_argument('--mode', default='scanmap')
-    parser.add_argument('--band', default='blue')
-    parser.add_argument('--n-fields', type=int, default=16)
-    args = parser.parse_args()
+    args = make_parser(__doc__).parse_args()
     warnings.simplefilter('ignore')
     band = get_band(args.mode, args.band)
     psfs = load_psfs(args.data, args.band)
     tables = []
     for truth, avoid, seed, _, kind, _ in iterate_backgrounds(
-            args.data, band, args.n_fields, 2):
+            args.data, band, args.n_fields, args.n_repeats):
         scene, flux, _ = make_scene(truth, avoid, band, psfs[seed % 3], seed,
                                     n_sources=12, flux_range=(300, 3000))
         x, y = find_empty(truth, avoid, scene, seed)
