@@ -4,6 +4,7 @@ Read catalogues, write results and records.
 """
 
 import json
+import re
 from pathlib import Path
 
 from astropy.io import fits
@@ -54,10 +55,16 @@ def read_catalog(path):
             from regions import Regions
 
             return list(Regions.read(path, format='ds9'))
-        return QTable.read(path, format=file_format)
+        table = QTable.read(path, format=file_format)
     except (OSError, ValueError, TypeError, KeyError, IndexError) as error:
         msg = f'catalog: {path} could not be read: {error}'
         raise ValueError(msg) from error
+    if (file_format == 'ascii.csv' and len(table.colnames) == 1
+            and re.search(r'[;|\s]', table.colnames[0])):
+        msg = (f'catalog: {path} must have columns separated by commas, got '
+               f'{table.colnames[0]!r}')
+        raise ValueError(msg)
+    return table
 
 
 def map_stem(path):

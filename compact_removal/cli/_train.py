@@ -3,6 +3,8 @@
 ``compact-removal train``.
 """
 
+import contextlib
+import logging
 import math
 import shlex
 import sys
@@ -222,12 +224,34 @@ def _fit(remover, maps, checkpoint, *, training, **kwargs):
     from compact_removal.nn.training import TrainingDivergedError
 
     try:
-        remover.fit(maps, training={**training, 'checkpoint': str(checkpoint)},
-                    **kwargs)
+        with _tell_epochs(remover.progress_bar):
+            remover.fit(maps, training={**training,
+                                        'checkpoint': str(checkpoint)},
+                        **kwargs)
     except TrainingDivergedError as error:
         option = ' and --overwrite' if checkpoint.exists() else ''
         msg = f'{error}; try a lower --learning-rate{option}'
         raise RuntimeError(msg) from error
+
+
+@contextlib.contextmanager
+def _tell_epochs(progress_bar):
+    """
+    Print a line for each epoch on stderr, where no bar is shown.
+    """
+    if progress_bar:
+        yield
+        return
+    log = logging.getLogger('compact_removal.nn')
+    handler = logging.StreamHandler(sys.stderr)
+    level = log.level
+    log.addHandler(handler)
+    log.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        log.removeHandler(handler)
+        log.setLevel(level)
 
 
 def _tell_how_to_resume(checkpoint):

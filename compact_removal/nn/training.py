@@ -5,6 +5,7 @@ Training with validation, checkpoints and exact resumption.
 
 import copy
 import json
+import logging
 import math
 import os
 import sys
@@ -23,6 +24,8 @@ from compact_removal.utils.files import replace_file
 from compact_removal.utils.progress import bar_shape
 
 __all__ = ['TrainingDivergedError', 'train']
+
+_log = logging.getLogger(__name__)
 
 _CHECKPOINT_FORMAT = 'compact_removal training checkpoint 1'
 _KEYS = ('image', 'validity', 'target', 'aperture', 'sources', 'fwhm',
@@ -189,6 +192,8 @@ def train(model, batches, validation_batches, *, loss=None, n_epochs=100,
                 _save_checkpoint(checkpoint, run)
             bar.update()
             bar.set_postfix(loss=record['loss'], validation=current)
+            _log.info('epoch %d of %d: loss %.4g, validation loss %.4g',
+                      epoch + 1, n_epochs, record['loss'], current)
 
     if run['best'] is not None:
         model.load_state_dict(run['best'])

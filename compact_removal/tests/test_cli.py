@@ -250,6 +250,7 @@ def test_catalog_formats(tmp_path, suffix):
     ('missing.csv', None, 'catalog: there is no file missing.csv'),
     ('bad.ecsv', 'no table\n', 'catalog: bad.ecsv could not be read'),
     ('bad.fits', 'no table\n', 'catalog: bad.fits could not be read'),
+    ('other.csv', 'ra;dec\n1;2\n', 'columns separated by commas'),
 ])
 def test_bad_catalog(field, capsys, name, content, expected):
     if content is not None:

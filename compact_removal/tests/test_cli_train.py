@@ -5,6 +5,7 @@ Tests of ``compact-removal train``, on tiny networks.
 
 import argparse
 import json
+import re
 import shlex
 
 import numpy as np
@@ -71,14 +72,15 @@ def run(*args):
 
 def fails(capsys, *args, status=2):
     """
-    Run, check that it is one line and the status, return that line.
+    Run, check status and that one line tells the error, return that line.
     """
     assert run(*args) == status
     out, err = capsys.readouterr()
     assert out == ''
-    assert err.startswith('compact-removal: error: ')
-    assert err.count('\n') == 1
-    return err
+    *progress, message = err.splitlines(keepends=True)
+    assert all(line.startswith(('epoch ', 'resuming ')) for line in progress)
+    assert message.startswith('compact-removal: error: ')
+    return message
 
 
 def interrupt(monkeypatch, number):
@@ -107,7 +109,8 @@ def test_train_and_use_it(folder, capsys):
                'map.fits', '--output', 'new/mine.safetensors', '--aperture',
                '5', *TINY) == 0
     out, err = capsys.readouterr()
-    assert err == ''
+    assert re.fullmatch(r'(epoch [12] of 2: loss \S+, validation loss \S+\n)'
+                        '{2}', err)
     assert sorted(path.name for path in (folder / 'new').iterdir()) == [
         'mine.safetensors', 'mine_history.ecsv', 'mine_history.png']
     assert out.startswith('network separation, mode scanmap, band blue; '
@@ -210,6 +213,9 @@ def test_resume_is_exact(folder, capsys, monkeypatch):
     assert checkpoint.read_bytes() == content
 
     assert run(*args, '--overwrite') == 0
+    resumed, epoch = capsys.readouterr().err.splitlines()
+    assert resumed == 'resuming the training of mine.safetensors.checkpoint'
+    assert epoch.startswith('epoch 2 of 2: ')
     assert not rubbish.exists()
     other.unlink()
     assert not list(folder.glob('*checkpoint*'))
