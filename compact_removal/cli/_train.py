@@ -64,8 +64,8 @@ def add_train(commands):
     parser.add_argument('--n-fields', metavar='N', type=int,
                         help='simulated maps, without a MAP (default: 400)')
     parser.add_argument('--learning-rate', metavar='RATE', type=float,
-                        help='the first one (default: 0.001; for inpainting '
-                             '0.005)')
+                        help='the first one (default: 0.0001, for inpainting '
+                             '0.0005; ten times that from random weights)')
     parser.add_argument('--batch-size', metavar='N', type=int, default=64,
                         help='cutouts per batch (default: %(default)s)')
     parser.add_argument('--seed', type=int, default=0,
@@ -93,7 +93,7 @@ def _run_train(args):
     paths = _output_paths(args, band)
     check_outputs(paths, overwrite=args.overwrite)
     checkpoint = Path(f'{paths["network"]}.checkpoint')
-    settings = _describe(args, band, training)
+    settings = _describe(args, remover, band, training)
     paths['network'].parent.mkdir(parents=True, exist_ok=True)
     if _prepare(checkpoint, settings, overwrite=args.overwrite):
         print(f'resuming the training of {checkpoint}', file=sys.stderr)
@@ -162,11 +162,11 @@ def _output_paths(args, band):
             'picture': path.with_name(f'{path.stem}_history.png')}
 
 
-def _describe(args, band, training):
+def _describe(args, remover, band, training):
     """
     All that decides on the result, as JSON can hold it.
     """
-    from compact_removal.estimators import TRAINING_DEFAULTS
+    from compact_removal.estimators._fitting import training_settings
     from compact_removal.utils.files import compute_sha256
 
     weights = 'none' if args.weights is None else args.weights
@@ -174,7 +174,7 @@ def _describe(args, band, training):
         weights = compute_sha256(weights)
     return {'mode': band.mode, 'band': band.name, 'network': args.network,
             'weights': weights, 'batch_size': args.batch_size,
-            'seed': args.seed, **TRAINING_DEFAULTS[args.network], **training,
+            'seed': args.seed, **training_settings(remover, training),
             **{name: [compute_sha256(path) for path in getattr(args, name)]
                for name in ('maps', 'catalog', 'validation')}}
 

@@ -243,10 +243,11 @@ class CompactSourceRemover(BaseEstimator):
         Train the network on maps.
 
         Sources of the band's PSF are injected into the maps on the fly
-        (paper, Sect. 2.3.1). Training starts from ``weights``, or from
-        random ones if ``weights`` is `None`; what an earlier call has
-        learned is replaced. The kernels that were learned are rounded
-        to half precision, as in files.
+        (paper, Sect. 2.3.1). Training starts from ``weights``, with a
+        tenth of the default learning rate, or from random ones if
+        ``weights`` is `None`; what an earlier call has learned is
+        replaced. The kernels that were learned are rounded to half
+        precision, as in files.
 
         Parameters
         ----------
@@ -428,9 +429,10 @@ class CompactSourceRemover(BaseEstimator):
         """
         for name, kind in (('band', Band), ('mode', ObservingMode)):
             if isinstance(getattr(self, name), kind):
-                msg = (f'{name} must be a name in the tables for saving; save '
-                       f'the weights of an own {kind.__name__} with its '
-                       f'parameters in a script')
+                msg = (f'{name} must be a name in the tables for saving; keep '
+                       f'an own {kind.__name__} in a script, and save the '
+                       f'network with compact_removal.nn.save_weights('
+                       f'remover.model_, path, remover.info_)')
                 raise ValueError(msg)
         params = self.get_params()
         params['band'] = band.name

@@ -175,9 +175,10 @@ def test_defaults_in_the_help():
     for name in ('n_epochs', 'n_batches', 'n_fields'):
         assert f'(default: {defaults[name]})' in texts[name]
         assert TRAINING_DEFAULTS['inpainting'][name] == defaults[name]
-    assert (f'(default: {defaults["learning_rate"]}; for inpainting '
-            f'{TRAINING_DEFAULTS["inpainting"]["learning_rate"]})'
-            in texts['learning_rate'])
+    other = TRAINING_DEFAULTS['inpainting']
+    assert (f'(default: {defaults["learning_rate"] / 10:g}, for inpainting '
+            f'{other["learning_rate"] / 10:g}; ten times that from random '
+            'weights)' in texts['learning_rate'])
 
 
 def test_resume_is_exact(folder, capsys, monkeypatch):

@@ -10,6 +10,8 @@ from astropy.wcs import WCS
 from numpy.testing import assert_array_equal
 
 from compact_removal import CompactSourceRemover
+from compact_removal.estimators import TRAINING_DEFAULTS
+from compact_removal.estimators._fitting import training_settings
 
 TINY = {'n_epochs': 1, 'n_batches': 2, 'n_validation_batches': 1,
         'n_fields': 2, 'width': 1, 'learning_rate': 0.01}
@@ -81,6 +83,18 @@ def test_fit_from_weights(tmp_path):
     remover.fit(None, training={**TINY, 'width': 32})
     assert remover.info_['started_from'] == 'start.safetensors'
     assert remover.model_.width == 1
+    assert remover.history_['learning_rate'][0] == TINY['learning_rate']
+
+
+def test_default_learning_rate():
+    for network, defaults in TRAINING_DEFAULTS.items():
+        for weights, factor in ((None, 1), ('default', 10)):
+            remover = CompactSourceRemover('scanmap', 'blue', network=network,
+                                           weights=weights)
+            found = training_settings(remover, {'n_epochs': 3})
+            assert found == {
+                **defaults, 'n_epochs': 3,
+                'learning_rate': defaults['learning_rate'] / factor}
 
 
 @pytest.mark.parametrize(('kwargs', 'match'), [
