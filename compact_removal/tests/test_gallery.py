@@ -33,7 +33,7 @@ def _imports(tree):
                     if pair[0].split('.')[0] == 'compact_removal')
 
 
-@pytest.mark.parametrize('page', PAGES, ids=lambda page: page.stem)
+@pytest.mark.parametrize('page', PAGES, ids=[page.stem for page in PAGES])
 class TestPage:
     """
     Each script of the gallery.
