@@ -11,7 +11,6 @@ from pathlib import Path
 
 from astropy.table import QTable
 
-from compact_removal.estimators.catalogs import list_columns
 from compact_removal.batch._files import (map_stem, read_catalog,
                                           read_record, write_record)
 from compact_removal.batch._job import Job
@@ -21,6 +20,7 @@ from compact_removal.batch._settings import (describe_remover,
 from compact_removal.estimators import CompactSourceRemover
 from compact_removal.estimators._inputs import check_apertures
 from compact_removal.estimators._positions import read_positions
+from compact_removal.estimators.catalogs import list_columns
 from compact_removal.utils.files import (compute_sha256, is_temporary,
                                          replace_file)
 

@@ -7,6 +7,7 @@ import argparse
 import os
 import re
 import sys
+from pathlib import Path
 
 # What messages of the library call parameters, and what options are.
 _OPTIONS = (
@@ -48,6 +49,21 @@ def add_command(commands, name, function, text, epilog, *, some_fail=False):
         formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.set_defaults(function=function, parser=parser)
     return parser
+
+
+def add_injection_options(parser):
+    """
+    Add the maps into which sources are injected, and the seed.
+    """
+    parser.add_argument('maps', metavar='MAP', type=Path, nargs='*',
+                        help='FITS files of one mode and band')
+    parser.add_argument('--catalog', metavar='CATALOG', type=Path, nargs='+',
+                        default=[],
+                        help='positions of real sources (.ecsv, .csv, .fits '
+                             'or .reg), one file per MAP')
+    parser.add_argument('--seed', type=int, default=0,
+                        help='seed of everything random (default: '
+                             '%(default)s)')
 
 
 def add_remover_options(parser, weights=_WEIGHTS):

@@ -6,10 +6,11 @@
 import sys
 from pathlib import Path
 
-from compact_removal.cli._common import (add_command, add_remover_options,
-                                         check_catalogs, check_outputs,
-                                         check_seed, make_remover,
-                                         print_paths, print_table, read_map,
+from compact_removal.cli._common import (add_command, add_injection_options,
+                                         add_remover_options, check_catalogs,
+                                         check_outputs, check_seed,
+                                         make_remover, print_paths,
+                                         print_table, read_map,
                                          read_positions_file)
 
 _EXAMPLE = """\
@@ -39,11 +40,7 @@ def add_evaluate(commands):
     parser = add_command(commands, 'evaluate', _run_evaluate,
                          'Inject sources into maps, remove them, and report '
                          'how well it went', _EXAMPLE)
-    parser.add_argument('maps', metavar='MAP', type=Path, nargs='*',
-                        help='FITS files of one mode and band')
-    parser.add_argument('--catalog', type=Path, nargs='+', default=[],
-                        help='positions of real sources (.ecsv, .csv, .fits '
-                             'or .reg), one file per MAP')
+    add_injection_options(parser)
     parser.add_argument('--n-sources', type=int, default=50, metavar='N',
                         help='sources per map and flux (default: '
                              '%(default)s)')
@@ -52,9 +49,6 @@ def add_evaluate(commands):
                              '%(default)s)')
     parser.add_argument('--flux', type=float, nargs='+', metavar='MJY',
                         help='the fluxes themselves, in mJy')
-    parser.add_argument('--seed', type=int, default=0,
-                        help='seed of everything random (default: '
-                             '%(default)s)')
     parser.add_argument('--output-dir', type=Path, metavar='DIR',
                         default='compact_removal_evaluation',
                         help='where to write (default: %(default)s)')

@@ -65,8 +65,8 @@ def _run_remove(args):
     """
     Remove sources from the user's map.
     """
-    from compact_removal.estimators.catalogs import join_catalog
     from compact_removal.batch._files import describe_removal, write_result
+    from compact_removal.estimators.catalogs import join_catalog
 
     prefix = _find_prefix(args)
     paths = {'background': Path(f'{prefix}_background.fits'),

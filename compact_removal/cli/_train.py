@@ -10,10 +10,11 @@ import shlex
 import sys
 from pathlib import Path
 
-from compact_removal.cli._common import (add_command, add_remover_options,
-                                         check_catalogs, check_outputs,
-                                         check_seed, make_remover,
-                                         print_paths, print_table, read_map,
+from compact_removal.cli._common import (add_command, add_injection_options,
+                                         add_remover_options, check_catalogs,
+                                         check_outputs, check_seed,
+                                         make_remover, print_paths,
+                                         print_table, read_map,
                                          read_positions_file, save_figure)
 
 _EXAMPLE = """\
@@ -44,12 +45,7 @@ def add_train(commands):
     parser = add_command(commands, 'train', _run_train,
                          'Train a network on maps, or on simulated ones',
                          _EXAMPLE)
-    parser.add_argument('maps', metavar='MAP', type=Path, nargs='*',
-                        help='FITS files of one mode and band')
-    parser.add_argument('--catalog', metavar='CATALOG', type=Path, nargs='+',
-                        default=[],
-                        help='positions of real sources (.ecsv, .csv, .fits '
-                             'or .reg), one file per MAP')
+    add_injection_options(parser)
     parser.add_argument('--validation', metavar='MAP', type=Path, nargs='+',
                         default=[],
                         help='maps for validation (default: other cutouts of '
@@ -68,9 +64,6 @@ def add_train(commands):
                              '0.0005; ten times that from random weights)')
     parser.add_argument('--batch-size', metavar='N', type=int, default=64,
                         help='cutouts per batch (default: %(default)s)')
-    parser.add_argument('--seed', type=int, default=0,
-                        help='seed of everything random (default: '
-                             '%(default)s)')
     add_remover_options(parser, _WEIGHTS)
 
 
@@ -136,11 +129,8 @@ def _check_remover(remover, images):
     """
     from compact_removal.estimators._inputs import (check_apertures,
                                                     warn_of_band)
-    from compact_removal.instruments import get_band
-    from compact_removal.nn import network_limits
 
-    band = get_band(remover.mode, remover.band)
-    network_limits(remover.network)
+    band = remover._check()
     check_apertures(remover.apertures, band)
     for image in images:
         warn_of_band(image, band)
@@ -197,8 +187,7 @@ def _prepare(checkpoint, settings, *, overwrite):
 
     for path in checkpoint.parent.iterdir():
         # what killed writers of this checkpoint left
-        if (is_temporary(path.name)
-                and path.name.split('-', 3)[-1] == checkpoint.name):
+        if is_temporary(path.name, checkpoint.name):
             path.unlink(missing_ok=True)
     path = _settings_path(checkpoint)
     if checkpoint.exists():

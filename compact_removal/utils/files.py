@@ -116,7 +116,7 @@ def compute_sha256(path):
         return hashlib.file_digest(file, 'sha256').hexdigest()
 
 
-def is_temporary(name):
+def is_temporary(name, target=None):
     """
     Tell whether a file is one that `replace_file` writes to.
 
@@ -124,6 +124,8 @@ def is_temporary(name):
     ----------
     name : str
         Name of the file, without its folder.
+    target : str, optional
+        Name of the file that it was to become; default: any.
 
     Returns
     -------
@@ -135,5 +137,11 @@ def is_temporary(name):
     >>> from compact_removal.utils.files import is_temporary
     >>> is_temporary('.writing-12-0a1b2c3d-map.fits'), is_temporary('map.fits')
     (True, False)
+    >>> is_temporary('.writing-12-0a1b2c3d-map.fits', 'other-map.fits')
+    False
     """
-    return name.startswith(_TEMPORARY)
+    if not name.startswith(_TEMPORARY):
+        return False
+    # process and token have no hyphen
+    return target is None or name[len(_TEMPORARY):].split('-', 2)[2:] == [
+        target]
