@@ -25,13 +25,13 @@ from accuracy_report import (LEVELS, by_level, error_scatter, flux_figures,
 from astropy.table import vstack
 
 from compact_removal import CompactSourceRemover, nn
-from compact_removal.cutouts import extract_cutouts
-from compact_removal.estimators import _background
+from compact_removal.maps import extract_cutouts
+from compact_removal.removal import _background
 from compact_removal.instruments import get_band, list_bands
 from compact_removal.nn.prediction import Prediction
 from compact_removal.photometry import aperture_correction
 from compact_removal.psf import as_psf
-from compact_removal.source_models import SourceFit, SourceModels
+from compact_removal.fitting import SourceFit, SourceModels
 
 TITLES = {'all': 'simulated and real', 'simulated': 'simulated',
           'real': 'real', 'noisy': 'noisy'}

@@ -30,7 +30,7 @@ from compact_removal.datasets import (list_background_kinds,
                                       load_background_maps, make_background,
                                       make_source_positions)
 from compact_removal.instruments import get_band
-from compact_removal.masks import draw_discs, source_snr
+from compact_removal.maps import draw_discs, source_snr
 from compact_removal.psf import make_psf_stamp
 
 # They are injected as they are, and a little broadened and elongated.

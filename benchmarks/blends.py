@@ -26,7 +26,7 @@ from photutils.psf import ImagePSF, PSFPhotometry, SourceGrouper
 from compact_removal import CompactSourceRemover
 from compact_removal.datasets import inject_sources, make_test_fields
 from compact_removal.instruments import get_band
-from compact_removal.masks import source_snr
+from compact_removal.maps import source_snr
 from compact_removal.psf import as_psf, make_psf_stamp
 
 SEPARATIONS = (0.7, 1.0, 1.25, 1.5, 2.0, 2.5, 3.0, 4.0)

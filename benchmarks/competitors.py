@@ -22,7 +22,7 @@ from scipy.linalg import cho_factor, cho_solve
 from scipy.ndimage import distance_transform_edt
 from skimage.restoration import inpaint_biharmonic
 
-from compact_removal.cutouts import add_cutouts, extract_cutouts
+from compact_removal.maps import add_cutouts, extract_cutouts
 
 
 @dataclass

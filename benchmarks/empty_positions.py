@@ -19,7 +19,7 @@ from astropy.table import Table, vstack
 from compact_removal import CompactSourceRemover
 from compact_removal.datasets import make_source_positions
 from compact_removal.instruments import get_band
-from compact_removal.masks import draw_discs, source_snr
+from compact_removal.maps import draw_discs, source_snr
 
 METHODS = ('separation', 'inpainting', 'annulus')
 DISTANCE = 36  # of all positions from each other (pixels)

@@ -24,9 +24,9 @@ __all__ = [
 ]
 
 _LAZY_NAMES = {
-    'CompactSourceRemover': 'compact_removal.estimators',
-    'RemovalResult': 'compact_removal.estimators',
-    'decode_flags': 'compact_removal.estimators',
+    'CompactSourceRemover': 'compact_removal.removal',
+    'RemovalResult': 'compact_removal.removal',
+    'decode_flags': 'compact_removal.removal',
     'remove_many': 'compact_removal.batch',
 }
 

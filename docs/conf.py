@@ -113,7 +113,7 @@ def write_included_tables(folder):
     """
     Write the tables that pages include: they come from the package.
     """
-    from compact_removal.estimators import PIXEL_FLAGS, SOURCE_FLAGS
+    from compact_removal.removal import PIXEL_FLAGS, SOURCE_FLAGS
     from compact_removal.nn import list_weights
 
     weights = []

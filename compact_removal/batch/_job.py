@@ -15,16 +15,16 @@ import numpy as np
 from astropy.table import QTable
 from astropy.utils.exceptions import AstropyUserWarning
 
-from compact_removal.batch._files import (describe_removal, read_catalog,
-                                          write_record, write_result)
+from compact_removal.maps.files import (describe_removal, read_catalog,
+                                        write_record, write_result)
 from compact_removal.batch._settings import hash_positions, map_fingerprint
-from compact_removal.cutouts import chunk_slices, extract_valid
+from compact_removal.maps.cutouts import chunk_slices, extract_valid
 from compact_removal.datasets import read_pacs_map
-from compact_removal.estimators import CompactSourceRemover, RemovalResult
-from compact_removal.estimators._headers import find_mode_and_band
-from compact_removal.estimators._positions import read_positions
-from compact_removal.estimators.catalogs import join_catalog
-from compact_removal.utils.maps import on_map
+from compact_removal.removal import CompactSourceRemover, RemovalResult
+from compact_removal.maps.headers import find_mode_and_band
+from compact_removal.maps.positions import read_positions
+from compact_removal.maps.columns import join_catalog
+from compact_removal.maps.pixels import on_map
 from compact_removal.utils.text import one_line
 
 # A position is on a map if a pixel this near was observed.

@@ -11,16 +11,15 @@ from pathlib import Path
 
 from astropy.table import QTable
 
-from compact_removal.batch._files import (map_stem, read_catalog,
-                                          read_record, write_record)
+from compact_removal.maps.files import (map_stem, read_catalog, read_record,
+                                        write_record)
 from compact_removal.batch._job import Job
-from compact_removal.batch._settings import (describe_remover,
-                                             hash_positions, hash_settings,
-                                             is_same_map)
-from compact_removal.estimators import CompactSourceRemover
-from compact_removal.estimators._inputs import check_apertures
-from compact_removal.estimators._positions import read_positions
-from compact_removal.estimators.catalogs import list_columns
+from compact_removal.batch._settings import (describe_remover, hash_positions,
+                                             hash_settings, is_same_map)
+from compact_removal.removal import CompactSourceRemover
+from compact_removal.maps.images import check_apertures
+from compact_removal.maps.positions import read_positions
+from compact_removal.maps.columns import list_columns
 from compact_removal.utils.files import (compute_sha256, is_temporary,
                                          replace_file)
 

@@ -129,7 +129,7 @@ def _read_list(path):
     """
     Maps and catalogues of a table.
     """
-    from compact_removal.batch._files import read_catalog
+    from compact_removal.maps.files import read_catalog
 
     try:
         table = read_catalog(path)

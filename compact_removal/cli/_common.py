@@ -93,7 +93,7 @@ def make_remover(args, meta, **params):
     """
     Make an estimator of the options, and of the header of a map.
     """
-    from compact_removal.estimators._headers import find_mode_and_band
+    from compact_removal.maps.headers import find_mode_and_band
 
     mode, band = find_mode_and_band(meta, args.mode, args.band)
     return build_remover(args, mode, band, **params)
@@ -105,7 +105,7 @@ def build_remover(args, mode, band, **params):
     """
     import astropy.units as u
 
-    from compact_removal.estimators import CompactSourceRemover
+    from compact_removal.removal import CompactSourceRemover
 
     apertures = None if args.aperture is None else args.aperture * u.arcsec
     return CompactSourceRemover(
@@ -118,7 +118,7 @@ def read_map(path):
     Read a map, and check that it is one.
     """
     from compact_removal.datasets import read_pacs_map
-    from compact_removal.estimators._inputs import read_image
+    from compact_removal.maps.images import read_image
 
     if not path.is_file():
         what = ('a file is needed, not the folder' if path.is_dir()
@@ -139,8 +139,8 @@ def read_positions_file(path):
     """
     Read a catalogue, and check that it has positions.
     """
-    from compact_removal.batch._files import read_catalog
-    from compact_removal.estimators._positions import read_positions
+    from compact_removal.maps.files import read_catalog
+    from compact_removal.maps.positions import read_positions
 
     catalog = read_catalog(path)
     try:
@@ -229,7 +229,7 @@ def print_sources(sources, unit, path, names=None):
     import numpy as np
     from astropy.table import Table
 
-    from compact_removal.estimators import SOURCE_FLAGS, decode_flags
+    from compact_removal.removal import SOURCE_FLAGS, decode_flags
 
     (off_map,) = (flag.value for flag in SOURCE_FLAGS
                   if flag.name == 'off_map')
@@ -265,7 +265,7 @@ def _summarize(values):
     """
     import numpy as np
 
-    from compact_removal.estimators import SOURCE_FLAGS
+    from compact_removal.removal import SOURCE_FLAGS
 
     values = np.asarray(values)
     counts = {flag.name: np.count_nonzero(values & flag.value)

@@ -38,9 +38,9 @@ def _run_demo(args):
     """
     import astropy.units as u
 
-    from compact_removal.batch._files import write_result
+    from compact_removal.maps.files import write_result
     from compact_removal.datasets import make_example_field
-    from compact_removal.estimators import CompactSourceRemover
+    from compact_removal.removal import CompactSourceRemover
 
     folder = args.output_dir
     paths = {'background': folder / 'background.fits',

@@ -62,7 +62,8 @@ def _run_evaluate(args):
     import astropy.units as u
     import matplotlib as mpl
 
-    from compact_removal.evaluation import evaluate_remover, write_report
+    from compact_removal.removal import evaluate_remover
+    from compact_removal.evaluation import write_report
 
     folder = args.output_dir
     names = ('sources', 'flux_ratios', 'summary', 'pixel_statistics')

@@ -51,7 +51,7 @@ def _find_prefix(args):
     """
     The beginning of the paths of the output files.
     """
-    from compact_removal.batch._files import map_stem
+    from compact_removal.maps.files import map_stem
 
     stem = map_stem(args.map)
     if args.output is None:
@@ -65,8 +65,8 @@ def _run_remove(args):
     """
     Remove sources from the user's map.
     """
-    from compact_removal.batch._files import describe_removal, write_result
-    from compact_removal.estimators.catalogs import join_catalog
+    from compact_removal.maps.files import describe_removal, write_result
+    from compact_removal.maps.columns import join_catalog
 
     prefix = _find_prefix(args)
     paths = {'background': Path(f'{prefix}_background.fits'),

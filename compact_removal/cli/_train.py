@@ -127,8 +127,7 @@ def _check_remover(remover, images):
     """
     Refuse what would fail after the training only; return the band.
     """
-    from compact_removal.estimators._inputs import (check_apertures,
-                                                    warn_of_band)
+    from compact_removal.maps.images import check_apertures, warn_of_band
 
     band = remover._check()
     check_apertures(remover.apertures, band)
@@ -156,7 +155,7 @@ def _describe(args, remover, band, training):
     """
     All that decides on the result, as JSON can hold it.
     """
-    from compact_removal.estimators._fitting import training_settings
+    from compact_removal.removal.training import training_settings
     from compact_removal.utils.files import compute_sha256
 
     weights = 'none' if args.weights is None else args.weights
@@ -182,7 +181,7 @@ def _prepare(checkpoint, settings, *, overwrite):
 
     Returns whether there is one.
     """
-    from compact_removal.batch._files import read_record, write_record
+    from compact_removal.maps.files import read_record, write_record
     from compact_removal.utils.files import is_temporary
 
     for path in checkpoint.parent.iterdir():

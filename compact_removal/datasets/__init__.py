@@ -4,16 +4,15 @@ Simulated maps, injected sources, real maps and training sets.
 """
 
 # ruff: noqa: F403, F405
-from compact_removal.datasets.archive import *
+from compact_removal.maps.archive import *
 from compact_removal.datasets.backgrounds import *
 from compact_removal.datasets.examples import *
-from compact_removal.datasets.maps import *
-from compact_removal.datasets.pacs import *
+from compact_removal.datasets.background_maps import *
+from compact_removal.maps.pacs import *
 from compact_removal.datasets.saved import *
 from compact_removal.datasets.sources import *
-from compact_removal.datasets.training import *
 
-__all__ = ['BackgroundMap', 'FLUX_LEVELS', 'SavedCutouts', 'TrainingCutouts',
+__all__ = ['BackgroundMap', 'FLUX_LEVELS', 'SavedCutouts',
            'fetch_pacs_map', 'find_compact_sources', 'flux_levels_between',
            'inject_sources', 'list_background_kinds', 'load_background_maps',
            'make_background', 'make_example_field', 'make_random_background',

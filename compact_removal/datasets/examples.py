@@ -12,7 +12,7 @@ from compact_removal.datasets.backgrounds import make_background
 from compact_removal.datasets.sources import (inject_sources,
                                               make_source_catalog)
 from compact_removal.instruments import get_band
-from compact_removal.masks import source_snr
+from compact_removal.maps.holes import source_snr
 from compact_removal.psf import as_psf, make_psf_stamp
 
 __all__ = ['make_example_field', 'make_test_fields']

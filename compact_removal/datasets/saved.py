@@ -43,7 +43,8 @@ def save_cutouts(path, cutouts, *, epoch=0, overwrite=False):
     --------
     >>> import tempfile
     >>> from pathlib import Path
-    >>> from compact_removal.datasets import TrainingCutouts, save_cutouts
+    >>> from compact_removal.removal import TrainingCutouts
+    >>> from compact_removal.datasets import save_cutouts
     >>> cutouts = TrainingCutouts('scanmap', bands=['blue'], size=32,
     ...                           batch_size=2, n_batches=1, n_fields=1,
     ...                           field_size=64, n_psfs=2, seed=1)
@@ -100,8 +101,8 @@ class SavedCutouts:
     Examples
     --------
     >>> import tempfile
-    >>> from compact_removal.datasets import (SavedCutouts, TrainingCutouts,
-    ...                                       save_cutouts)
+    >>> from compact_removal.datasets import SavedCutouts, save_cutouts
+    >>> from compact_removal.removal import TrainingCutouts
     >>> cutouts = TrainingCutouts('scanmap', bands=['blue'], size=32,
     ...                           batch_size=4, n_batches=1, n_fields=1,
     ...                           field_size=64, n_psfs=2, seed=1)

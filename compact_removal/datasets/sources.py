@@ -11,8 +11,8 @@ from astropy.table import QTable
 
 from compact_removal.datasets._stamps import make_fast_stamp
 from compact_removal.psf import as_psf
-from compact_removal.utils.maps import (beam_area, pixel_area, pixel_scale,
-                                        valid_pixels)
+from compact_removal.maps.pixels import (beam_area, pixel_area, pixel_scale,
+                                         valid_pixels)
 
 __all__ = ['FLUX_LEVELS', 'flux_levels_between', 'inject_sources',
            'make_simulations', 'make_source_catalog',
@@ -267,7 +267,8 @@ def inject_sources(ccd, catalog, band, *, position_angle=None,
     --------
     >>> import astropy.units as u
     >>> from compact_removal.datasets import (inject_sources,
-    ...     make_example_field, make_source_catalog)
+    ...                                       make_example_field,
+    ...                                       make_source_catalog)
     >>> from compact_removal.instruments import get_band
     >>> ccd, _ = make_example_field(shape=(64, 64), n_sources=0)
     >>> catalog = make_source_catalog(ccd, 3, 50 * u.mJy, border=5, seed=1)

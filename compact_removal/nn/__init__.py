@@ -109,12 +109,12 @@ def predict(model, image, validity, *, sources=None, fwhm=3.0,
         other pixels, some do not.
     sources : ndarray, (n, ny, nx), optional
         The fitted sources, see
-        `~compact_removal.source_models.render_sources`.
+        `~compact_removal.fitting.render_sources`.
     fwhm : float or ndarray, (n,), optional
         Width of the PSF (pixels).
     psf_error : float or ndarray, (n,), optional
         Uncertainty of the shapes of sources, see
-        `~compact_removal.source_psf.SourcePSF`.
+        `~compact_removal.fitting.SourcePSF`.
     batch_size : int, optional
         Number of cutouts per batch. The results do not depend on it
         but for rounding.
@@ -167,8 +167,8 @@ def make_loss(network, **kwargs):
         Name of the network.
     **kwargs
         Weights of the terms, see
-        `compact_removal.nn.losses.InpaintingLoss` and
-        `compact_removal.nn.separation.SeparationLoss`.
+        `compact_removal.removal.InpaintingLoss` and
+        `compact_removal.removal.SeparationLoss`.
 
     Returns
     -------
@@ -267,8 +267,7 @@ def save_weights(model, path, metadata=None):
     --------
     >>> import tempfile
     >>> from pathlib import Path
-    >>> from compact_removal.nn import (build_model, load_weights,
-    ...                                 save_weights)
+    >>> from compact_removal.nn import build_model, load_weights, save_weights
     >>> model = build_model('inpainting', width=1, seed=1)
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     path = Path(folder) / 'weights.safetensors'
@@ -314,8 +313,7 @@ def load_weights(path):
     --------
     >>> import tempfile
     >>> from pathlib import Path
-    >>> from compact_removal.nn import (build_model, load_weights,
-    ...                                 save_weights)
+    >>> from compact_removal.nn import build_model, load_weights, save_weights
     >>> model = build_model('inpainting', width=1, seed=1)
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     path = Path(folder) / 'weights.safetensors'

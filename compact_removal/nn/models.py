@@ -142,7 +142,7 @@ class InpaintingModel(nn.Module):
             ``image``, ``validity``, ``target`` (the true background;
             NaN where it is not known) and optionally ``aperture``.
         loss : callable
-            For example `~compact_removal.nn.losses.InpaintingLoss`.
+            For example `~compact_removal.removal.InpaintingLoss`.
 
         Returns
         -------
@@ -178,7 +178,7 @@ class InpaintingModel(nn.Module):
 
         Returns
         -------
-        estimate : `~compact_removal.nn.separation.Estimate`
+        estimate : `~compact_removal.removal.Estimate`
             In the unit of the image, in all pixels, without errors.
         """
         filled, mask, center, half_range = self.prepare(image, valid)

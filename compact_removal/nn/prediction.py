@@ -58,7 +58,7 @@ def predict_background(model, image, validity, *, sources=None, fwhm=3.0,
     Parameters
     ----------
     model : `torch.nn.Module`
-        From `~compact_removal.nn.models.make_model`.
+        From `~compact_removal.removal.make_model`.
     image : ndarray, (n, ny, nx)
         The cutouts, in any unit; NaN where nothing was measured.
     validity : ndarray of bool, (n, ny, nx)
@@ -69,7 +69,7 @@ def predict_background(model, image, validity, *, sources=None, fwhm=3.0,
         Width of the PSF (pixels).
     psf_error : float or ndarray, (n,), optional
         Uncertainty of the shapes of sources, see
-        `~compact_removal.source_psf.SourcePSF`.
+        `~compact_removal.fitting.SourcePSF`.
     batch_size : int, optional
         Number of cutouts per batch.
     device : str, optional

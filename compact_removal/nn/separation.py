@@ -253,12 +253,12 @@ class SeparationModel(nn.Module):
             True (or 1) outside the holes of all sources.
         sources : `torch.Tensor`, (n, ny, nx)
             The source models, see
-            `~compact_removal.source_models.render_sources`.
+            `~compact_removal.fitting.render_sources`.
         fwhm : `torch.Tensor`, (n,)
             Width of the PSF (pixels).
         psf_error : `torch.Tensor`, (n,)
             Uncertainty of the shapes of sources, see
-            `~compact_removal.source_psf.SourcePSF`.
+            `~compact_removal.fitting.SourcePSF`.
 
         Returns
         -------
@@ -358,7 +358,7 @@ class SeparationLoss(WeightedLoss):
         ----------
         background, log_error, log_flux_error : `torch.Tensor`
             From
-            `~compact_removal.nn.separation.SeparationModel.predict_scaled`.
+            `~compact_removal.removal.SeparationModel.predict_scaled`.
         target, validity, sources, aperture : `torch.Tensor`, (n, ny, nx)
             The true background, NaN where it is not known; 0 in holes;
             the source models; weights of an aperture around the central

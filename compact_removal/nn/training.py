@@ -74,7 +74,7 @@ def train(model, batches, validation_batches, *, loss=None, n_epochs=100,
     Parameters
     ----------
     model : `torch.nn.Module`
-        From `~compact_removal.nn.models.make_model`. Changed in place:
+        From `~compact_removal.removal.make_model`. Changed in place:
         ends with the best weights, in evaluation mode, on ``device``.
     batches : object
         ``batches.epoch(i)`` gives the batches of epoch i (from 0): dicts
@@ -86,7 +86,7 @@ def train(model, batches, validation_batches, *, loss=None, n_epochs=100,
     validation_batches : object
         The same; ``epoch(0)`` is used every time.
     loss : callable, optional
-        By default `~compact_removal.nn.losses.InpaintingLoss` with the
+        By default `~compact_removal.removal.InpaintingLoss` with the
         weights of the paper.
     n_epochs : int, optional
         Number of epochs in all, those before a resumption included.

@@ -107,7 +107,7 @@ def save_weights(model, path, metadata=None):
     Parameters
     ----------
     model : `torch.nn.Module`
-        From `~compact_removal.nn.models.make_model`.
+        From `~compact_removal.removal.make_model`.
     path : str or path-like
         The file, by custom ``*.safetensors``.
     metadata : dict, optional
@@ -310,7 +310,7 @@ def _read_registry():
     """
     Read the table of shipped weights.
     """
-    path = files('compact_removal.nn').joinpath('data', 'weights.ecsv')
+    path = files('compact_removal.removal').joinpath('weights', 'weights.ecsv')
     table = Table.read(path.read_text(encoding='utf-8'),
                        format='ascii.ecsv')
     return tuple({name: row[name].item() if hasattr(row[name], 'item')
@@ -376,7 +376,7 @@ def weights_path(name):
         names = [one['name'] for one in list_weights()]
         msg = f'name must be one of {names}, got {name!r}'
         raise ValueError(msg)
-    return Path(str(files('compact_removal.nn').joinpath('data',
+    return Path(str(files('compact_removal.removal').joinpath('weights',
                                                          row['file'])))
 
 

@@ -11,13 +11,48 @@ from pathlib import Path
 
 import compact_removal
 
-__all__ = ['FRAMEWORKS', 'ROOT', 'find_imports', 'find_parts', 'find_sources',
-           'parse_source', 'read_graph']
+__all__ = ['ANNEXES', 'FLOORS', 'FRAMEWORKS', 'ROOT', 'TASKS', 'find_floor',
+           'find_imports', 'find_parts', 'find_sources', 'may_import',
+           'parse_source', 'read_graph', 'read_module_graph']
 
 ROOT = Path(compact_removal.__file__).parent
 
-# Only nn may import these.
+# Only nn, and the networks and losses of tasks, may import these.
 FRAMEWORKS = {'torch', 'torchvision', 'kornia', 'safetensors'}
+
+# Parts of the house from the ground up; parts of one floor do not import
+# each other. Folders that are not listed are tasks.
+TASKS = 'tasks'
+FLOORS = (('utils',), ('instruments',), ('psf',), ('maps',),
+          ('photometry', 'fitting'), ('datasets',), ('base',), (TASKS,),
+          ('pipeline',), ('evaluation', 'batch'), ('cli',))
+
+# Parts beside the floors: what they may import, and the lowest floor
+# that may import them.
+ANNEXES = {'nn': ({'utils'}, 'base'),
+           'metrics': ({'utils', 'photometry'}, TASKS),
+           'plotting': ({'utils', 'metrics'}, TASKS)}
+
+
+def find_floor(part):
+    """
+    The number of the floor of a part, from 0; that of tasks for others.
+    """
+    numbers = {name: i for i, floor in enumerate(FLOORS) for name in floor}
+    return numbers.get(part, numbers[TASKS])
+
+
+def may_import(part, other):
+    """
+    Whether a part of the package may import another.
+    """
+    if part == other:
+        return True
+    if part in ANNEXES:
+        return other in ANNEXES[part][0]
+    if other in ANNEXES:
+        return find_floor(part) >= find_floor(ANNEXES[other][1])
+    return find_floor(other) < find_floor(part)
 
 
 def find_sources():
@@ -89,3 +124,32 @@ def read_graph():
         if part != '__init__':
             graph.setdefault(part, set()).update(find_parts(tree, package))
     return {part: below - {part} for part, below in graph.items()}
+
+
+def read_module_graph():
+    """
+    The modules of the package, and what each imports when it is loaded.
+
+    Imports inside functions are left out: they cannot make a circle.
+
+    Returns
+    -------
+    graph : dict of set of str
+        Dotted names of modules by the name of the module.
+    """
+    trees = {}
+    for path in find_sources():
+        tree, package, _ = parse_source(path)
+        names = [*package, path.stem]
+        if path.name == '__init__.py':
+            names = package
+        trees['.'.join(names)] = tree, package
+    graph = {}
+    for name, (tree, package) in trees.items():
+        top = ast.Module([node for node in tree.body if isinstance(
+            node, (ast.Import, ast.ImportFrom, ast.Try, ast.If))], [])
+        found = {one for one in find_imports(top, package) if one in trees}
+        # a module is loaded when its folder already is
+        parents = {name.rsplit('.', i)[0] for i in range(name.count('.') + 1)}
+        graph[name] = found - parents
+    return graph

@@ -10,73 +10,125 @@ import sys
 import pytest
 
 import compact_removal
-from compact_removal.tests.module_imports import (FRAMEWORKS, ROOT,
+from compact_removal.tests.module_imports import (ANNEXES, FRAMEWORKS, ROOT,
+                                                  TASKS, find_floor,
                                                   find_imports, find_parts,
-                                                  find_sources, parse_source)
-
-# What each part may import of the package, besides itself.
-_LOW = {'utils', 'instruments'}
-_FIT = {'source_psf', '_source_patches', '_crowd', 'source_models',
-        'psf_learning'}
-_MAP = {'masks', 'cutouts', 'photometry', 'metrics'} | _FIT
-ALLOWED = {
-    'utils': set(),
-    'instruments': {'utils'},
-    'psf': _LOW,
-    'cutouts': _LOW | {'psf'},
-    'masks': _LOW | {'psf', 'cutouts'},
-    'photometry': _LOW | {'psf', 'masks', 'cutouts'},
-    'source_psf': _LOW | {'psf'},
-    '_source_patches': _LOW | {'psf', 'cutouts', 'source_psf'},
-    '_crowd': {'_source_patches'},
-    'source_models': _LOW | {'psf', 'cutouts'} | {'source_psf', '_crowd',
-                                                  '_source_patches'},
-    'psf_learning': _LOW | {'psf', 'cutouts'} | _FIT - {'psf_learning'},
-    'metrics': _LOW | {'psf', 'masks', 'photometry'},
-    'datasets': _LOW | {'psf'} | _MAP,
-    'nn': {'utils'},
-    'estimators': _LOW | {'psf', 'datasets', 'nn'} | _MAP,
-    'plotting': {'utils', 'metrics'},
-    'evaluation': _LOW | {'psf', 'datasets', 'nn', 'estimators',
-                          'plotting'} | _MAP,
-    'batch': _LOW | {'psf', 'datasets', 'nn', 'estimators'} | _MAP,
-    'cli': _LOW | {'psf', 'datasets', 'nn', 'estimators', 'plotting',
-                   'evaluation', 'batch'} | _MAP,
-}
-
+                                                  find_sources, may_import,
+                                                  parse_source,
+                                                  read_module_graph)
 
 SOURCES = find_sources()
-IDS = [str(path.relative_to(ROOT)) for path in SOURCES]
 
 
-@pytest.mark.parametrize('path', SOURCES, ids=IDS)
-def test_only_nn_imports_frameworks(path):
-    tree, package, part = parse_source(path)
-    found = {name.split('.')[0] for name in find_imports(tree, package)}
-    forbidden = {'torchvision'} if part == 'nn' else FRAMEWORKS
-    assert not found & forbidden
+LARGEST = 450
 
 
-@pytest.mark.parametrize('path', SOURCES, ids=IDS)
-def test_imports_go_one_way(path):
-    tree, package, part = parse_source(path)
-    found = find_parts(tree, package)
-    if part == '__init__':
-        assert not found
-        return
-    assert part in ALLOWED, f'{part} has no place in the order of imports'
-    assert found - {part} <= ALLOWED[part]
+def _may_use_frameworks(path):
+    part, *rest = path.relative_to(ROOT).parts
+    name = path.name
+    if part in ANNEXES:
+        return part == 'nn'
+    return (find_floor(part) == find_floor(TASKS) and len(rest) == 1
+            and name.startswith(('network', 'loss')))
 
 
-def test_order_has_no_cycles():
+def _find_private(tree, package):
+    """
+    Private modules and names that are imported from other folders.
+    """
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and not node.level:
+            names = [f'{node.module}.{alias.name}' for alias in node.names]
+        elif isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        else:
+            continue
+        for name in names:
+            parts = name.split('.')
+            if parts[0] != 'compact_removal' or parts[1:2] == package[1:2]:
+                continue
+            if any(part.startswith('_') and not part.startswith('__')
+                   for part in parts):
+                yield name
+
+
+def test_frameworks_stay_in_their_places():
+    bad = {}
+    for path in SOURCES:
+        tree, package, _ = parse_source(path)
+        found = {name.split('.')[0] for name in find_imports(tree, package)}
+        if found & FRAMEWORKS and not _may_use_frameworks(path):
+            bad[str(path.relative_to(ROOT))] = found & FRAMEWORKS
+    assert bad == {}
+
+
+def test_imports_go_one_way():
+    bad = []
+    for path in SOURCES:
+        tree, package, part = parse_source(path)
+        if part == '__init__':
+            assert not find_parts(tree, package)
+            continue
+        bad += [f'{path.relative_to(ROOT)} imports {other}'
+                for other in find_parts(tree, package)
+                if not may_import(part, other)]
+    assert bad == []
+
+
+def test_private_names_stay_in_their_folders():
+    bad = {}
+    for path in SOURCES:
+        tree, package, part = parse_source(path)
+        if part != path.name.removesuffix('.py'):
+            found = list(_find_private(tree, package))
+            if found:
+                bad[str(path.relative_to(ROOT))] = found
+    assert bad == {}
+
+
+def test_modules_have_no_circle():
+    graph = read_module_graph()
     placed = set()
-    waiting = dict(ALLOWED)
-    while waiting:
-        ready = {part for part, below in waiting.items() if below <= placed}
-        assert ready, f'cycle among {sorted(waiting)}'
+    while len(placed) < len(graph):
+        ready = {name for name in graph.keys() - placed
+                 if graph[name] <= placed}
+        assert ready, f'circle among {sorted(graph.keys() - placed)}'
         placed |= ready
-        waiting = {part: below for part, below in waiting.items()
-                   if part not in ready}
+
+
+def test_files_are_short():
+    lines = {str(path.relative_to(ROOT)):
+             len(path.read_text(encoding='utf-8').splitlines())
+             for path in SOURCES}
+    assert {name: n for name, n in lines.items() if n > LARGEST} == {}
+
+
+@pytest.mark.parametrize(('part', 'other', 'allowed'), [
+    ('removal', 'datasets', True), ('datasets', 'removal', False),
+    ('removal', 'detection', False), ('base', 'nn', True),
+    ('datasets', 'nn', False), ('nn', 'utils', True), ('nn', 'maps', False),
+    ('photometry', 'fitting', False), ('cli', 'evaluation', True),
+    ('metrics', 'photometry', True), ('base', 'plotting', False),
+    ('a_new_task', 'base', True), ('base', 'a_new_task', False),
+    ('a_new_task', 'removal', False), ('pipeline', 'a_new_task', True),
+])
+def test_the_rules(part, other, allowed):
+    assert may_import(part, other) is allowed
+
+
+@pytest.mark.parametrize(('code', 'private'), [
+    ('from compact_removal.maps._a import b', True),
+    ('from compact_removal.maps import _a', True),
+    ('from compact_removal.maps.a import _b', True),
+    ('import compact_removal.maps._a', True),
+    ('from compact_removal.removal._a import b', False),
+    ('from compact_removal import __version__', False),
+    ('from numpy._core import b', False),
+])
+def test_the_walk_finds_private_names(code, private):
+    found = list(_find_private(ast.parse(code), ['compact_removal',
+                                                 'removal']))
+    assert bool(found) is private
 
 
 @pytest.mark.parametrize(('code', 'expected'), [
@@ -85,12 +137,12 @@ def test_order_has_no_cycles():
      {'compact_removal.nn', 'compact_removal.nn.build_model'}),
     ('def f():\n    from compact_removal import nn',
      {'compact_removal', 'compact_removal.nn'}),
-    ('from . import x', {'compact_removal.estimators',
-                         'compact_removal.estimators.x'}),
+    ('from . import x', {'compact_removal.removal',
+                         'compact_removal.removal.x'}),
 ])
 def test_the_walk_finds_imports(code, expected):
     tree = ast.parse(code)
-    package = ['compact_removal', 'estimators']
+    package = ['compact_removal', 'removal']
     assert set(find_imports(tree, package)) == expected
 
 
@@ -137,7 +189,7 @@ def test_the_check_of_loaded_modules_can_fail(code):
 
 def test_modules_and_names_load_little():
     # all in one Python: if nothing is loaded by all, nothing is by any
-    modules = ['batch', 'cli', 'datasets', 'estimators', 'instruments',
+    modules = ['batch', 'cli', 'datasets', 'removal', 'instruments',
                'metrics', 'plotting']
     code = '; '.join(f'import compact_removal.{name}' for name in modules)
     names = ', '.join(compact_removal.__all__)

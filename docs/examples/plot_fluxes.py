@@ -22,7 +22,7 @@ from scipy.stats import norm
 
 from compact_removal import CompactSourceRemover
 from compact_removal.datasets import make_test_fields
-from compact_removal.evaluation import evaluate_remover
+from compact_removal.removal import evaluate_remover
 from compact_removal.instruments import get_band
 from compact_removal.plotting import plot_flux_ratios
 from compact_removal.psf import AnalyticPSF

@@ -19,7 +19,7 @@ from matplotlib import pyplot as plt
 
 from compact_removal.datasets import inject_sources, make_example_field
 from compact_removal.instruments import get_band, list_bands
-from compact_removal.masks import mask_radius, source_snr
+from compact_removal.maps import mask_radius, source_snr
 from compact_removal.psf import as_psf
 
 band = get_band('scanmap', 'blue')

@@ -33,8 +33,9 @@ import numpy as np
 from astropy.table import Table
 
 from compact_removal import nn
-from compact_removal.datasets import TrainingCutouts, load_background_maps
-from compact_removal.estimators.calibration import measure_errors
+from compact_removal.removal import TrainingCutouts
+from compact_removal.datasets import load_background_maps
+from compact_removal.removal import measure_errors
 from compact_removal.instruments import get_band
 
 # Never trained on: they are for benchmarks/accuracy.py.

@@ -14,8 +14,7 @@ import pytest
 from compact_removal import nn
 from compact_removal.batch import _workers
 from compact_removal.batch._workers import (WorkerDiedError, count_cpus,
-                                            run_here, run_local,
-                                            run_on_client)
+                                            run_here, run_local, run_on_client)
 
 
 def work(text):

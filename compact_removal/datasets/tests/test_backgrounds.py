@@ -3,8 +3,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from compact_removal.datasets import (list_background_kinds,
-                                      make_background,
+from compact_removal.datasets import (list_background_kinds, make_background,
                                       make_random_background)
 
 

@@ -6,7 +6,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from compact_removal.datasets import make_example_field, make_test_fields
 from compact_removal.instruments import get_band, list_bands
-from compact_removal.masks import source_snr
+from compact_removal.maps.holes import source_snr
 
 
 def test_example_field():

@@ -12,7 +12,8 @@ import pytest
 
 from compact_removal import CompactSourceRemover, cli
 from compact_removal.datasets import make_test_fields
-from compact_removal.evaluation import evaluate_remover, write_report
+from compact_removal.removal import evaluate_remover
+from compact_removal.evaluation import write_report
 
 
 class Page(HTMLParser):

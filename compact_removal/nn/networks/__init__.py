@@ -4,8 +4,8 @@ The networks, by name.
 
 To add a network, write one module with one class and add one entry to
 `NETWORKS`. The class has these attributes: ``model_class`` (name of the
-class in `compact_removal.nn.models` that prepares the cutouts for it),
-``loss_class`` (name of its loss in `compact_removal.nn.losses`),
+class in `compact_removal.removal` that prepares the cutouts for it),
+``loss_class`` (name of its loss in `compact_removal.removal`),
 ``default_width``, ``size_step`` and ``min_size`` (which cutouts fit),
 ``usual_size`` and ``separates`` (see `compact_removal.nn.network_limits`).
 """

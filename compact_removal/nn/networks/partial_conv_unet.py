@@ -6,8 +6,8 @@ The partial-convolution U-Net of the paper.
 import torch
 from torch import nn
 
-from compact_removal.nn.layers import (PartialConv2d,
-                                       PartialConvTranspose2d, check_size)
+from compact_removal.nn.layers import (PartialConv2d, PartialConvTranspose2d,
+                                       check_size)
 
 __all__ = ['PartialConvUNet']
 

@@ -7,8 +7,7 @@ import pytest
 import torch
 
 from compact_removal.nn.losses import InpaintingLoss
-from compact_removal.nn.models import (fill_smoothly, make_model,
-                                       scale_limits)
+from compact_removal.nn.models import fill_smoothly, make_model, scale_limits
 
 
 @pytest.fixture(scope='module')

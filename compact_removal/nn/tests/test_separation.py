@@ -13,8 +13,7 @@ from compact_removal import nn
 from compact_removal.nn import separation
 from compact_removal.nn.models import make_model
 from compact_removal.nn.networks import SeparationUNet
-from compact_removal.nn.separation import (SeparationLoss,
-                                           aperture_weights)
+from compact_removal.nn.separation import SeparationLoss, aperture_weights
 
 FWHM = torch.tensor([2.6, 3.1, 6.0])
 PSF_ERROR = torch.tensor([0.02, 0.1, 0.3])

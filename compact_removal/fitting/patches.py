@@ -1,0 +1,310 @@
+# Licensed under a 3-clause BSD style license - see licenses/LICENSE.rst
+"""
+The pixels around sources, made ready for linear fits.
+"""
+
+import numpy as np
+from scipy.spatial import KDTree
+
+from compact_removal.maps.cutouts import cutout_radii, extract_valid
+from compact_removal.fitting.source_psf import (expected_graininess,
+                                                noise_levels)
+
+__all__ = ['SourcePatches', 'close_pairs', 'measure_graininess',
+           'normal_equations']
+
+# The least noise over structure that is assumed.
+_LEAST_NOISE = 0.25
+
+# Annulus (full widths) in which noise and structure are compared.
+_ANNULUS = (3.2, 7.0)
+
+# Pairs of sources and patches that are drawn at a time.
+_CHUNK_PAIRS = 20_000
+
+# Steps for the derivatives by the shapes.
+_STEP = np.array([0.02, 0.02, 0.01, 0.01, 0.01])
+
+
+class SourcePatches:
+    """
+    Round patches of a map around sources.
+
+    Parameters
+    ----------
+    data : `~numpy.ndarray`
+        The map, shape ``(ny, nx)``.
+    x, y : `~numpy.ndarray`
+        Positions (pixels), shape ``(n,)``.
+    psf : SourcePSF
+        The PSF.
+    radius : float
+        Radius of the patches (full widths).
+    mask : `~numpy.ndarray` of bool, optional
+        True where a pixel must not be used, shape ``(ny, nx)``.
+
+    Attributes
+    ----------
+    dx, dy : `~numpy.ndarray`
+        Offsets of the pixels from the sources, shape ``(n, p)``.
+    used : `~numpy.ndarray` of bool
+        Which pixels are known, shape ``(n, p)``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from compact_removal.instruments import get_band
+    >>> from compact_removal.fitting.patches import SourcePatches
+    >>> from compact_removal.fitting import SourcePSF
+    >>> band = get_band('scanmap', 'blue')
+    >>> psf = SourcePSF(band, band.pixel_scale)
+    >>> xy = np.array([20.0])
+    >>> patches = SourcePatches(np.ones((41, 41)), xy, xy, psf, 1.0)
+    >>> patches.used.shape, float(patches.dx.min())
+    ((1, 29), -3.0)
+    """
+
+    def __init__(self, data, x, y, psf, radius, *, mask=None):
+        (rows, columns), _ = psf.whitener(0, radius)
+        size = int(rows.max()) + 1
+        patches, corners = extract_valid(data, x, y, size, mask=mask)
+        self.dx = columns + (corners[:, 0] - x)[:, None]
+        self.dy = rows + (corners[:, 1] - y)[:, None]
+        self._data = patches[:, rows, columns]
+        self.used = np.isfinite(self._data)
+        self._radius = radius
+
+    def light(self, place, x, y, flux, shapes, psf):
+        """
+        Light of sources in patches.
+
+        Parameters
+        ----------
+        place : `~numpy.ndarray` of int
+            In which patch, shape ``(m,)``.
+        x, y : `~numpy.ndarray`
+            Where the sources are, relative to the centre of the patch
+            (pixels), shape ``(m,)``.
+        flux, shapes : `~numpy.ndarray`
+            Of the sources, shape ``(m,)`` and ``(m, 5)``.
+        psf : SourcePSF
+            The PSF.
+
+        Returns
+        -------
+        light : `~numpy.ndarray`
+            Shape ``(m, p)``.
+        """
+        return flux[:, None] * psf.evaluate(
+            self.dx[place] - x[:, None], self.dy[place] - y[:, None],
+            shapes[:, None])
+
+    def subtract(self, place, x, y, flux, shapes, psf):
+        """
+        Take neighbours out, in place.
+
+        Parameters
+        ----------
+        place, x, y, flux, shapes, psf
+            See `light`.
+        """
+        for start in range(0, place.size, _CHUNK_PAIRS):
+            part = slice(start, start + _CHUNK_PAIRS)
+            np.subtract.at(self._data, place[part], self.light(
+                place[part], x[part], y[part], flux[part], shapes[part],
+                psf))
+
+    def scale(self, noise, graininess, psf):
+        """
+        Choose scale and covariance of each patch.
+
+        Sets ``known`` (whether the noise is), ``unit`` (the unit of
+        ``values``, which have no mean), ``spread`` (of background and
+        errors of the PSF, in ``unit``), and the level of the noise.
+
+        Parameters
+        ----------
+        noise, graininess : `~numpy.ndarray`
+            Standard deviation of the background and graininess around
+            the sources, shape ``(n,)``.
+        psf : SourcePSF
+            The PSF.
+        """
+        self.known = np.isfinite(noise) & (noise > 0)
+        self.unit = np.where(self.known, noise, 1.0)
+        # without the level, which would cost digits
+        count = np.maximum(self.used.sum(axis=1, keepdims=True), 1)
+        values = np.where(self.used, self._data, 0.0)
+        level = values.sum(axis=1, keepdims=True) / count
+        self.values = (np.where(self.used, values - level, 0.0)
+                       / self.unit[:, None])
+        levels = noise_levels()
+        pixel_noise = np.exp(np.interp(
+            graininess, expected_graininess(round(psf.fwhm, 3)),
+            np.log(levels)))
+        core = self.used & (self.dx ** 2 + self.dy ** 2 < psf.fwhm ** 2)
+        peak = np.where(self.known,
+                        np.where(core, self.values, 0).max(axis=1), np.inf)
+        of_model = np.minimum(psf.model_error * peak, 1e3)
+        self.spread = np.where(self.known, np.hypot(1.0, of_model), 1.0)
+        wanted = np.sqrt(pixel_noise ** 2 + _LEAST_NOISE ** 2 + of_model ** 2)
+        wanted = np.minimum(wanted, 1e3)
+        self._levels = np.abs(np.log(wanted)[:, None]
+                              - np.log(levels)).argmin(axis=1)
+
+    def design(self, flux, shapes, psf, functions=()):
+        """
+        White columns of the linear problem.
+
+        Parameters
+        ----------
+        flux : `~numpy.ndarray` or None
+            In ``unit``; None for no derivatives by the shapes.
+        shapes : `~numpy.ndarray`
+            Shapes of the sources, shape ``(n, 5)``.
+        psf : SourcePSF
+            The PSF.
+        functions : sequence of `~numpy.ndarray`, optional
+            Further columns, shape ``(n, p)`` each.
+
+        Returns
+        -------
+        design : `~numpy.ndarray`
+            Constant, PSF, its derivatives by the shapes, and the
+            functions, shape ``(n, p, k)``.
+        values : `~numpy.ndarray`
+            The pixels, shape ``(n, p)``.
+        """
+        model = psf.evaluate(self.dx, self.dy, shapes[:, None])
+        columns = [self.values, np.ones_like(model), model]
+        if flux is not None:
+            for k, step in enumerate(_STEP):
+                moved = shapes.copy()
+                moved[:, k] += step
+                other = psf.evaluate(self.dx, self.dy, moved[:, None])
+                columns.append(flux[:, None] * (other - model) / step)
+        stack = self.whiten(np.stack([*columns, *functions], axis=-1), psf)
+        return stack[..., 1:], stack[..., 0]
+
+    def whiten(self, columns, psf):
+        """
+        Columns in which the background is white noise.
+
+        Parameters
+        ----------
+        columns : `~numpy.ndarray`
+            Shape ``(n, p, k)``.
+        psf : SourcePSF
+            The PSF.
+
+        Returns
+        -------
+        columns : `~numpy.ndarray`
+            Of the same shape.
+        """
+        columns = columns * self.used[..., None]
+        for level in np.unique(self._levels):
+            rows = self._levels == level
+            _, matrix = psf.whitener(level, self._radius)
+            columns[rows] = np.matmul(matrix, columns[rows])
+        return columns
+
+
+def normal_equations(design, values, offset=None, prior=None):
+    """
+    Matrices and right sides for constant, flux and what follows.
+
+    Parameters
+    ----------
+    design, values : `~numpy.ndarray`
+        From `SourcePatches.design`, shape ``(n, p, k)`` and ``(n, p)``.
+    offset : `~numpy.ndarray`, optional
+        Distance of the columns after the second from the mean of their
+        prior, shape ``(n, k - 2)``.
+    prior : `~numpy.ndarray`, optional
+        Standard deviations of their priors, shape ``(k - 2,)`` or ``(n,
+        k - 2)``.
+
+    Returns
+    -------
+    matrix : `~numpy.ndarray`
+        Shape ``(n, k, k)``.
+    right : `~numpy.ndarray`
+        Shape ``(n, k)``.
+    """
+    transposed = design.swapaxes(1, 2)
+    matrix = transposed @ design
+    right = (transposed @ values[..., None])[..., 0]
+    # a faint floor keeps the matrices regular
+    matrix[:, 0, 0] += 1e-9
+    matrix[:, 1, 1] += 1e-9 * matrix[:, 1, 1] + 1e-12
+    if prior is not None:
+        rest = np.arange(2, design.shape[2])
+        matrix[:, rest, rest] += prior ** -2.0
+        right[:, 2:] -= offset / prior ** 2
+    return matrix, right
+
+
+def close_pairs(x, y, distance):
+    """
+    Pairs of sources: the neighbour, and in whose patch it shines.
+
+    Parameters
+    ----------
+    x, y : `~numpy.ndarray`
+        Positions, shape ``(n,)``.
+    distance : float
+        The largest distance.
+
+    Returns
+    -------
+    pairs : `~numpy.ndarray` of int
+        Each pair twice, shape ``(2, m)``.
+    """
+    if x.size < 2:
+        return np.zeros((2, 0), dtype=int)
+    tree = KDTree(np.column_stack([x, y]))
+    pairs = tree.query_pairs(distance, output_type='ndarray')
+    pairs = np.concatenate([pairs, pairs[:, ::-1]])
+    return pairs[np.lexsort(pairs.T)].T
+
+
+def measure_graininess(data, x, y, psf, *, mask=None):
+    """
+    Rms of pixels minus their neighbours, over that of the pixels.
+
+    Both robust, in an annulus around each source.
+
+    Parameters
+    ----------
+    data, x, y, psf, mask
+        See `SourcePatches`.
+
+    Returns
+    -------
+    graininess : `~numpy.ndarray`
+        Shape ``(n,)``.
+    """
+    inner, outer = (max(value * psf.fwhm, least) for value, least
+                    in zip(_ANNULUS, (6.0, 12.0), strict=True))
+    size = 2 * int(np.ceil(outer)) + 3
+    patches, corners = extract_valid(data, x, y, size, mask=mask)
+    fine = patches[:, 1:-1, 1:-1] - (
+        patches[:, 2:, 1:-1] + patches[:, :-2, 1:-1]
+        + patches[:, 1:-1, 2:] + patches[:, 1:-1, :-2]) / 4
+    radius = cutout_radii(x, y, corners + 1, size - 2)
+    ring = (radius >= inner) & (radius <= outer)
+    spread = _spread(np.where(ring, patches[:, 1:-1, 1:-1], np.nan))
+    return np.divide(_spread(np.where(ring, fine, np.nan)), spread,
+                     out=np.zeros(len(x)), where=spread > 0)
+
+
+def _spread(values):
+    """
+    16-84 % range of each stack, without NaN; 0 where there is nothing.
+    """
+    values = np.sort(values.reshape(len(values), -1), axis=1)
+    last = np.isfinite(values).sum(axis=1) - 1
+    low, high = (np.rint(share * last).astype(int) for share in (0.16, 0.84))
+    rows = np.arange(len(values))
+    return np.where(last > 0, values[rows, high] - values[rows, low], 0.0)

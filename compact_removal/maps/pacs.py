@@ -1,0 +1,385 @@
+# Licensed under a 3-clause BSD style license - see licenses/LICENSE.rst
+"""
+Read PACS maps as they come from the archive.
+"""
+
+import contextlib
+import gzip
+import io
+import os
+import re
+import warnings
+import zlib
+from functools import partial
+
+import astropy.units as u
+import numpy as np
+from astropy.io import fits
+from astropy.nddata import CCDData, StdDevUncertainty
+from astropy.utils.exceptions import AstropyUserWarning
+from astropy.wcs import WCS, FITSFixedWarning
+
+from compact_removal.instruments import get_band
+from compact_removal.utils.text import one_line
+
+__all__ = ['read_pacs_map']
+
+# Cards that describe the file rather than the observation.
+_STRUCTURE = {'SIMPLE', 'XTENSION', 'BITPIX', 'NAXIS', 'NAXIS1', 'NAXIS2',
+              'EXTEND', 'PCOUNT', 'GCOUNT', 'GROUPS', 'EXTNAME', 'EXTVER',
+              'EXTLEVEL', 'BUNIT', 'BSCALE', 'BZERO', 'BLANK', 'CHECKSUM',
+              'DATASUM', 'LONGSTRN', ''}
+
+# Cards of axes, those of further ones too.
+_AXIS = re.compile(r'(NAXIS|CTYPE|CRVAL|CRPIX|CDELT|CUNIT|CNAME|CROTA)\d+$'
+                   r'|CD\d+_\d+$|PC')
+
+_COMMENTARY = ('COMMENT', 'HISTORY')
+
+# The image HDUs of a product that are read.
+_PLANES = {'image', 'coverage', 'error', 'stdev'}
+
+# FITS files consist of blocks of so many bytes.
+_BLOCK = 2880
+
+# What a damaged file may raise, before anything is made of it.
+_DAMAGE = (OSError, EOFError, zlib.error, fits.VerifyError,
+           AstropyUserWarning, ValueError, TypeError, LookupError)
+
+
+def read_pacs_map(path):
+    """
+    Read a PACS map product (Level 2, 2.5 or 3), or a plain map.
+
+    A product of the Herschel Science Archive has an image HDU ``image``
+    and usually ``coverage`` and ``stDev`` or ``error``, whichever
+    mapper (JScanam, high-pass filter, Unimap) made it. Any other FITS
+    file is read as a plain map if exactly one of its HDUs is a 2-D
+    image with a unit (``BUNIT``) and a celestial WCS. Further axes of
+    length 1, as those of frequency and polarization in radio maps, are
+    dropped.
+
+    Parameters
+    ----------
+    path : str or path-like
+        The FITS file, may be gzipped.
+
+    Returns
+    -------
+    ccd : `~astropy.nddata.CCDData`
+        The map, with its unit and WCS, in the native byte order;
+        float32 stays float32, integers become float64 (astropy gives
+        float32 for scaled 16-bit integers). ``mask`` is True in
+        pixels that are not finite or have no coverage; their values are
+        NaN. In a PACS product without ``coverage`` HDU, pixels that are
+        exactly 0 count as not observed; in other maps 0 is a value like
+        others. ``uncertainty`` comes from ``error``, else from
+        ``stDev``, and is NaN where that is not positive; `None` without
+        such a HDU. They are what the archive gives: in JScanam maps
+        ``stDev`` is the scatter of the samples, somewhat below the
+        noise of the map. ``meta`` holds the cards of the primary and
+        the image header, ``HISTORY`` and ``COMMENT`` at the end, without
+        WCS and structure, and what they tell of a PACS map:
+        ``PACSMODE`` (``'scanmap'`` or ``'parallel'``) and ``PACSBAND``
+        (``'blue'``, ``'green'`` or ``'red'``), each only if it was
+        recognized. They are names for
+        `~compact_removal.instruments.get_band`.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If the file is neither kind of map, or is truncated or corrupt,
+        as far as this can be told: cards ``CHECKSUM`` and ``DATASUM``
+        are checked where there are any.
+
+    Notes
+    -----
+    The mode is that of the cards ``INSTMODE``, ``CUSMODE`` and
+    ``OBS_MODE``, the band that of ``WAVELNTH``, if ``INSTRUME`` is
+    PACS. Pixel scales say little: parallel-mode maps come with 1.6, 2
+    and 3.2 arcsec.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from compact_removal.datasets import make_example_field, read_pacs_map
+    >>> image, _ = make_example_field(shape=(64, 48), n_sources=0)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder) / 'map.fits'
+    ...     image.write(path)
+    ...     ccd = read_pacs_map(path)
+    >>> ccd.shape, str(ccd.unit), ccd.meta['PACSBAND']
+    ((64, 48), 'Jy / pix', 'blue')
+    """
+    try:
+        hdus = _load(os.path.expanduser(path))
+    except FileNotFoundError:
+        raise
+    except _DAMAGE as error:
+        msg = f'path is no readable FITS file: {path} ({one_line(error)})'
+        raise ValueError(msg) from error
+    return _make_map(hdus, path)
+
+
+def _load(path):
+    """
+    HDUs of a file, with the data of those that may be needed.
+    """
+    with open(path, 'rb') as file:
+        packed = file.read(2) == b'\x1f\x8b'
+    with contextlib.ExitStack() as stack:
+        # astropy only warns of these, and leaves out what is missing
+        stack.enter_context(warnings.catch_warnings())
+        for message in ('File may have been truncated',
+                        'Error validating header',
+                        '(Checksum|Datasum) verification failed'):
+            warnings.filterwarnings('error', message, AstropyUserWarning)
+        opener = _unpack if packed else partial(open, mode='rb')
+        source = stack.enter_context(opener(path))
+        hdus = stack.enter_context(fits.open(source, memmap=False,
+                                              checksum=True))
+        loaded, product = [], False
+        for hdu in hdus:
+            name = hdu.name.lower()
+            product |= name == 'image'
+            if hdu.is_image and (name in _PLANES or not product):
+                # read while the file is open
+                _ = hdu.data
+            list(hdu.header.values())
+            loaded.append(hdu)
+    return loaded
+
+
+def _unpack(path):
+    """
+    The content of a gzipped file, read to its end, where its check sum is.
+
+    This comes first: astropy may take forever to make sense of what a
+    damaged file unpacks to, and does not see that it is too short.
+    """
+    with gzip.open(path, 'rb') as source:
+        content = source.read()
+    if len(content) % _BLOCK:
+        msg = 'File may have been truncated'
+        raise ValueError(msg)
+    return io.BytesIO(content)
+
+
+def _make_map(hdus, path):
+    """
+    Make a CCDData of the HDUs of a file.
+    """
+    names = {hdu.name.lower(): hdu for hdu in hdus
+             if hdu.is_image and len(hdu.shape) > 0}
+    product = 'image' in names
+    hdu = _find_image([names['image']] if product else hdus, path)
+    unit, wcs = _unit(hdu.header), _wcs(hdu.header)
+    data = _as_floats(_flatten(hdu.data))
+    mask = ~np.isfinite(data)
+    meta = _make_meta(hdus, hdu, wcs)
+    uncertainty = None
+    if product:
+        for name in ('coverage', 'error', 'stdev'):
+            if (name in names
+                    and _flatten(names[name].data).shape != data.shape):
+                msg = (f'path has HDUs image and {name} of different '
+                       f'shapes: {path}')
+                raise ValueError(msg)
+        if 'coverage' in names:
+            coverage = _flatten(names['coverage'].data)
+            mask |= ~(np.isfinite(coverage) & (coverage > 0))
+        elif _is_pacs(meta):
+            # no measured value is exactly 0
+            mask |= data == 0
+        for name in ('error', 'stdev'):
+            if name in names:
+                error = _as_floats(_flatten(names[name].data))
+                good = np.isfinite(error) & (error > 0) & ~mask
+                uncertainty = StdDevUncertainty(
+                    np.where(good, error, np.nan))
+                break
+    data[mask] = np.nan
+    return CCDData(data, unit=unit, wcs=wcs, mask=mask,
+                   uncertainty=uncertainty, meta=meta)
+
+
+def _as_floats(data):
+    """
+    A copy as floats in the native byte order.
+    """
+    dtype = data.dtype.newbyteorder('=') if data.dtype.kind == 'f' else float
+    return np.array(data, dtype=dtype)
+
+
+def _flatten(data):
+    """
+    An image without leading axes of length 1; a cube stays one.
+    """
+    return data.reshape(data.shape[-2:]) if _is_flat(data.shape) else data
+
+
+def _is_flat(shape):
+    """
+    Whether a shape is that of a 2-D image, but for axes of length 1.
+    """
+    return len(shape) >= 2 and all(size == 1 for size in shape[:-2])
+
+
+def _find_image(hdus, path):
+    """
+    The only HDU that is a 2-D image with a unit and a celestial WCS.
+    """
+    found, reasons = {}, []
+    for number, hdu in enumerate(hdus):
+        if not hdu.is_image or len(hdu.shape) == 0:
+            continue
+        name = 'primary' if hdu.name == 'PRIMARY' else hdu.name
+        name = name or f'HDU {number}'
+        faults = _list_faults(hdu)
+        if faults:
+            reasons.append(f'{name}: {", ".join(faults)}')
+        else:
+            found[number] = name
+    if len(found) == 1:
+        return hdus[next(iter(found))]
+    if found:
+        reason = f'has {len(found)} of them ({", ".join(found.values())})'
+    else:
+        reason = f'has none ({"; ".join(reasons) or "it has no images"})'
+    msg = ('path must be a PACS map with an image HDU, or have one 2-D image '
+           f'HDU with a unit (BUNIT) and a celestial WCS; {path} {reason}')
+    raise ValueError(msg)
+
+
+def _list_faults(hdu):
+    """
+    What keeps an image HDU from being a map.
+    """
+    faults = []
+    if not _is_flat(hdu.shape):
+        n_axes = len(hdu.shape)
+        faults.append(f'{n_axes} {"axis" if n_axes == 1 else "axes"}')
+    if _unit(hdu.header) is None:
+        text = _unit_text(hdu.header)
+        faults.append('no BUNIT' if text is None
+                      else f'unknown BUNIT {text!r}')
+    if _wcs(hdu.header) is None:
+        faults.append('no celestial WCS')
+    return faults
+
+
+def _unit_text(header):
+    """
+    What a header gives as the unit; None for nothing or an empty text.
+    """
+    return header.get('BUNIT', header.get('QTTY____')) or None
+
+
+def _unit(header):
+    """
+    Unit of an image, or None.
+    """
+    text = _unit_text(header)
+    try:
+        return u.Unit(text) if text and isinstance(text, str) else None
+    except ValueError:
+        return None
+
+
+def _wcs(header):
+    """
+    Celestial WCS of an image, or None.
+    """
+    if not all(f'{name}{axis}' in header for name in ('CRVAL', 'CRPIX')
+               for axis in (1, 2)):
+        # lost; astropy would take 0 for them
+        return None
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore', FITSFixedWarning)
+        try:
+            wcs = WCS(header)
+            # the celestial axes must be those of the image
+            if {wcs.wcs.lng, wcs.wcs.lat} != {0, 1}:
+                wcs = None
+            elif wcs.naxis > 2:
+                wcs = wcs.celestial
+        except ValueError:
+            wcs = None
+    return wcs
+
+
+def _make_meta(hdus, hdu, wcs):
+    """
+    Cards of the primary header and that of the image.
+    """
+    drop = _STRUCTURE | set(wcs.to_header(relax=True))
+    meta = fits.Header()
+    commentary = []
+    headers = [hdus[0].header]
+    if hdu is not hdus[0]:
+        headers.append(hdu.header)
+    for header in headers:
+        for card in header.cards:
+            keyword = card.keyword
+            if keyword in _COMMENTARY:
+                commentary.append((keyword, card.value))
+            elif (keyword not in drop and '.' not in keyword
+                    and not _AXIS.match(keyword)):
+                # a damaged card is no reason to refuse the map
+                with contextlib.suppress(ValueError):
+                    _copy_card(card, meta)
+    for keyword, value in (('PACSMODE', _find_mode(meta)),
+                           ('PACSBAND', _find_band(meta))):
+        if value is not None:
+            meta[keyword] = value
+    for entry in commentary:
+        with contextlib.suppress(ValueError):
+            meta.append(entry, end=True)
+    return meta
+
+
+def _copy_card(card, header):
+    """
+    Put a card into another header.
+    """
+    # a comment that does not fit would be cut with a warning
+    plain = str(fits.Card(card.keyword, card.value)).rstrip()
+    fits_in = len(plain) + 3 + len(card.comment) <= 80
+    header[card.keyword] = (card.value, card.comment if fits_in else '')
+
+
+def _find_mode(header):
+    """
+    Name of the observing mode that PACS cards tell, or None.
+    """
+    if not _is_pacs(header):
+        return None
+    modes = [''.join(str(header.get(keyword, '')).lower().split())
+             for keyword in ('INSTMODE', 'CUSMODE', 'OBS_MODE')]
+    if any('parallel' in mode for mode in modes):
+        return 'parallel'
+    return 'scanmap' if 'scanmap' in modes[-1] else None
+
+
+def _find_band(header):
+    """
+    Name of the band that PACS cards tell, or None.
+    """
+    if not _is_pacs(header):
+        return None
+    try:
+        wavelength = float(header.get('WAVELNTH')) * u.um
+        # the bands of the camera are the same in all modes
+        return get_band('scanmap', wavelength).name
+    except (TypeError, ValueError):
+        return None
+
+
+def _is_pacs(header):
+    """
+    Whether cards are those of a PACS observation.
+    """
+    return str(header.get('INSTRUME', '')).strip().upper() == 'PACS'

@@ -1,0 +1,395 @@
+# Licensed under a 3-clause BSD style license - see licenses/LICENSE.rst
+"""
+The experiment of Sect. 5 of the paper: inject, remove, judge.
+"""
+
+import sys
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import astropy.units as u
+import numpy as np
+from astropy.nddata import CCDData
+from astropy.table import QTable, vstack
+from astropy.utils.exceptions import AstropyUserWarning
+from tqdm import tqdm
+
+from compact_removal.datasets import make_test_fields
+from compact_removal.maps.images import pair_catalogs
+from compact_removal.removal.injection import Plan
+from compact_removal.removal.map_evaluation import evaluate_removal
+from compact_removal.instruments import get_band
+from compact_removal.metrics import (compare_power_spectra,
+                                     flux_ratio_statistics)
+from compact_removal.psf import as_psf
+from compact_removal.maps.pixels import pixel_scale
+from compact_removal.utils.progress import bar_shape
+
+__all__ = ['Evaluation', 'evaluate_remover']
+
+# Smaller maps have no power spectrum.
+_LEAST_SIDE = 16
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """
+    What `evaluate_remover` found.
+
+    Attributes
+    ----------
+    sources : `~astropy.table.QTable`
+        All sources of all levels: the columns of
+        `~compact_removal.CompactSourceRemover.remove`, and ``field``,
+        ``injected_flux`` and the ratios of measured and injected flux,
+        ``flux_ratio``, ``flux_ratio_1``, ... for further apertures, and
+        ``annulus_flux_ratio``. The measured flux of a ratio is
+        corrected with the encircled energy of the PSF that was
+        injected, as in the paper. ``pull`` is its error over
+        ``flux_err``.
+    flux_ratios : `~astropy.table.QTable`
+        Statistics of the ratios over all fields, see
+        `~compact_removal.metrics.flux_ratio_statistics`; ``method`` is
+        ``'network'`` or ``'annulus'``, ``aperture_radius`` an angle.
+    maps : dict of str to `RemovalEvaluation`
+        For each field, the metrics of a simulation with sources of all
+        levels.
+    summary : `~astropy.table.QTable`
+        One row per field, see `evaluate_remover`.
+    parameters : dict
+        How the experiment was made; ``warnings`` of the removals.
+
+    Examples
+    --------
+    >>> import astropy.units as u
+    >>> from compact_removal import CompactSourceRemover
+    >>> from compact_removal.datasets import make_test_fields
+    >>> from compact_removal.removal import evaluate_remover
+    >>> fields = make_test_fields('scanmap', 'blue', n_fields=1,
+    ...                           shape=(64, 64))
+    >>> remover = CompactSourceRemover('scanmap', 'blue')
+    >>> evaluation = evaluate_remover(remover, fields, n_sources=1,
+    ...                               flux_levels=[900] * u.mJy, seed=1)
+    >>> len(evaluation.sources), list(evaluation.maps)
+    (1, ['field 1 (cirrus)'])
+    >>> evaluation.pixel_statistics['field', 'map'].pprint()
+         field          map
+    ---------------- ---------
+    field 1 (cirrus)  original
+    field 1 (cirrus) predicted
+    """
+
+    sources: QTable
+    flux_ratios: QTable
+    maps: dict
+    summary: QTable
+    parameters: dict
+
+    @property
+    def pixel_statistics(self):
+        """
+        Table 6 of the paper for the pixels in the holes of all fields.
+        """
+        tables = []
+        for name, entry in self.maps.items():
+            table = entry.pixel_statistics.copy()
+            table.add_column([name] * len(table), name='field', index=0)
+            tables.append(table)
+        return vstack(tables)
+
+
+def evaluate_remover(remover, backgrounds=None, *, n_sources=50,
+                     flux_levels=10, psf=None, catalogs=None, seed=None,
+                     progress_bar=False):
+    """
+    Inject sources into maps, remove them, and judge the result.
+
+    For each map and flux level, sources of that flux are injected at
+    random positions and removed (Sect. 2.3.1 and 5.2 of the paper);
+    once more for each map with sources of all levels in random
+    orientations (Sect. 5.3). Fluxes are judged with the former, spectra
+    and pixels with the latter.
+
+    Parameters
+    ----------
+    remover : `~compact_removal.CompactSourceRemover`
+        The estimator. Of any other object, ``mode``, ``band`` and
+        ``remove`` are used.
+    backgrounds : list or dict of `~astropy.nddata.CCDData`, optional
+        Maps with few real sources, by name or not. Default: six
+        simulated ones, see `~compact_removal.datasets.make_test_fields`.
+        They must have a unit of flux per pixel, solid angle or beam.
+    n_sources : int, optional
+        Sources per level and map. There are fewer where their
+        apertures have no room side by side, or, a fifth at a time,
+        where they would come closer than half the mean distance.
+    flux_levels : int or `~astropy.units.Quantity`, optional
+        The injected fluxes, or how many of them: then they are chosen
+        for each map between the fluxes where sources begin to be seen
+        (S/N of 3, eq. 1) and where they are bright (S/N of 100), from
+        Table 1 of the paper where it has enough.
+    psf : Band or PSF object, optional
+        The PSF that is injected, see `~compact_removal.psf.as_psf`.
+        Default: that of the band. Give another one, such as that of
+        real stamps, to see what happens when the PSF is not the one
+        that is assumed.
+    catalogs : list or dict, optional
+        Positions of real sources in each map, to stay away from by the
+        largest mask radius.
+    seed : int or `~numpy.random.Generator`, optional
+        Seed of everything random.
+    progress_bar : bool, optional
+        Whether to show progress.
+
+    Returns
+    -------
+    evaluation : `Evaluation`
+        Its ``summary`` has one row per field: ``field``, ``n_sources``
+        (of a simulation), ``flux_min``, ``flux_max`` (levels),
+        ``n_ratios`` (of all levels), ``median_ratio`` and
+        ``annulus_median_ratio``, ``iqr`` and ``annulus_iqr``,
+        ``output_ratio`` (median of the column ``flux``, with the
+        aperture correction of the band, over the injected flux),
+        ``within_1`` and ``within_196`` (shares of the fluxes whose
+        error is within one and 1.96 ``flux_err``; 0.683 and 0.95 if
+        these are right), ``hole_error`` (error of the
+        background in the holes over the standard deviation there, both
+        robust), ``power_change`` (largest relative difference of the
+        power spectra on scales above the FWHM of the PSF),
+        ``power_before`` (the same with the sources in the map),
+        ``delta_variance_change`` (the same, at all lags),
+        ``ks_distance``, ``wasserstein_distance``, ``completeness``,
+        ``reliability`` and ``n_significant``.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not allowed, or a map has no room for sources.
+
+    Examples
+    --------
+    >>> from compact_removal import CompactSourceRemover
+    >>> from compact_removal.datasets import make_test_fields
+    >>> from compact_removal.removal import evaluate_remover
+    >>> fields = make_test_fields('scanmap', 'blue', n_fields=1,
+    ...                           shape=(128, 128))
+    >>> remover = CompactSourceRemover('scanmap', 'blue')
+    >>> evaluation = evaluate_remover(remover, fields, n_sources=5,
+    ...                               flux_levels=2, seed=1)
+    >>> evaluation.flux_ratios['method', 'level', 'n'].pprint()
+     method level  n
+             mJy
+    ------- ----- ---
+    network  20.0   5
+    network 900.0   5
+    annulus  20.0   5
+    annulus 900.0   5
+    """
+    band = get_band(remover.mode, remover.band)
+    if (not isinstance(n_sources, (int, np.integer))
+            or isinstance(n_sources, bool) or n_sources < 1):
+        msg = f'n_sources must be a positive integer, got {n_sources!r}'
+        raise ValueError(msg)
+    rng = np.random.default_rng(seed)
+    fields = _fields(backgrounds, catalogs, remover, band, rng)
+    injected = band if psf is None else psf
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter('always')
+        plans = [Plan(name, ccd, positions, band, injected, n_sources,
+                      flux_levels, child)
+                 for (name, ccd, positions), child in zip(
+                     fields, rng.spawn(len(fields)), strict=True)]
+        tables, maps, rows = _run(remover, plans, injected, progress_bar)
+    # each once, not for every simulation
+    messages = list(dict.fromkeys(str(entry.message) for entry in caught))
+    for message in messages:
+        warnings.warn(message, AstropyUserWarning, stacklevel=2)
+    sources = vstack(tables, metadata_conflicts='silent')
+    summary = vstack(rows)
+    parameters = {'mode': band.mode, 'band': band.name,
+                  'n_fields': len(fields), 'n_sources': int(n_sources),
+                  'psf': 'band' if psf is None else type(psf).__name__,
+                  'seed': seed if isinstance(seed, int) else None,
+                  'warnings': messages,
+                  **{key: value for key, value in sources.meta.items()
+                     if key.startswith('CR')}}
+    return Evaluation(sources, _ratio_statistics(sources), maps, summary,
+                      parameters)
+
+
+def _run(remover, plans, psf, progress_bar):
+    """
+    All simulations: sources and summary of each field, and its metrics.
+    """
+    tables, maps, rows = [], {}, []
+    with tqdm(total=sum(len(plan.levels) + 1 for plan in plans),
+              unit='map', disable=not progress_bar,
+              **bar_shape(sys.stderr)) as bar:
+        for plan in plans:
+            mine = []
+            for level in plan.levels:
+                image, catalog = plan.simulate(level)
+                _, sources = remover.remove(image, catalog['sky_center'])
+                mine.append(_with_ratios(sources, catalog['flux'], psf,
+                                         plan.ccd))
+                bar.update()
+            image, catalog = plan.simulate(None)
+            result = remover.remove(image, catalog['sky_center'])
+            result.sources['injected_flux'] = catalog['flux']
+            maps[plan.name] = evaluate_removal(image, result, plan.ccd)
+            bar.update()
+            tables.append(vstack(mine, metadata_conflicts='silent'))
+            tables[-1].add_column([plan.name] * len(tables[-1]),
+                                  name='field', index=0)
+            rows.append(_summary_row(plan, tables[-1], maps[plan.name]))
+    return tables, maps, rows
+
+
+def _fields(backgrounds, catalogs, remover, band, rng):
+    """
+    Names, maps and catalogues.
+    """
+    if backgrounds is None:
+        if catalogs is not None:
+            msg = 'catalogs must be None where backgrounds is None'
+            raise ValueError(msg)
+        backgrounds = make_test_fields(remover.mode, band, seed=rng)
+    if isinstance(backgrounds, CCDData):
+        backgrounds = [backgrounds]
+    if isinstance(backgrounds, Mapping):
+        names, maps = list(backgrounds), list(backgrounds.values())
+        if isinstance(catalogs, Mapping):
+            catalogs = [catalogs.get(name) for name in names]
+    else:
+        maps = list(backgrounds)
+        names = [_name(ccd, i) for i, ccd in enumerate(maps)]
+    if not maps:
+        msg = 'backgrounds must be None or hold at least one map'
+        raise ValueError(msg)
+    for ccd in maps:
+        if not isinstance(ccd, CCDData):
+            msg = f'backgrounds must be CCDData, got {type(ccd).__name__}'
+            raise TypeError(msg)
+        if ccd.wcs is None or not ccd.wcs.has_celestial:
+            msg = 'backgrounds must have a celestial WCS'
+            raise ValueError(msg)
+        if min(ccd.shape) < _LEAST_SIDE:
+            msg = (f'backgrounds must have at least {_LEAST_SIDE} pixels a '
+                   f'side, got {ccd.shape}')
+            raise ValueError(msg)
+    for keyword in ('PACSMODE', 'PACSBAND', 'WAVELNTH'):
+        found = {ccd.meta.get(keyword) for ccd in maps} - {None}
+        if len(found) > 1:
+            msg = (f'backgrounds must be of one mode and band, got '
+                   f'{keyword} {", ".join(map(str, sorted(found)))}')
+            raise ValueError(msg)
+    catalogs = pair_catalogs(catalogs, len(maps))
+    return list(zip(names, maps, catalogs, strict=True))
+
+
+def _name(ccd, i):
+    """
+    The name of a map: its number, and its object if the header tells.
+    """
+    title = str(getattr(ccd, 'meta', {}).get('OBJECT', '')).strip()
+    return f'map {i + 1}' + (f' ({title})' if title else '')
+
+
+def _with_ratios(sources, flux, psf, ccd):
+    """
+    The table of a removal with injected fluxes and ratios.
+    """
+    sources = sources.copy()
+    sources['injected_flux'] = flux
+    psf = as_psf(psf, pixel_scale=pixel_scale(ccd.wcs))
+    for name, suffix in _flux_columns(sources).items():
+        fraction = psf.encircled_energy(
+            sources[f'aperture_radius{suffix}'].to_value(u.arcsec))
+        measured = sources[name] * sources[f'aperture_correction{suffix}']
+        ratio = (measured / (flux * fraction)).to_value(
+            u.dimensionless_unscaled)
+        sources[name.replace('flux', 'flux_ratio')] = ratio
+        if name == 'flux':
+            error = sources['flux_err'] * sources['aperture_correction']
+            unit = error.unit
+            pull = np.full(len(sources), np.nan)
+            np.divide((measured - flux * fraction).to_value(unit),
+                      error.value, out=pull, where=error.value > 0)
+            sources['pull'] = pull
+    return sources
+
+
+def _flux_columns(table):
+    """
+    Columns of measured fluxes, and the ends of the names of their apertures.
+    """
+    return {name: name.removeprefix('annulus_').removeprefix('flux')
+            for name in table.colnames
+            if name.removeprefix('annulus_').startswith('flux')
+            and 'err' not in name and 'ratio' not in name}
+
+
+def _ratio_statistics(sources):
+    """
+    Statistics of all ratios, by method and aperture.
+    """
+    tables = []
+    for name, suffix in _flux_columns(sources).items():
+        method = 'annulus' if name.startswith('annulus') else 'network'
+        ratio = sources[name.replace('flux', 'flux_ratio')]
+        flux = sources['injected_flux']
+        table = flux_ratio_statistics(ratio * flux, flux)
+        n = len(table)
+        radius = sources[f'aperture_radius{suffix}']
+        table.add_column([method] * n, name='method', index=0)
+        table.add_column(np.full(n, np.nanmax(radius.value)) * radius.unit,
+                         name='aperture_radius', index=1)
+        tables.append(table)
+    return vstack(tables)
+
+
+def _summary_row(plan, sources, entry):
+    """
+    The numbers of one field.
+    """
+    row = QTable({'field': [plan.name], 'n_sources': [plan.n_sources]})
+    row['flux_min'] = plan.levels[:1]
+    row['flux_max'] = plan.levels[-1:]
+    flux = sources['injected_flux']
+
+    def of_all(measured):
+        return flux_ratio_statistics(measured, flux,
+                                     edges=[0, np.inf] * flux.unit)[0]
+
+    network = of_all(sources['flux_ratio'] * flux)
+    annulus = of_all(sources['annulus_flux_ratio'] * flux)
+    row['n_ratios'] = [network['n']]
+    row['median_ratio'], row['iqr'] = [network['median']], [network['iqr']]
+    row['annulus_median_ratio'] = [annulus['median']]
+    row['annulus_iqr'] = [annulus['iqr']]
+    row['output_ratio'] = [of_all(sources['flux'])['median']]
+    pull = np.abs(sources['pull'][np.isfinite(sources['pull'])])
+    for name, limit in (('within_1', 1.0), ('within_196', 1.96)):
+        row[name] = [np.mean(pull < limit) if pull.size else np.nan]
+    row['hole_error'] = [entry.hole_error]
+    # smaller scales hold no more than the noise
+    psf = as_psf(plan.psf, pixel_scale=pixel_scale(plan.ccd.wcs))
+    before = compare_power_spectra(entry.power_spectra['with sources'],
+                                   entry.power_spectra['original'])
+    for name, change in (('power_change', entry.spectrum_difference),
+                         ('power_before', before)):
+        seen = change['frequency'] <= 1 / (psf.fwhm * u.arcsec)
+        row[name] = [float(np.abs(change['relative_difference'][seen]).max())]
+    predicted, original = (
+        entry.delta_variances[name]['delta_variance'].value
+        for name in ('predicted', 'original'))
+    row['delta_variance_change'] = [
+        float(np.nanmax(np.abs(predicted / original - 1)))]
+    row['ks_distance'] = [entry.pixel_comparison.ks_distance]
+    distance = entry.pixel_comparison.wasserstein_distance
+    row['wasserstein_distance'] = [distance.value] * distance.unit
+    row['completeness'] = [entry.rates.completeness]
+    row['reliability'] = [entry.rates.reliability]
+    row['n_significant'] = [entry.rates.n_significant]
+    return row

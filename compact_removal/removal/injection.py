@@ -1,0 +1,155 @@
+# Licensed under a 3-clause BSD style license - see licenses/LICENSE.rst
+"""
+The simulations of one map: where sources go, and how bright they are.
+"""
+
+import warnings
+
+import astropy.units as u
+import numpy as np
+from astropy.nddata import CCDData
+from astropy.table import QTable
+from astropy.utils.exceptions import AstropyUserWarning
+from scipy.ndimage import distance_transform_edt
+
+from compact_removal.datasets import (FLUX_LEVELS, inject_sources,
+                                      make_source_catalog)
+from compact_removal.maps.positions import read_positions
+from compact_removal.maps.holes import draw_discs, scale_factor, source_snr
+from compact_removal.maps.pixels import pixel_scale, valid_pixels
+
+__all__ = ['Plan']
+
+# Signal-to-noise ratio (eq. 1) of the lowest and the highest level: where
+# sources begin to be seen, and where they are very bright.
+_SNR_RANGE = (3.0, 100.0)
+
+# Positions at which the local standard deviation is measured.
+_N_PROBES = 200
+
+
+class Plan:
+    """
+    The simulations of one map.
+    """
+
+    def __init__(self, name, ccd, positions, band, psf, n_sources, levels,
+                 rng):
+        self.name, self.ccd, self.psf, self.rng = name, ccd, psf, rng
+        valid = valid_pixels(ccd.data, ccd.mask)
+        pixel = pixel_scale(ccd.wcs)
+        scale = scale_factor(band, pixel)
+        largest = band.mask_radii[0] * scale
+        # apertures stay on valid pixels
+        reach = (band.default_aperture / pixel).to_value(
+            u.dimensionless_unscaled) + 1
+        allowed = distance_transform_edt(np.pad(valid, 1))[
+            1:-1, 1:-1] > reach
+        if positions is not None and len(positions):
+            x, y = ccd.wcs.celestial.world_to_pixel(
+                read_positions(positions))
+            known = np.isfinite(x) & np.isfinite(y)
+            radii = np.full(known.sum(), largest)
+            discs = draw_discs(valid.shape, x[known], y[known], radii)
+            if not discs.any():
+                warnings.warn(f'catalogs: no position lies on map {name!r}',
+                              AstropyUserWarning)
+            allowed &= discs == 0
+        if not allowed.any():
+            msg = (f'backgrounds: map {name!r} has no room for sources '
+                   f'beside gaps, edges and the real sources of catalogs')
+            raise ValueError(msg)
+        # not more than have room side by side
+        room = max(1, int(allowed.sum() / (np.pi * reach ** 2)))
+        self.n_sources = min(int(n_sources), room)
+        self.separation = min(2 * largest,
+                              0.5 * np.sqrt(allowed.sum() / self.n_sources))
+        self.avoid = ccd.copy()
+        self.avoid.mask = ~allowed
+        self.levels = self._levels(levels, band, scale, valid)
+
+    def simulate(self, level):
+        """
+        A map with sources of one flux, or of all, and its catalogue.
+        """
+        while True:
+            try:
+                catalog = make_source_catalog(
+                    self.avoid, self.n_sources,
+                    self.levels[0] if level is None else level,
+                    seed=self.rng, min_separation=self.separation)
+                break
+            except ValueError:
+                if self.n_sources == 1:
+                    raise
+                self.n_sources = max(1, int(0.8 * self.n_sources))
+        angle = None
+        if level is None:
+            n = len(catalog)
+            order = self.rng.permutation(np.arange(n) % len(self.levels))
+            catalog['flux'] = self.levels[order]
+            angle = self.rng.uniform(0, 360, n) * u.deg
+        image = inject_sources(self.ccd, catalog, self.psf, seed=self.rng,
+                               position_angle=angle)
+        return image, catalog
+
+    def _levels(self, levels, band, scale, valid):
+        """
+        The fluxes to inject (mJy).
+        """
+        if isinstance(levels, u.Quantity):
+            values = np.unique(levels.to_value(u.mJy))
+            if values.size == 0 or not values[0] > 0:
+                msg = f'flux_levels must be positive, got {levels}'
+                raise ValueError(msg)
+            return values * u.mJy
+        if (not isinstance(levels, (int, np.integer))
+                or isinstance(levels, bool) or levels < 1):
+            msg = ('flux_levels must be a positive number of levels or '
+                   f'fluxes with a unit, got {levels!r}')
+            raise ValueError(msg)
+        rows, columns = np.nonzero(~self.avoid.mask)
+        chosen = np.random.default_rng(0).integers(rows.size, size=_N_PROBES)
+        _, _, std = source_snr(
+            self.ccd.data, columns[chosen], rows[chosen],
+            source_radius=band.source_radius * scale,
+            annulus_radii=np.multiply(band.annulus_radii, scale),
+            mask=~valid)
+        low, high = (np.nanmedian(std) / _peak(self.ccd, self.psf)
+                     * np.array(_SNR_RANGE))
+        if not 0 < low < np.inf:
+            msg = (f'flux_levels must be given for map {self.name!r}, which '
+                   f'has no local variation to choose them by')
+            raise ValueError(msg)
+        return _choose_levels(low, high, int(levels)) * u.mJy
+
+
+def _choose_levels(low, high, n_levels):
+    """
+    Fluxes (mJy) spread evenly in logarithm, of Table 1 if it has enough.
+    """
+    wanted = np.geomspace(low, high, n_levels)
+    table = FLUX_LEVELS.to_value(u.mJy)
+    table = table[(table > 0.7 * low) & (table < 1.4 * high)]
+    if (table.size < n_levels or table[0] > 1.5 * low
+            or table[-1] < high / 1.5):
+        # two digits
+        power = 10 ** (np.floor(np.log10(wanted)) - 1)
+        return np.unique(np.round(wanted / power) * power)
+    left = list(table)
+    chosen = [left.pop(np.abs(np.log(left) - np.log(flux)).argmin())
+              for flux in wanted]
+    return np.sort(chosen)
+
+
+def _peak(ccd, psf):
+    """
+    Peak, in the unit of the map, of a source of 1 mJy.
+    """
+    y, x = (n // 2 for n in ccd.shape)
+    middle = CCDData(np.zeros((5, 5)), unit=ccd.unit, meta=ccd.meta,
+                     wcs=ccd.wcs.celestial[y - 2:y + 3, x - 2:x + 3])
+    catalog = QTable({'sky_center': middle.wcs.pixel_to_world(
+        [2], [2]), 'flux': [1.0] * u.mJy})
+    return inject_sources(middle, catalog, psf, stamp_size=5,
+                          position_angle=0 * u.deg).data.max()

@@ -1,0 +1,77 @@
+# Licensed under a 3-clause BSD style license - see licenses/LICENSE.rst
+"""
+Tests of the way of errors from the network to the results.
+"""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+
+from compact_removal import nn
+from compact_removal.removal import TrainingCutouts
+from compact_removal.removal.calibration import (calibration,
+                                                 interpolate_errors,
+                                                 measure_errors)
+
+
+def test_calibration():
+    assert_allclose(calibration({}, 'flux_error')([1, 50]), 1)
+    info = {'validation': {'flux_error': 0.5, 'hole_error': {
+        'snr': [2.0, 20.0, 200.0], 'factor': [1.0, 4.0, 0.5]}}}
+    assert_allclose(calibration(info, 'flux_error')([3.0, np.nan]), 0.5)
+    factor = calibration(info, 'hole_error')
+    assert_allclose(factor([2, 20, 200]), [1, 4, 0.5])
+    # between the values, and constant beyond them
+    assert_allclose(factor([np.sqrt(40)]), [2])
+    assert_allclose(factor([-5, 0, np.nan, 1e6, np.inf]),
+                    [1, 1, 1, 0.5, 0.5])
+
+
+def test_errors_of_other_apertures():
+    known = np.array(nn.ERROR_RADII)
+    errors = 3 * known ** 1.4 * np.array([[1.0], [10.0]])
+    for radius, found in zip(known, errors.T, strict=True):
+        assert_allclose(interpolate_errors(errors, np.full(2, radius)),
+                        found)
+    # power laws are exact, and radii may differ from source to source
+    assert_allclose(interpolate_errors(errors, np.array([1.0, 2.0])),
+                    [3, 30 * 2 ** 1.4])
+    assert_allclose(interpolate_errors(errors, np.full(2, 2 * known[-1])),
+                    4 * errors[:, -1])
+    assert_allclose(interpolate_errors(errors, np.full(2, known[0] / 2)),
+                    errors[:, 0] / 4)
+    missing = np.full((1, len(known)), np.nan)
+    assert np.isnan(interpolate_errors(missing, np.array([1.0])))
+
+
+@pytest.mark.parametrize('radius', [0.9, 1.2, 2.5])
+def test_errors_grow_with_radius(radius):
+    errors = np.array([[1.0, 2.0, 3.0, 4.0]])
+    less = interpolate_errors(errors, np.array([radius]))
+    more = interpolate_errors(errors, np.array([1.1 * radius]))
+    assert 1 <= less[0] < more[0]
+
+
+@pytest.mark.parametrize('network', ['separation', 'inpainting'])
+def test_measured_factors_calibrate(network):
+    cutouts = TrainingCutouts('scanmap', bands=['blue'], size=96,
+                              batch_size=16, n_batches=5, n_fields=6,
+                              field_size=128, n_psfs=2, seed=2)
+    model = nn.build_model(network, width=1, seed=1)
+    factors = measure_errors(model, cutouts)
+    again = measure_errors(model, cutouts)
+    assert factors == again
+    for name in ('hole_error', 'flux_error'):
+        values = factors[name]
+        assert len(values['snr']) == len(values['factor']) > 0
+        assert np.all(np.diff(values['snr']) > 0)
+        assert np.all(np.array(values['factor']) > 0)
+    # an error that is ten times too large is found out
+    if network == 'separation':
+        head = model.network.head[-1].bias
+        head.data += np.log(10)
+        wrong = measure_errors(model, cutouts)
+        assert_allclose(wrong['flux_error']['factor'],
+                        np.array(factors['flux_error']['factor']) / 10,
+                        rtol=0.02)
+        assert wrong['hole_error'] == factors['hole_error']
