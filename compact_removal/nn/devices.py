@@ -1,11 +1,14 @@
 # Licensed under a 3-clause BSD style license - see licenses/LICENSE.rst
 """
-What the computer can compute on.
+What the computer can compute on, and with how many threads.
 """
 
 import torch
 
-__all__ = ['has_bfloat16', 'resolve_device']
+from compact_removal.utils.parameters import (ParameterError,
+                                              check_positive_integer)
+
+__all__ = ['has_bfloat16', 'limit_threads', 'resolve_device']
 
 
 def resolve_device(device):
@@ -25,12 +28,12 @@ def resolve_device(device):
 
     Raises
     ------
-    ValueError
+    ParameterError
         If there is no such device.
 
     Examples
     --------
-    >>> from compact_removal.nn.devices import resolve_device
+    >>> from compact_removal.nn import resolve_device
     >>> resolve_device('cpu')
     device(type='cpu')
     """
@@ -44,7 +47,7 @@ def resolve_device(device):
             TypeError) as error:
         msg = (f"device must be 'auto' or a device that PyTorch can use "
                f"here, such as 'cpu' or 'cuda', got {device!r}")
-        raise ValueError(msg) from error
+        raise ParameterError(msg, 'device') from error
     return found
 
 
@@ -73,3 +76,34 @@ def has_bfloat16(device):
         return False
     names = ('_is_avx512_bf16_supported', '_is_amx_tile_supported')
     return any(getattr(torch.cpu, name, bool)() for name in names)
+
+
+def limit_threads(n_threads):
+    """
+    Let this process compute with no more than some threads.
+
+    Parameters
+    ----------
+    n_threads : int
+        The most threads; if fewer are set already, nothing changes.
+
+    Returns
+    -------
+    n_threads : int
+        The number that is set now.
+
+    Raises
+    ------
+    ParameterError
+        If it is not positive.
+
+    Examples
+    --------
+    >>> from compact_removal.nn import limit_threads
+    >>> limit_threads(1000) <= 1000
+    True
+    """
+    n_threads = check_positive_integer('n_threads', n_threads)
+    if n_threads < torch.get_num_threads():
+        torch.set_num_threads(n_threads)
+    return torch.get_num_threads()

@@ -14,6 +14,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from compact_removal.utils.parameters import ParameterError
+
 __all__ = ['PartialConv2d', 'PartialConvTranspose2d', 'check_size']
 
 
@@ -30,15 +32,15 @@ def check_size(image, network):
 
     Raises
     ------
-    ValueError
+    ParameterError
         If a side is too short or no multiple of the step.
 
     Examples
     --------
     >>> import torch
+    >>> from compact_removal.nn import Model
     >>> from compact_removal.nn.layers import check_size
-    >>> from compact_removal.nn.networks import SeparationUNet
-    >>> check_size(torch.zeros(1, 8, 40, 48), SeparationUNet)
+    >>> check_size(torch.zeros(1, 8, 40, 48), Model())
     """
     sizes = image.shape[-2:]
     if any(size < network.min_size or size % network.size_step
@@ -46,7 +48,7 @@ def check_size(image, network):
         msg = (f'image must have sides that are multiples of '
                f'{network.size_step} and at least {network.min_size} '
                f'pixels, got shape {tuple(sizes)}')
-        raise ValueError(msg)
+        raise ParameterError(msg, 'image')
 
 
 class _PartialConvBase(nn.Module):
@@ -62,7 +64,7 @@ class _PartialConvBase(nn.Module):
         if min(groups) < 1 or sum(groups) != in_channels:
             msg = ('mask_groups must be positive channel counts that add up '
                    f'to in_channels={in_channels}, got {groups}')
-            raise ValueError(msg)
+            raise ParameterError(msg, 'mask_groups')
         self.in_channels = in_channels
         self.out_channels = out_channels
         self.kernel_size = kernel_size

@@ -1,136 +1,90 @@
 # Licensed under a 3-clause BSD style license - see licenses/LICENSE.rst
 """
-Models: a network with everything around it.
+The base class of models, and models with new weights.
 
-A model takes raw cutouts, scales them for its network, fills the holes
-smoothly, runs the network and scales the result back.
+A model is a network with everything around it: it takes cutouts in any
+unit, scales them for its network, and scales the result back.
 """
 
-import sys
+from types import MappingProxyType
 
 import torch
 from torch import nn
 
-from compact_removal.nn.filling import fill_smoothly
-from compact_removal.nn.networks import get_network_class
-from compact_removal.nn.separation import Estimate, SeparationModel
+from compact_removal.utils.parameters import ParameterError
 
-__all__ = ['InpaintingModel', 'SeparationModel', 'make_model',
-           'scale_limits']
+__all__ = ['Model', 'make_model']
 
 
-def scale_limits(image, valid):
+class Model(nn.Module):
     """
-    Find the centre and half range of the valid pixels of each cutout.
+    Base class of models.
+
+    Subclasses have these attributes, and the methods below.
+
+    Attributes
+    ----------
+    name : str
+        The name of the network in files.
+    inputs : dict of str to `~compact_removal.nn.Field`
+        What `forward` takes, by name.
+    targets : dict of str to `~compact_removal.nn.Field`
+        What batches of the training have besides the inputs.
+    outputs : dict of str to `~compact_removal.nn.Field`
+        What `forward` returns, by name.
+    config : dict
+        The arguments of ``__init__`` that make the model anew; JSON can
+        hold them.
+    size_step, min_size : int
+        The sides of cutouts are multiples of the first and at least the
+        second (pixels).
+    usual_size : int
+        The side of cutouts beyond which larger ones do not help.
+    receptive_radius : int or `None`
+        How far a pixel of the output sees (pixels), for models that are
+        fully convolutional; `None` for others.
 
     Parameters
     ----------
-    image : `torch.Tensor`, (n, 1, ny, nx)
-        The cutouts.
-    valid : `torch.Tensor`, (n, 1, ny, nx)
-        Bool, True at valid pixels. Their values are finite.
-
-    Returns
-    -------
-    center, half_range : `torch.Tensor`, (n, 1, 1, 1)
-        The valid pixels of ``(image - center) / half_range`` lie in
-        [-1, 1]. Constant cutouts get a half range of 1; cutouts without
-        valid pixels also a centre of 0.
+    **config
+        The configuration.
 
     Examples
     --------
-    >>> import torch
-    >>> from compact_removal.nn.models import scale_limits
-    >>> image = torch.tensor([[[[1.0, 3.0, 99.0]]]])
-    >>> [value.item() for value in scale_limits(image, image < 50)]
-    [2.0, 1.0]
-    """
-    infinity = float('inf')
-    low = image.masked_fill(~valid, infinity).amin((1, 2, 3), keepdim=True)
-    high = image.masked_fill(~valid, -infinity).amax((1, 2, 3), keepdim=True)
-    empty = low > high
-    low = low.masked_fill(empty, 0.0)
-    high = high.masked_fill(empty, 0.0)
-    # Halves first: the sum of two large numbers may overflow.
-    half_range = high / 2 - low / 2
-    half_range = half_range.masked_fill(half_range <= 0, 1.0)
-    return low / 2 + high / 2, half_range
-
-
-class InpaintingModel(nn.Module):
-    """
-    Estimate the background in holes from the pixels around them.
-
-    Each cutout is scaled such that its valid pixels span [-1, 1]
-    (Section 2.4.2 of the paper). The network sees the scaled valid
-    pixels and predicts a correction to a smooth fill of the holes.
-
-    Parameters
-    ----------
-    network : `torch.nn.Module`
-        Called with (image, mask), both (n, 1, ny, nx).
-
-    Examples
-    --------
-    >>> import torch
-    >>> from compact_removal.nn.models import make_model
-    >>> model = make_model('inpainting', width=1, seed=1).eval()
-    >>> image = torch.full((2, 96, 96), 5.0)
-    >>> valid = torch.ones(2, 96, 96, dtype=torch.bool)
-    >>> with torch.no_grad():
-    ...     model(image, valid).background.shape
-    torch.Size([2, 96, 96])
+    >>> from compact_removal.nn import Model
+    >>> Model(width=3).config
+    {'width': 3}
     """
 
-    def __init__(self, network):
+    name = ''
+    inputs = MappingProxyType({})
+    targets = MappingProxyType({})
+    outputs = MappingProxyType({})
+    size_step = 1
+    min_size = 1
+    usual_size = 64
+    receptive_radius = None
+
+    def __init__(self, **config):
         super().__init__()
-        self.network = network
+        self.config = config
 
-    def prepare(self, image, valid):
+    @classmethod
+    def make_loss(cls, **weights):
         """
-        Scale raw cutouts and fill their holes.
+        Make the loss of this model.
 
         Parameters
         ----------
-        image, valid : `torch.Tensor`, (n, ny, nx)
-            See `forward`.
+        **weights
+            Weights of its terms.
 
         Returns
         -------
-        filled : `torch.Tensor`, (n, 1, ny, nx)
-            The scaled cutouts with smoothly filled holes.
-        mask : `torch.Tensor`, (n, 1, ny, nx)
-            1 at valid pixels, 0 in holes.
-        center, half_range : `torch.Tensor`, (n, 1, 1, 1)
-            The limits: ``image = center + half_range * scaled``.
+        loss : `torch.nn.Module`
+            The loss.
         """
-        image = image.unsqueeze(1)
-        valid = (valid.unsqueeze(1) > 0.5) & torch.isfinite(image)
-        with torch.no_grad():
-            center, half_range = scale_limits(image, valid)
-            # Holes are set to the centre before the arithmetic, so that
-            # NaN and the brightest sources leave no trace.
-            image = torch.where(valid, image, center)
-            scaled = (image - center) / half_range
-            mask = valid.to(image.dtype)
-            filled = fill_smoothly(scaled, mask)
-        return filled, mask, center, half_range
-
-    def predict_scaled(self, filled, mask):
-        """
-        Estimate the background in scaled units.
-
-        Parameters
-        ----------
-        filled, mask : `torch.Tensor`, (n, 1, ny, nx)
-            From `prepare`.
-
-        Returns
-        -------
-        background : `torch.Tensor`, (n, 1, ny, nx)
-            The estimate, in all pixels.
-        """
-        return filled + self.network(filled, mask)
+        raise NotImplementedError
 
     def compute_loss(self, batch, loss):
         """
@@ -138,11 +92,10 @@ class InpaintingModel(nn.Module):
 
         Parameters
         ----------
-        batch : dict of `torch.Tensor`, (n, ny, nx)
-            ``image``, ``validity``, ``target`` (the true background;
-            NaN where it is not known) and optionally ``aperture``.
+        batch : dict of `torch.Tensor`
+            The inputs and the targets.
         loss : callable
-            For example `~compact_removal.removal.InpaintingLoss`.
+            From `make_loss`.
 
         Returns
         -------
@@ -151,80 +104,48 @@ class InpaintingModel(nn.Module):
         terms : dict of `torch.Tensor`
             Its terms.
         """
-        filled, mask, center, half_range = self.prepare(batch['image'],
-                                                        batch['validity'])
-        output = self.predict_scaled(filled, mask)
-        target = (batch['target'].unsqueeze(1) - center) / half_range
-        target = torch.where(torch.isfinite(target), target,
-                             output.detach())
-        aperture = batch.get('aperture')
-        if aperture is not None:
-            aperture = aperture.unsqueeze(1)
-        return loss(output, target, filled, mask, aperture)
-
-    def forward(self, image, valid, sources=None, fwhm=None,
-                psf_error=None):
-        """
-        Estimate the background of raw cutouts.
-
-        Parameters
-        ----------
-        image : `torch.Tensor`, (n, ny, nx)
-            Cutouts in any unit. Holes may hold anything, NaN included.
-        valid : `torch.Tensor`, (n, ny, nx)
-            True (or 1) at background pixels that may be used.
-        sources, fwhm, psf_error : object, optional
-            Not used; for models that see the sources.
-
-        Returns
-        -------
-        estimate : `~compact_removal.removal.Estimate`
-            In the unit of the image, in all pixels, without errors.
-        """
-        filled, mask, center, half_range = self.prepare(image, valid)
-        scaled = self.predict_scaled(filled, mask)
-        return Estimate((center + half_range * scaled).squeeze(1))
+        raise NotImplementedError
 
 
-def make_model(network, *, width=None, seed=None):
+def make_model(model_class, config=None, *, seed=None):
     """
     Make a model with new weights.
 
     Parameters
     ----------
-    network : str
-        Name of the network.
-    width : int, optional
-        Width of the network; by default that of the paper.
+    model_class : type
+        A subclass of `Model`.
+    config : dict, optional
+        Its configuration; default: that of the class.
     seed : int, optional
         Seed of the first weights. The global state of random numbers
         is not touched.
 
     Returns
     -------
-    model : `torch.nn.Module`
-        The model, with attributes ``network_name`` and ``width``.
+    model : `Model`
+        The model.
 
     Raises
     ------
-    ValueError
-        If there is no such network or the width is not positive.
+    ParameterError
+        If the configuration is not allowed.
 
     Examples
     --------
-    >>> from compact_removal.nn.models import make_model
-    >>> make_model('inpainting', width=2, seed=1).width
-    2
+    >>> from compact_removal.nn import make_model
+    >>> from compact_removal.removal import find_model_class
+    >>> make_model(find_model_class('separation'), {'width': 2}, seed=1).config
+    {'width': 2}
     """
-    network_class = get_network_class(network)
-    width = network_class.default_width if width is None else width
-    wrapper = getattr(sys.modules[__name__], network_class.model_class)
+    config = {} if config is None else dict(config)
     with torch.random.fork_rng(devices=[]):
         if seed is None:
             torch.seed()
         else:
             torch.manual_seed(int(seed))
-        model = wrapper(network_class(width))
-    model.network_name = network
-    model.width = model.network.width
-    return model
+        try:
+            return model_class(**config)
+        except TypeError as error:
+            msg = f'config of network {model_class.name!r}: {error}'
+            raise ParameterError(msg, 'config') from error

@@ -3,190 +3,245 @@
 Prediction for stacks of cutouts, NumPy in and out.
 """
 
-from typing import NamedTuple
-
 import numpy as np
 import torch
 from tqdm import tqdm
 
 from compact_removal.nn.devices import resolve_device
+from compact_removal.nn.scaling import apply_limits, range_limits
+from compact_removal.utils.parameters import (ParameterError,
+                                              check_positive_integer)
 
-__all__ = ['Prediction', 'predict_background']
+__all__ = ['predict', 'read_inputs', 'scale_inputs', 'unscale_outputs']
 
 
-# Largest scaled value, which leaves room for products in single precision.
-_LARGEST = 1e30
-
-
-class Prediction(NamedTuple):
+def predict(model, inputs, *, batch_size=64, device='auto',
+            progress_bar=False):
     """
-    What a model tells of cutouts.
-
-    Attributes
-    ----------
-    background : ndarray, (n, ny, nx)
-        The background in the unit of the image.
-    error : ndarray or `None`, (n, ny, nx)
-        Its standard error, if the model tells it.
-    flux_error : ndarray or `None`, (n, n_radii)
-        Standard error of the sum of the background in apertures around
-        the central source, with the radii
-        `~compact_removal.nn.ERROR_RADII` (FWHM).
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from compact_removal.nn import build_model, predict
-    >>> image = np.random.default_rng(1).normal(size=(2, 64, 64))
-    >>> found = predict(build_model('separation', width=1, seed=1), image,
-    ...                 image < 9)
-    >>> found.background.shape, found.flux_error.shape
-    ((2, 64, 64), (2, 4))
-    """
-
-    background: np.ndarray
-    error: np.ndarray | None = None
-    flux_error: np.ndarray | None = None
-
-
-def predict_background(model, image, validity, *, sources=None, fwhm=3.0,
-                       psf_error=0.1, batch_size=64, device='auto',
-                       progress_bar=False):
-    """
-    Estimate the background of cutouts.
+    Run a model on stacks of cutouts.
 
     Parameters
     ----------
-    model : `torch.nn.Module`
-        From `~compact_removal.removal.make_model`.
-    image : ndarray, (n, ny, nx)
-        The cutouts, in any unit; NaN where nothing was measured.
-    validity : ndarray of bool, (n, ny, nx)
-        True at background pixels that may be used.
-    sources : ndarray, (n, ny, nx), optional
-        Fitted sources, which are not in the image any more.
-    fwhm : float or ndarray, (n,), optional
-        Width of the PSF (pixels).
-    psf_error : float or ndarray, (n,), optional
-        Uncertainty of the shapes of sources, see
-        `~compact_removal.fitting.SourcePSF`.
+    model : `Model`
+        The model.
+    inputs : dict of ndarray
+        One array for each name in ``model.inputs``: planes ``(n, ny,
+        nx)`` or ``(n, c, ny, nx)`` in any unit, values ``(n,)`` or a
+        number for all.
     batch_size : int, optional
-        Number of cutouts per batch.
+        Number of cutouts per batch. The results do not depend on it
+        but for rounding.
     device : str, optional
-        See `~compact_removal.nn.devices.resolve_device`.
+        ``'auto'`` (a GPU if there is one), ``'cpu'``, ``'cuda'``, ...
     progress_bar : bool, optional
         Whether to show progress.
 
     Returns
     -------
-    prediction : `Prediction`
-        Background and errors.
+    outputs : dict of ndarray
+        One array for each name in ``model.outputs``. Those that scale
+        with the image are in its unit, float64 if the image is of
+        double precision, else float32.
 
     Raises
     ------
-    ValueError
-        If an argument is not allowed.
+    ParameterError
+        If names or shapes do not fit the model or each other, there is
+        no such device, or a value is not allowed.
 
     Examples
     --------
     >>> import numpy as np
-    >>> from compact_removal.nn.models import make_model
-    >>> from compact_removal.nn.prediction import predict_background
-    >>> model = make_model('inpainting', width=1, seed=1)
+    >>> from compact_removal.nn import predict
+    >>> from compact_removal.removal import build_model
+    >>> model = build_model('inpainting', width=1, seed=1)
     >>> image = np.ones((2, 96, 96), dtype=np.float32)
-    >>> predict_background(model, image, image > 0).background.dtype
-    dtype('float32')
+    >>> outputs = predict(model, {'image': image, 'validity': image > 0})
+    >>> outputs['background'].shape
+    (2, 96, 96)
     """
-    image = np.asarray(image)
-    validity = np.asarray(validity)
-    if image.ndim != 3:
-        msg = f'image must have 3 dimensions (n, ny, nx), got {image.ndim}'
-        raise ValueError(msg)
-    sources = np.zeros_like(image) if sources is None else np.asarray(sources)
-    for name, array in (('validity', validity), ('sources', sources)):
-        if array.shape != image.shape:
-            msg = (f'{name} must have the shape of image {image.shape}, got '
-                   f'{array.shape}')
-            raise ValueError(msg)
-    numbers = []
-    for name, value in (('fwhm', fwhm), ('psf_error', psf_error)):
-        value = np.broadcast_to(np.asarray(value, dtype=np.float32),
-                                len(image))
-        if not np.all((value > 0) & np.isfinite(value)):
-            msg = f'{name} must be positive and finite'
-            raise ValueError(msg)
-        numbers.append(value)
-    if int(batch_size) != batch_size or batch_size < 1:
-        msg = f'batch_size must be a positive integer, got {batch_size!r}'
-        raise ValueError(msg)
-    is_double = image.dtype.kind in 'fiu' and image.dtype.itemsize > 4
-    dtype = np.float64 if is_double else np.float32
+    batch_size = check_positive_integer('batch_size', batch_size)
+    inputs = read_inputs(model, inputs)
+    dtype = _output_dtype(model, inputs)
     device = resolve_device(device)
     model.to(device=device, memory_format=torch.channels_last).eval()
+    n = len(next(iter(inputs.values())))
     results = []
-    starts = range(0, len(image), int(batch_size))
+    # nothing at all is a batch, too: it has the shapes of the outputs
     with torch.inference_mode():
-        for start in tqdm(starts, disable=not progress_bar, unit='batch'):
-            part = slice(start, start + int(batch_size))
-            # Offset and range are taken out in double precision: single
-            # precision is not enough for faint structure on a pedestal.
-            scaled, valid, center, half_range = _scale(image[part],
-                                                       validity[part])
-            bright = np.clip(
-                sources[part] / np.where(half_range > 0, half_range, 1),
-                -_LARGEST, _LARGEST).astype(np.float32)
-            estimate = model(*(torch.as_tensor(array, device=device)
-                               for array in (scaled, valid, bright,
-                                             *(value[part].copy() for value
-                                               in numbers))))
-            background, error, flux_error = (
-                None if value is None
-                else value.cpu().numpy().astype(np.float64)
-                for value in estimate)
-            background = center + half_range * background
-            if error is not None:
-                error = half_range * error
-                flux_error = half_range[:, 0] * flux_error
-            results.append((background, error, flux_error))
-    if not results:
-        return Prediction(np.empty(image.shape, dtype))
-    return Prediction(*(None if stack[0] is None
-                        else np.concatenate(stack).astype(dtype)
-                        for stack in zip(*results, strict=True)))
+        for start in tqdm(range(0, max(n, 1), batch_size), unit='batch',
+                          disable=not progress_bar):
+            part = {name: value[start:start + batch_size]
+                    for name, value in inputs.items()}
+            tensors, limits = scale_inputs(model, part)
+            outputs = model(**{name: value.to(device)
+                               for name, value in tensors.items()})
+            results.append(unscale_outputs(model, outputs, limits, dtype))
+    return {name: np.concatenate([one[name] for one in results])
+            for name in model.outputs}
 
 
-def _scale(image, validity):
+def read_inputs(model, inputs):
     """
-    Scale the valid pixels of each cutout to [-1, 1].
+    Check that inputs fit a model.
 
     Parameters
     ----------
-    image, validity : ndarray, (n, ny, nx)
-        The cutouts.
+    model : `Model`
+        The model.
+    inputs : dict of array_like
+        See `predict`.
 
     Returns
     -------
-    scaled : ndarray of float32, (n, ny, nx)
-        The scaled cutouts; NaN where they are not finite.
-    valid : ndarray of bool, (n, ny, nx)
-        True at valid, finite pixels.
-    center, half_range : ndarray, (n, 1, 1)
-        The limits: ``image = center + half_range * scaled``; where the
-        range is 0, nothing is scaled.
+    inputs : dict of ndarray
+        Arrays with the same first axis, in the order of the model.
+
+    Raises
+    ------
+    ParameterError
+        If names, shapes or values do not fit.
     """
-    image = image.astype(np.float64)
-    finite = np.isfinite(image)
-    valid = (validity > 0.5) & finite
-    low = np.where(valid, image, np.inf).min(axis=(1, 2), keepdims=True)
-    high = np.where(valid, image, -np.inf).max(axis=(1, 2), keepdims=True)
-    empty = low > high
-    low[empty] = 0.0
-    high[empty] = 0.0
-    center = low / 2 + high / 2
-    half_range = high / 2 - low / 2
-    # of a constant cutout all is known: it adds nothing to its level
-    divisor = np.where(half_range > 0, half_range, 1.0)
-    scaled = np.where(finite, image, center) / divisor
-    scaled = np.clip(scaled - center / divisor, -_LARGEST, _LARGEST)
-    scaled[~finite] = np.nan
-    return scaled.astype(np.float32), valid, center, half_range
+    if set(inputs) != set(model.inputs):
+        msg = (f'inputs must have the names {", ".join(model.inputs)}, got '
+               f'{", ".join(inputs)}')
+        raise ParameterError(msg, 'inputs')
+    arrays, first = {}, None
+    for name, field in model.inputs.items():
+        value = np.asarray(inputs[name])
+        if field.kind != 'value':
+            if value.ndim not in (3, 4):
+                msg = (f'{name} must have 3 dimensions (n, ny, nx), or 4 with '
+                       f'channels, got {value.ndim}')
+                raise ParameterError(msg, name)
+            if first is None:
+                first = name
+            elif _plane_shape(value) != _plane_shape(arrays[first]):
+                msg = (f'{name} must have the shape of {first} '
+                       f'{arrays[first].shape}, got {value.shape}')
+                raise ParameterError(msg, name)
+        arrays[name] = value
+    n = len(arrays[first])
+    for name, field in model.inputs.items():
+        value = arrays[name]
+        if field.kind == 'value':
+            value = np.broadcast_to(value, (n, *value.shape[1:]))
+            if field.positive and not np.all((value > 0)
+                                             & np.isfinite(value)):
+                msg = f'{name} must be positive and finite'
+                raise ParameterError(msg, name)
+            arrays[name] = value
+    return arrays
+
+
+def _plane_shape(value):
+    """
+    Number of cutouts, rows and columns.
+    """
+    return len(value), *value.shape[-2:]
+
+
+def _output_dtype(model, inputs):
+    """
+    The type of outputs that scale with the image.
+    """
+    double = any(inputs[name].dtype.kind in 'fiu'
+                 and inputs[name].dtype.itemsize > 4
+                 for name, field in model.inputs.items()
+                 if field.scaling == 'affine')
+    return np.float64 if double else np.float32
+
+
+def scale_inputs(model, inputs, limits=None):
+    """
+    Make tensors of inputs; planes that scale have numbers of order one.
+
+    Parameters
+    ----------
+    model : `Model`
+        The model.
+    inputs : dict of ndarray
+        From `read_inputs`.
+    limits : tuple of `torch.Tensor`, optional
+        Centre and half range; default: those of the valid pixels of
+        each cutout.
+
+    Returns
+    -------
+    tensors : dict of `torch.Tensor`
+        The inputs, in the types that the model declares.
+    limits : tuple of `torch.Tensor` or `None`
+        Centre and half range of each cutout, ``(n, 1, 1)``; `None` where
+        nothing scales.
+    """
+    tensors = {}
+    for name, field in model.inputs.items():
+        if field.scaling == 'none':
+            # a copy, as the array of a caller may be read-only
+            tensors[name] = torch.as_tensor(
+                np.array(inputs[name], dtype=field.dtype))
+    affine = [name for name, field in model.inputs.items()
+              if field.scaling == 'affine']
+    if not affine:
+        return tensors, None
+    images = {name: torch.as_tensor(np.array(inputs[name], dtype='f8'))
+              for name, field in model.inputs.items()
+              if field.scaling != 'none'}
+    if limits is None:
+        limits = _find_limits(model, images[affine[0]], tensors)
+    center, half_range = limits
+    for name, image in images.items():
+        shape = (-1,) + (1,) * (image.ndim - 1)
+        offset, factor = center.reshape(shape), half_range.reshape(shape)
+        if model.inputs[name].scaling == 'linear':
+            offset = torch.zeros_like(offset)
+        tensors[name] = apply_limits(image, offset, factor)
+    return tensors, limits
+
+
+def _find_limits(model, image, tensors):
+    """
+    Limits of the valid pixels of each cutout.
+    """
+    valid = torch.isfinite(image)
+    for name, field in model.inputs.items():
+        if field.kind == 'mask':
+            mask = tensors[name] > 0.5
+            valid = valid & (mask if mask.ndim == image.ndim
+                             else mask.unsqueeze(1))
+    return range_limits(image, valid)
+
+
+def unscale_outputs(model, outputs, limits, dtype):
+    """
+    Bring outputs back to the unit of the image.
+
+    Parameters
+    ----------
+    model : `Model`
+        The model.
+    outputs : dict of `torch.Tensor`
+        What it returned.
+    limits : tuple of `torch.Tensor` or `None`
+        From `scale_inputs`.
+    dtype : type
+        The type of outputs that scale.
+
+    Returns
+    -------
+    arrays : dict of ndarray
+        The outputs.
+    """
+    arrays = {}
+    for name, field in model.outputs.items():
+        value = outputs[name].cpu()
+        if field.scaling == 'none' or limits is None:
+            arrays[name] = value.numpy().astype(field.dtype, copy=False)
+            continue
+        shape = (-1,) + (1,) * (value.ndim - 1)
+        center, half_range = (limit.reshape(shape) for limit in limits)
+        value = half_range * value.double()
+        if field.scaling == 'affine':
+            value = center + value
+        arrays[name] = value.numpy().astype(dtype)
+    return arrays

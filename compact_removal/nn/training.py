@@ -4,32 +4,28 @@ Training with validation, checkpoints and exact resumption.
 """
 
 import copy
-import json
 import logging
 import math
 import os
 import sys
-from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from tqdm import tqdm
 
+from compact_removal.nn.checkpoints import load_checkpoint, save_checkpoint
 from compact_removal.nn.devices import resolve_device
-from compact_removal.nn.losses import InpaintingLoss
-from compact_removal.nn.weights import check_state, to_saveable
-from compact_removal.utils.files import replace_file
+from compact_removal.nn.loading import BatchLoader
+from compact_removal.nn.settings import TrainingSettings
 from compact_removal.utils.progress import bar_shape
 
 __all__ = ['TrainingDivergedError', 'train']
 
 _log = logging.getLogger(__name__)
 
-_CHECKPOINT_FORMAT = 'compact_removal training checkpoint 1'
-_KEYS = ('image', 'validity', 'target', 'aperture', 'sources', 'fwhm',
-         'psf_error')
+# After so many steps losses are checked: each look waits for the device.
+_CHECK_EVERY = 10
 
 
 class TrainingDivergedError(RuntimeError):
@@ -38,29 +34,16 @@ class TrainingDivergedError(RuntimeError):
 
     Examples
     --------
-    >>> import numpy as np
-    >>> import torch
-    >>> from compact_removal.nn.models import make_model
-    >>> from compact_removal.nn.training import TrainingDivergedError, train
-    >>> class Batches:
-    ...     def epoch(self, i):
-    ...         ones = np.ones((2, 96, 96), dtype=np.float32)
-    ...         yield {'image': ones, 'validity': ones, 'target': ones}
-    >>> def loss(*args):
-    ...     return torch.tensor(torch.nan), {'hole': torch.tensor(torch.nan)}
-    >>> try:
-    ...     train(make_model('inpainting', width=1), Batches(), Batches(),
-    ...           loss=loss)
-    ... except TrainingDivergedError as error:
-    ...     print(error)
-    training diverged in epoch 0, step 0: the loss is nan; terms that are
-    not finite: hole
+    >>> from compact_removal.nn import TrainingDivergedError
+    >>> raise TrainingDivergedError('the loss is nan')
+    Traceback (most recent call last):
+    ...
+    compact_removal.nn.training.TrainingDivergedError: the loss is nan
     """
 
 
-def train(model, batches, validation_batches, *, loss=None, n_epochs=100,
-          learning_rate=0.005, scheduler='plateau', patience=5, factor=0.5,
-          max_norm=1.0, mixed_precision=False, augment=None, checkpoint=None,
+def train(model, batches, validation_batches, settings=None, *, loss=None,
+          augment=None, checkpoint=None, description=None,
           progress_bar=False, seed=0, device='auto'):
     """
     Train a model; keep the weights that are best on validation data.
@@ -73,50 +56,36 @@ def train(model, batches, validation_batches, *, loss=None, n_epochs=100,
 
     Parameters
     ----------
-    model : `torch.nn.Module`
-        From `~compact_removal.removal.make_model`. Changed in place:
-        ends with the best weights, in evaluation mode, on ``device``.
+    model : `Model`
+        The model. Changed in place: ends with the best weights, in
+        evaluation mode, on ``device``.
     batches : object
-        ``batches.epoch(i)`` gives the batches of epoch i (from 0): dicts
-        of float32 arrays ``image``, ``validity``, ``target`` and
-        optionally ``aperture``, each (n, ny, nx) with n >= 2; for
-        separation also ``sources``, (n, ny, nx), and ``fwhm`` and
-        ``psf_error``, (n,). The target is NaN where the background is
-        not known.
+        ``len(batches)`` is the number of batches of an epoch, and
+        ``batches.batch(epoch, number)`` returns one: a dict of arrays
+        with the names in ``model.inputs`` and ``model.targets``. It is
+        called in worker processes, in any order.
     validation_batches : object
-        The same; ``epoch(0)`` is used every time.
+        The same; epoch 0 is used every time.
+    settings : `TrainingSettings`, optional
+        How to train.
     loss : callable, optional
-        By default `~compact_removal.removal.InpaintingLoss` with the
-        weights of the paper.
-    n_epochs : int, optional
-        Number of epochs in all, those before a resumption included.
-    learning_rate : float, optional
-        The first learning rate.
-    scheduler : {'plateau', 'cosine'}, optional
-        ``'plateau'`` multiplies the learning rate by ``factor`` when
-        the validation loss has not fallen for more than ``patience``
-        epochs; ``'cosine'`` lets it fall to zero over ``n_epochs``.
-    patience : int, optional
-        For ``'plateau'``.
-    factor : float, optional
-        For ``'plateau'``.
-    max_norm : float, optional
-        Gradients with a larger norm are scaled down to it.
-    mixed_precision : bool, optional
-        Whether convolutions run in bfloat16, which is faster on
-        processors that have it. Weights stay in single precision.
+        Default: ``model.make_loss()``.
     augment : callable, optional
-        ``augment(batch, rng)`` returns a changed batch of tensors; see
-        `compact_removal.nn.augment`.
+        ``augment(batch, rng, kinds)`` returns a changed batch of
+        tensors; ``kinds`` has the kind of each field by its name. See
+        `~compact_removal.nn.RandomTransform`.
     checkpoint : str or path-like, optional
         A safetensors file, replaced after every epoch. If it exists,
         training continues from it.
+    description : dict, optional
+        What else decides on the result, such as the data. A checkpoint
+        with another one is refused. JSON must be able to hold it.
     progress_bar : bool, optional
         Whether to show progress.
     seed : int, optional
-        Seed of the augmentation.
+        Seed of the augmentation, with the numbers of epoch and step.
     device : str, optional
-        See `~compact_removal.nn.devices.resolve_device`.
+        See `~compact_removal.nn.resolve_device`.
 
     Returns
     -------
@@ -130,255 +99,227 @@ def train(model, batches, validation_batches, *, loss=None, n_epochs=100,
     TrainingDivergedError
         If the loss is not finite. The checkpoint holds the last good
         epoch.
-    ValueError
+    ParameterError
         If an argument is not allowed or the checkpoint is not one of
-        this model.
+        this training.
 
     Examples
     --------
-    >>> import numpy as np
-    >>> from compact_removal.nn.models import make_model
-    >>> from compact_removal.nn.training import train
-    >>> class Batches:
-    ...     def epoch(self, i):
-    ...         image = np.random.default_rng(i).normal(size=(2, 96, 96))
-    ...         image = image.astype(np.float32)
-    ...         yield {'image': image, 'validity': np.ones_like(image),
-    ...                'target': image}
-    >>> model = make_model('inpainting', width=1, seed=1)
-    >>> history = train(model, Batches(), Batches(), n_epochs=1)
+    >>> from compact_removal import nn
+    >>> from compact_removal.removal import TrainingCutouts, build_model
+    >>> cutouts = TrainingCutouts('scanmap', bands=['blue'], size=48,
+    ...                           batch_size=2, n_batches=1, n_fields=1,
+    ...                           field_size=64, n_psfs=2, seed=1)
+    >>> history = nn.train(build_model('separation', width=1, seed=1),
+    ...                    cutouts, cutouts, nn.TrainingSettings(n_epochs=1))
     >>> history['epoch']
     [0]
     """
-    device = resolve_device(device)
-    loss = InpaintingLoss() if loss is None else loss
-    if isinstance(loss, torch.nn.Module):
-        loss = loss.to(device)
-    model.to(device=device, memory_format=torch.channels_last)
-    optimizer = torch.optim.Adam(model.parameters(), lr=learning_rate)
-    schedule = _make_scheduler(scheduler, optimizer, n_epochs=n_epochs,
-                               patience=patience, factor=factor)
-    run = {'model': model, 'optimizer': optimizer, 'schedule': schedule,
-           'history': {'epoch': []}, 'best': None,
-           'best_loss': math.inf, 'scheduler': scheduler, 'seed': int(seed)}
+    settings = TrainingSettings() if settings is None else settings
+    run = _Run(model, settings, resolve_device(device), int(seed),
+               model.make_loss() if loss is None else loss, augment,
+               {} if description is None else description)
     if checkpoint is not None and os.path.exists(checkpoint):
-        _load_checkpoint(checkpoint, run)
-
-    history = run['history']
-    start = len(history['epoch'])
-    with tqdm(total=n_epochs, initial=start, unit='epoch', miniters=0,
-              disable=not progress_bar, **bar_shape(sys.stderr)) as bar:
+        load_checkpoint(checkpoint, run)
+    sources = {'batches': batches, 'validation_batches': validation_batches}
+    start, n_epochs = len(run.history['epoch']), settings.n_epochs
+    with (BatchLoader(sources, run.fields,
+                      n_workers=settings.n_workers) as loader,
+          tqdm(total=n_epochs, initial=start, unit='epoch', miniters=0,
+               disable=not progress_bar, **bar_shape(sys.stderr)) as bar):
         for epoch in range(start, n_epochs):
-            record = {'epoch': epoch,
-                      'learning_rate': optimizer.param_groups[0]['lr']}
-            record |= _train_epoch(model, batches, epoch, loss=loss,
-                                   optimizer=optimizer, max_norm=max_norm,
-                                   mixed_precision=mixed_precision,
-                                   augment=augment, seed=seed,
-                                   device=device, bar=bar)
-            record |= _validate(model, validation_batches, epoch,
-                                loss=loss, device=device)
-            for key, value in record.items():
-                history.setdefault(key, []).append(value)
-            current = record['validation_loss']
-            if current < run['best_loss']:
-                run['best_loss'] = current
-                run['best'] = copy.deepcopy(model.state_dict())
-            if scheduler == 'plateau':
-                schedule.step(current)
-            else:
-                schedule.step()
+            record = run.train_epoch(loader, epoch, bar)
+            record |= run.validate(loader, epoch)
+            run.finish_epoch(record)
             if checkpoint is not None:
-                _save_checkpoint(checkpoint, run)
+                save_checkpoint(checkpoint, run)
             bar.update()
-            bar.set_postfix(loss=record['loss'], validation=current)
+            bar.set_postfix(loss=record['loss'],
+                            validation=record['validation_loss'])
             _log.info('epoch %d of %d: loss %.4g, validation loss %.4g',
-                      epoch + 1, n_epochs, record['loss'], current)
-
-    if run['best'] is not None:
-        model.load_state_dict(run['best'])
+                      epoch + 1, n_epochs, record['loss'],
+                      record['validation_loss'])
+    if run.best is not None:
+        model.load_state_dict(run.best)
     model.eval()
-    return history
+    return run.history
 
 
-def _make_scheduler(name, optimizer, *, n_epochs, patience, factor):
+@dataclass
+class _Run:
     """
-    Make the schedule of learning rates.
+    The state of a training.
     """
-    if name == 'plateau':
-        return torch.optim.lr_scheduler.ReduceLROnPlateau(
-            optimizer, patience=patience, factor=factor)
-    if name == 'cosine':
-        return torch.optim.lr_scheduler.CosineAnnealingLR(
-            optimizer, T_max=max(n_epochs, 1))
-    msg = f"scheduler must be 'plateau' or 'cosine', got {name!r}"
-    raise ValueError(msg)
+
+    model: torch.nn.Module
+    settings: TrainingSettings
+    device: torch.device
+    seed: int
+    loss: object
+    augment: object
+    description: dict
+    history: dict = field(default_factory=lambda: {'epoch': []})
+    best: dict | None = None
+    best_loss: float = math.inf
+
+    def __post_init__(self):
+        self.fields = {**self.model.inputs, **self.model.targets}
+        self.kinds = {name: one.kind for name, one in self.fields.items()}
+        if isinstance(self.loss, torch.nn.Module):
+            self.loss = self.loss.to(self.device)
+        self.model.to(device=self.device, memory_format=torch.channels_last)
+        self.optimizer = torch.optim.Adam(self.model.parameters(),
+                                          lr=self.settings.learning_rate)
+        if self.settings.scheduler == 'plateau':
+            self.schedule = torch.optim.lr_scheduler.ReduceLROnPlateau(
+                self.optimizer, patience=self.settings.patience,
+                factor=self.settings.factor)
+        else:
+            self.schedule = torch.optim.lr_scheduler.CosineAnnealingLR(
+                self.optimizer, T_max=self.settings.n_epochs)
+
+    def describe(self):
+        """
+        All that decides on the result.
+        """
+        return {**self.settings.to_dict(), 'seed': self.seed,
+                'augment': None if self.augment is None
+                else repr(self.augment),
+                'config': dict(self.model.config), **self.description}
+
+    def train_epoch(self, loader, epoch, bar):
+        """
+        Take one step per batch and return the means.
+        """
+        model, optimizer = self.model, self.optimizer
+        record = {'epoch': epoch,
+                  'learning_rate': optimizer.param_groups[0]['lr']}
+        model.train()
+        means = _Means(f'in epoch {epoch}, step')
+        for step, batch in enumerate(loader.epoch('batches', epoch)):
+            batch = self._to_device(batch)
+            if self.augment is not None:
+                rng = np.random.default_rng([self.seed, epoch, step])
+                batch = self.augment(batch, rng, self.kinds)
+            with torch.autocast(self.device.type, dtype=torch.bfloat16,
+                                enabled=self.settings.mixed_precision):
+                total, terms = model.compute_loss(batch, self.loss)
+            optimizer.zero_grad(set_to_none=True)
+            total.backward()
+            norm = torch.nn.utils.clip_grad_norm_(model.parameters(),
+                                                  self.settings.max_norm)
+            optimizer.step()
+            means.add(total, terms, _count(batch), norm)
+            bar.set_postfix(step=step, loss=means.last, refresh=False)
+            bar.update(0)
+        return record | means.get()
+
+    def validate(self, loader, epoch):
+        """
+        Return the means over the validation batches.
+        """
+        self.model.eval()
+        means = _Means(f'in validation after epoch {epoch}, step')
+        with torch.no_grad():
+            for batch in loader.epoch('validation_batches', 0):
+                batch = self._to_device(batch)
+                total, terms = self.model.compute_loss(batch, self.loss)
+                means.add(total, terms, _count(batch))
+        return means.get('validation_')
+
+    def finish_epoch(self, record):
+        """
+        Keep the record, the best weights, and the next learning rate.
+        """
+        for key, value in record.items():
+            self.history.setdefault(key, []).append(value)
+        current = record['validation_loss']
+        if current < self.best_loss:
+            self.best_loss = current
+            self.best = copy.deepcopy(self.model.state_dict())
+        if self.settings.scheduler == 'plateau':
+            self.schedule.step(current)
+        else:
+            self.schedule.step()
+
+    def _to_device(self, batch):
+        """
+        Move the tensors of a batch.
+        """
+        return {name: value.to(self.device) for name, value in batch.items()}
 
 
-def _to_tensors(batch, device):
+def _count(batch):
     """
-    Turn the arrays of a batch into float32 tensors.
+    Number of cutouts of a batch.
     """
-    # Copies: an array of the caller may be read-only.
-    return {key: torch.as_tensor(np.array(batch[key], dtype=np.float32),
-                                 device=device)
-            for key in _KEYS if batch.get(key) is not None}
-
-
-def _prefetch(batches):
-    """
-    Iterate in a thread that is one item ahead.
-    """
-    with ThreadPoolExecutor(1) as executor:
-        batches = iter(batches)
-        future = executor.submit(next, batches, None)
-        while (batch := future.result()) is not None:
-            future = executor.submit(next, batches, None)
-            yield batch
-
-
-def _check_finite(total, terms, *, where):
-    """
-    Raise an error that names the first term that is not finite.
-    """
-    if torch.isfinite(total):
-        return
-    bad = [name for name, term in terms.items() if not torch.isfinite(term)]
-    msg = (f'training diverged {where}: the loss is {total.item()}; terms '
-           f'that are not finite: {", ".join(bad) or "none"}')
-    raise TrainingDivergedError(msg)
+    return len(next(iter(batch.values())))
 
 
 class _Means:
     """
     Means of the loss and its terms, weighted by the batch size.
+
+    Values are looked at every few steps.
     """
 
-    def __init__(self):
-        self.sums = {}
-        self.count = 0
+    def __init__(self, where):
+        self.last = math.nan
+        self._where = where
+        self._sums, self._count, self._n_steps = {}, 0, 0
+        self._waiting = []
 
-    def add(self, total, terms, n_images):
+    def add(self, total, terms, n_images, norm=None):
+        """
+        Add the values of a step.
+        """
         values = {'loss': total, **terms}
+        values = {name: value.detach().double()
+                  for name, value in values.items()}
         for name, value in values.items():
-            value = value.detach().double() * n_images
-            self.sums[name] = self.sums.get(name, 0.0) + value
-        self.count += n_images
+            self._sums[name] = (self._sums.get(name, 0.0)
+                                + value * n_images)
+        self._count += n_images
+        if norm is not None:
+            values['gradient'] = norm.detach().double()
+        self._waiting.append(torch.stack(list(values.values())))
+        self._names = list(values)
+        self._n_steps += 1
+        if len(self._waiting) == _CHECK_EVERY:
+            self._check()
 
-    def get(self, prefix=''):
-        return {prefix + name: float(value) / self.count
-                for name, value in self.sums.items()}
-
-
-def _train_epoch(model, batches, epoch, *, loss, optimizer, max_norm,
-                 mixed_precision, augment, seed, device, bar):
-    """
-    Take one step per batch and return the means.
-    """
-    model.train()
-    rng = np.random.default_rng([int(seed), epoch])
-    means = _Means()
-    for step, batch in enumerate(_prefetch(batches.epoch(epoch))):
-        batch = _to_tensors(batch, device)
-        if augment is not None:
-            batch = augment(batch, rng)
-        with torch.autocast(device.type, dtype=torch.bfloat16,
-                            enabled=mixed_precision):
-            total, terms = model.compute_loss(batch, loss)
-        where = f'in epoch {epoch}, step {step}'
-        _check_finite(total, terms, where=where)
-        optimizer.zero_grad(set_to_none=True)
-        total.backward()
-        norm = torch.nn.utils.clip_grad_norm_(model.parameters(), max_norm)
-        if not torch.isfinite(norm):
+    def _check(self):
+        """
+        Raise an error that names the first values that are not finite.
+        """
+        if not self._waiting:
+            return
+        rows = torch.stack(self._waiting).cpu().numpy()
+        first = self._n_steps - len(rows)
+        self._waiting = []
+        self.last = float(rows[-1, 0])
+        finite = np.isfinite(rows)
+        if finite.all():
+            return
+        step = int(np.argmin(finite.all(axis=1)))
+        bad = [name for name, good in zip(self._names, finite[step],
+                                          strict=True) if not good]
+        where = f'{self._where} {first + step}'
+        if bad == ['gradient']:
+            terms = [name for name in self._names
+                     if name not in ('loss', 'gradient')]
             msg = (f'training diverged {where}: the gradient is not finite '
                    f'(terms: {", ".join(terms)})')
             raise TrainingDivergedError(msg)
-        optimizer.step()
-        means.add(total, terms, len(batch['image']))
-        bar.set_postfix(step=step, loss=total.item(), refresh=False)
-        bar.update(0)
-    if means.count == 0:
-        msg = f'batches must give at least one batch, epoch {epoch} has none'
-        raise ValueError(msg)
-    return means.get()
+        terms = [name for name in bad if name not in ('loss', 'gradient')]
+        msg = (f'training diverged {where}: the loss is {rows[step, 0]}; '
+               f'terms that are not finite: {", ".join(terms) or "none"}')
+        raise TrainingDivergedError(msg)
 
-
-def _validate(model, batches, epoch, *, loss, device):
-    """
-    Return the means over the validation batches.
-    """
-    model.eval()
-    means = _Means()
-    with torch.no_grad():
-        for step, batch in enumerate(_prefetch(batches.epoch(0))):
-            batch = _to_tensors(batch, device)
-            total, terms = model.compute_loss(batch, loss)
-            _check_finite(total, terms,
-                          where=f'in validation after epoch {epoch}, '
-                                f'step {step}')
-            means.add(total, terms, len(batch['image']))
-    if means.count == 0:
-        msg = 'validation_batches must give at least one batch'
-        raise ValueError(msg)
-    return means.get('validation_')
-
-
-def _save_checkpoint(path, run):
-    """
-    Write tensors as safetensors and everything else as JSON, atomically.
-    """
-    tensors = {f'model.{key}': value
-               for key, value in run['model'].state_dict().items()}
-    tensors |= {f'best.{key}': value
-                for key, value in (run['best'] or {}).items()}
-    state = run['optimizer'].state_dict()
-    for index, values in state['state'].items():
-        tensors |= {f'optimizer.{index}.{key}': torch.as_tensor(value)
-                    for key, value in values.items()}
-    header = {'history': run['history'], 'best_loss': run['best_loss'],
-              'param_groups': state['param_groups'],
-              'scheduler': run['scheduler'], 'seed': run['seed'],
-              'schedule': run['schedule'].state_dict()}
-    metadata = {'format': _CHECKPOINT_FORMAT, 'state': json.dumps(header)}
-    with replace_file(path) as temporary:
-        save_file(to_saveable(tensors), temporary, metadata=metadata)
-
-
-def _load_checkpoint(path, run):
-    """
-    Restore the state of a run.
-    """
-    try:
-        with safe_open(path, framework='pt') as file:
-            metadata = file.metadata() or {}
-            tensors = {key: file.get_tensor(key) for key in file.keys()}
-    except SafetensorError as error:
-        msg = f'checkpoint {path} is not a safetensors file ({error})'
-        raise ValueError(msg) from error
-    if metadata.get('format') != _CHECKPOINT_FORMAT:
-        msg = f'checkpoint {path} was not written by train()'
-        raise ValueError(msg)
-    header = json.loads(metadata['state'])
-    for key in ('scheduler', 'seed'):
-        if header[key] != run[key]:
-            msg = (f'checkpoint {path} has {key}={header[key]!r}, but '
-                   f'{key}={run[key]!r} was asked for')
-            raise ValueError(msg)
-
-    parts = {'model': {}, 'best': {}, 'optimizer': {}}
-    for key, value in tensors.items():
-        part, key = key.split('.', 1)
-        parts[part][key] = value
-    check_state(run['model'], parts['model'], name=f'checkpoint {path}')
-    run['model'].load_state_dict(parts['model'])
-    run['best'] = parts['best'] or None
-    state = {}
-    for key, value in parts['optimizer'].items():
-        index, key = key.split('.', 1)
-        state.setdefault(int(index), {})[key] = value
-    run['optimizer'].load_state_dict(
-        {'state': state, 'param_groups': header['param_groups']})
-    run['schedule'].load_state_dict(header['schedule'])
-    run['history'] = header['history']
-    run['best_loss'] = header['best_loss']
+    def get(self, prefix=''):
+        """
+        Return the means, with a prefix to their names.
+        """
+        self._check()
+        return {prefix + name: float(value) / self._count
+                for name, value in self._sums.items()}

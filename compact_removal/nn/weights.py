@@ -1,27 +1,27 @@
 # Licensed under a 3-clause BSD style license - see licenses/LICENSE.rst
 """
-Weights on disk: safetensors with a header, and those that are shipped.
+Weights on disk: safetensors with a header.
 """
 
 import hashlib
 import json
-import os
-from functools import lru_cache
-from importlib.resources import files
 from pathlib import Path
 
 import torch
-from astropy.table import Table
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
 from compact_removal.nn.models import make_model
-from compact_removal.utils.files import compute_sha256, replace_file
+from compact_removal.utils.files import (compute_sha256, replace_file,
+                                         resolve_path)
+from compact_removal.utils.parameters import ParameterError
 
-__all__ = ['check_state', 'find_weights', 'list_weights', 'load_weights',
-           'save_weights', 'to_saveable', 'weights_path']
+__all__ = ['check_state', 'hash_weights', 'load_weights', 'round_weights',
+           'save_weights', 'to_saveable']
 
-_FORMAT = 'compact_removal weights 1'
+# The number of the format, and the text that the first one had instead.
+_FORMAT = 2
+_FIRST_FORMAT = 'compact_removal weights 1'
 _HEADER_KEY = 'compact_removal'
 
 
@@ -65,7 +65,7 @@ def check_state(model, state, *, name='weights'):
 
     Raises
     ------
-    ValueError
+    ParameterError
         If names, shapes or kinds of numbers differ, or values are not
         finite in single precision.
 
@@ -81,19 +81,19 @@ def check_state(model, state, *, name='weights'):
         odd = sorted(set(expected) ^ set(state))
         msg = (f'{name}: these tensors are missing or not expected: '
                f'{", ".join(odd[:5])} ({len(odd)} in all)')
-        raise ValueError(msg)
+        raise ParameterError(msg, 'weights')
     for key, tensor in expected.items():
         if tensor.shape != state[key].shape:
             msg = (f'{name}: {key} must have shape {tuple(tensor.shape)}, '
                    f'got {tuple(state[key].shape)}')
-            raise ValueError(msg)
+            raise ParameterError(msg, 'weights')
         if tensor.is_floating_point() != state[key].is_floating_point():
             msg = (f'{name}: {key} must hold numbers like {tensor.dtype}, '
                    f'got {state[key].dtype}')
-            raise ValueError(msg)
+            raise ParameterError(msg, 'weights')
         if not torch.isfinite(state[key].float()).all():
             msg = f'{name}: {key} has values that are not finite'
-            raise ValueError(msg)
+            raise ParameterError(msg, 'weights')
 
 
 def save_weights(model, path, metadata=None):
@@ -106,48 +106,103 @@ def save_weights(model, path, metadata=None):
 
     Parameters
     ----------
-    model : `torch.nn.Module`
-        From `~compact_removal.removal.make_model`.
+    model : `Model`
+        The model.
     path : str or path-like
         The file, by custom ``*.safetensors``.
     metadata : dict, optional
-        Anything that JSON can hold, for example mode, bands,
-        configuration, training data, number of steps, date and
-        validation metrics.
+        Anything that JSON can hold, for example mode, bands, training
+        data, number of steps, date and validation metrics.
 
     Raises
     ------
-    ValueError
+    ParameterError
         If the weights do not fit into half precision.
 
     Examples
     --------
     >>> import tempfile
     >>> from pathlib import Path
-    >>> from compact_removal.nn.weights import load_weights, save_weights
-    >>> from compact_removal.nn.models import make_model
-    >>> model = make_model('inpainting', width=1, seed=1)
+    >>> from compact_removal.nn import load_weights, save_weights
+    >>> from compact_removal.removal import build_model, find_model_class
+    >>> model = build_model('inpainting', width=1, seed=1)
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     path = Path(folder) / 'weights.safetensors'
     ...     save_weights(model, path, {'mode': 'scanmap'})
-    ...     model, metadata = load_weights(path)
-    >>> metadata['network'], metadata['width'], metadata['mode']
-    ('inpainting', 1, 'scanmap')
+    ...     model, metadata = load_weights(path, find_model_class)
+    >>> metadata['network'], metadata['config'], metadata['mode']
+    ('inpainting', {'width': 1}, 'scanmap')
     """
-    tensors = {key: value.half() if value.ndim > 1 else value
-               for key, value in model.state_dict().items()}
+    tensors = _round_tensors(model.state_dict())
     check_state(model, tensors)
-    header = {'format': _FORMAT, 'network': model.network_name,
-              'width': model.width,
+    header = {'format': _FORMAT, 'network': model.name,
+              'config': model.config,
               'metadata': {} if metadata is None else metadata}
     tensors = to_saveable(tensors)
     header['content_sha256'] = _hash_content(header, tensors)
     # One key only: safetensors does not keep their order, and the hash
     # of the file must depend on its content alone.
     header = {_HEADER_KEY: json.dumps(header, sort_keys=True)}
-    with replace_file(path) as temporary:
+    with replace_file(resolve_path(path)) as temporary:
         # Not save_file, which makes files that only their owner can read.
         temporary.write_bytes(save(tensors, metadata=header))
+
+
+def _round_tensors(tensors):
+    """
+    Kernels in half precision, the rest as it is.
+    """
+    return {key: value.half() if value.ndim > 1 else value
+            for key, value in tensors.items()}
+
+
+def round_weights(model):
+    """
+    Round the weights of a model as a file does, in place.
+
+    Parameters
+    ----------
+    model : `Model`
+        The model.
+
+    Raises
+    ------
+    ParameterError
+        If the weights do not fit into half precision.
+
+    Examples
+    --------
+    >>> from compact_removal.nn import round_weights
+    >>> from compact_removal.removal import build_model
+    >>> round_weights(build_model('inpainting', width=1, seed=1))
+    """
+    tensors = _round_tensors(model.state_dict())
+    check_state(model, tensors)
+    model.load_state_dict(tensors)
+
+
+def hash_weights(model):
+    """
+    Hash the tensors of a model, whatever its name and metadata.
+
+    Parameters
+    ----------
+    model : `Model`
+        The model.
+
+    Returns
+    -------
+    digest : str
+        SHA-256, 64 hexadecimal digits.
+
+    Examples
+    --------
+    >>> from compact_removal.nn import hash_weights
+    >>> from compact_removal.removal import build_model
+    >>> len(hash_weights(build_model('inpainting', width=1, seed=1)))
+    64
+    """
+    return _hash_content({}, to_saveable(_round_tensors(model.state_dict())))
 
 
 def _hash_content(header, tensors):
@@ -164,60 +219,61 @@ def _hash_content(header, tensors):
     return digest.hexdigest()
 
 
-def load_weights(weights):
+def load_weights(path, find_class, *, sha256=None):
     """
-    Read a model from a file or from the weights that are shipped.
+    Read a model from a file.
 
     Only safetensors files are read; nothing is ever unpickled.
 
     Parameters
     ----------
-    weights : str or path-like
-        Name of shipped weights (see `list_weights`) or a file.
+    path : str or path-like
+        The file.
+    find_class : callable
+        Maps the name of a network to its subclass of `Model`; raises a
+        ValueError for names that it does not have.
+    sha256 : str, optional
+        The hash that the file must have.
 
     Returns
     -------
-    model : `torch.nn.Module`
+    model : `Model`
         In evaluation mode, on the CPU.
     metadata : dict
-        What was given to `save_weights`, and ``network``, ``width``,
-        ``sha256``.
+        What was given to `save_weights`, and ``network``, ``config``,
+        ``sha256`` (of the file).
 
     Raises
     ------
-    ValueError
+    ParameterError
         If the file is not what it should be, or not as it was written.
     FileNotFoundError
         If there is no such file.
     OSError
         If the file cannot be read.
-    TypeError
-        If ``weights`` is neither a name nor a path.
 
     Examples
     --------
-    >>> import tempfile
-    >>> from pathlib import Path
-    >>> from compact_removal.nn.weights import load_weights, save_weights
-    >>> from compact_removal.nn.models import make_model
-    >>> model = make_model('inpainting', width=1, seed=1)
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     path = Path(folder) / 'weights.safetensors'
-    ...     save_weights(model, path, {'mode': 'scanmap'})
-    ...     model, metadata = load_weights(path)
-    >>> metadata['network'], metadata['width'], metadata['mode']
-    ('inpainting', 1, 'scanmap')
+    >>> from compact_removal.nn import load_weights
+    >>> from compact_removal.removal import WEIGHTS, find_model_class
+    >>> path = WEIGHTS.path('separation')
+    >>> model, metadata = load_weights(path, find_model_class)
+    >>> metadata['network'], metadata['config']
+    ('separation', {'width': 8})
     """
-    row, path = _find_file(weights)
+    path = resolve_path(path)
+    if not path.is_file():
+        msg = f'weights must be a file, got {str(path)!r}'
+        raise FileNotFoundError(msg)
     try:
-        sha256 = compute_sha256(path)
+        found = compute_sha256(path)
     except OSError as error:
         msg = f'weights in {path} cannot be read: {error.strerror}'
         raise OSError(msg) from error
-    if row is not None and sha256 != row['sha256']:
-        msg = (f'weights {row["name"]!r}: the file is damaged (SHA-256 '
-               f'{sha256}, expected {row["sha256"]})')
-        raise ValueError(msg)
+    if sha256 is not None and found != sha256:
+        msg = (f'weights {path.stem!r}: the file is damaged (SHA-256 '
+               f'{found}, expected {sha256})')
+        raise ParameterError(msg, 'weights')
     try:
         with safe_open(path, framework='pt') as file:
             header = file.metadata() or {}
@@ -225,52 +281,29 @@ def load_weights(weights):
     except SafetensorError as error:
         msg = (f'weights in {path} are not a safetensors file '
                f'({_first_line(error)})')
-        raise ValueError(msg) from error
+        raise ParameterError(msg, 'weights') from error
     header = _parse_header(header, path)
     # First without memory: nobody knows yet how large the header says
     # that the network is.
     with torch.device('meta'):
-        model = _make_from_header(header, path)
+        model = _make_from_header(header, find_class, path)
     check_state(model, tensors, name=f'weights in {path}')
     expected = header.get('content_sha256')
     if expected is not None and expected != _hash_content(header, tensors):
         msg = (f'weights in {path} are damaged: their content does not have '
                f'the hash that was written with it')
-        raise ValueError(msg)
-    model = _make_from_header(header, path)
+        raise ParameterError(msg, 'weights')
+    model = _make_from_header(header, find_class, path)
     model.load_state_dict({key: value.float() if value.is_floating_point()
                            else value for key, value in tensors.items()})
     return model.eval(), header['metadata'] | {
-        'network': header['network'], 'width': header['width'],
-        'sha256': sha256}
-
-
-def _find_file(weights):
-    """
-    Return the row of shipped weights, or `None`, and the file.
-    """
-    if not isinstance(weights, (str, os.PathLike)):
-        msg = ('weights must be a file or the name of shipped weights, got '
-               f'{type(weights).__name__}')
-        raise TypeError(msg)
-    row = _get_row(weights)
-    path = Path(weights) if row is None else weights_path(row['name'])
-    try:
-        is_file = path.is_file()
-    except OSError:
-        # a name that is too long, or a folder that is not open to us
-        is_file = False
-    if not is_file:
-        names = ', '.join(one['name'] for one in list_weights()) or 'none'
-        msg = (f'weights must be a file or the name of shipped weights '
-               f'({names}), got {os.fspath(weights)!r}')
-        raise FileNotFoundError(msg)
-    return row, path
+        'network': header['network'], 'config': dict(model.config),
+        'sha256': found}
 
 
 def _first_line(error):
     """
-    What an error tells, without the traces that PyTorch adds.
+    What an error says, without the traces that PyTorch adds.
     """
     return (str(error).splitlines() or [''])[0]
 
@@ -281,139 +314,35 @@ def _parse_header(metadata, path):
     """
     try:
         header = json.loads(metadata.get(_HEADER_KEY, ''))
-        is_good = (header['format'] == _FORMAT
-                   and isinstance(header['network'], str)
-                   and type(header['width']) is int
-                   and isinstance(header['metadata'], dict))
+        version = header['format']
+        first = version == _FIRST_FORMAT
+        good = (isinstance(header['network'], str)
+                and isinstance(header['metadata'], dict)
+                and (type(header['width']) is int if first
+                     else isinstance(header['config'], dict)))
     except (KeyError, RecursionError, TypeError, ValueError):
-        is_good = False
-    if not is_good:
-        msg = f'weights in {path} have no header of the format {_FORMAT!r}'
-        raise ValueError(msg)
+        version, first, good = None, False, False
+    if type(version) is int and version > _FORMAT:
+        msg = (f'weights in {path} have format {version}, of a later version '
+               f'of the package; this one reads formats up to {_FORMAT}')
+        raise ParameterError(msg, 'weights')
+    if not good or not (first or version == _FORMAT):
+        msg = (f'weights in {path} have no header of compact_removal in '
+               f'format {_FORMAT}')
+        raise ParameterError(msg, 'weights')
     return header
 
 
-def _make_from_header(header, path):
+def _make_from_header(header, find_class, path):
     """
     Make the model that a header describes.
     """
+    config = header.get('config')
+    if config is None:
+        config = {'width': header['width']}
     try:
-        return make_model(header['network'], width=header['width'], seed=0)
+        return make_model(find_class(header['network']), config, seed=0)
     except (RuntimeError, TypeError, ValueError) as error:
         msg = (f'weights in {path} have a header that is not valid: '
                f'{_first_line(error)}')
-        raise ValueError(msg) from error
-
-
-@lru_cache(maxsize=1)
-def _read_registry():
-    """
-    Read the table of shipped weights.
-    """
-    path = files('compact_removal.removal').joinpath('weights', 'weights.ecsv')
-    table = Table.read(path.read_text(encoding='utf-8'),
-                       format='ascii.ecsv')
-    return tuple({name: row[name].item() if hasattr(row[name], 'item')
-                  else str(row[name]) for name in table.colnames}
-                 for row in table)
-
-
-def _get_row(weights):
-    """
-    Return the row of shipped weights of that name, or `None`.
-    """
-    for row in _read_registry():
-        if row['name'] == weights:
-            return dict(row)
-    return None
-
-
-def list_weights():
-    """
-    List the shipped weights.
-
-    Returns
-    -------
-    rows : list of dict
-        See `compact_removal.nn.list_weights`.
-
-    Examples
-    --------
-    >>> from compact_removal.nn.weights import list_weights
-    >>> [row['network'] for row in list_weights() if row['mode'] == 'any']
-    ['inpainting', 'separation']
-    """
-    return [dict(row) for row in _read_registry()]
-
-
-def weights_path(name):
-    """
-    Return the file of shipped weights.
-
-    Parameters
-    ----------
-    name : str
-        The name.
-
-    Returns
-    -------
-    path : `pathlib.Path`
-        The file.
-
-    Raises
-    ------
-    ValueError
-        If there are no such weights.
-
-    Examples
-    --------
-    >>> from compact_removal.nn.weights import weights_path
-    >>> weights_path('separation').name
-    'separation.safetensors'
-    """
-    row = _get_row(name)
-    if row is None:
-        names = [one['name'] for one in list_weights()]
-        msg = f'name must be one of {names}, got {name!r}'
-        raise ValueError(msg)
-    return Path(str(files('compact_removal.removal').joinpath('weights',
-                                                         row['file'])))
-
-
-def find_weights(network, mode):
-    """
-    Find the name of the default weights.
-
-    Parameters
-    ----------
-    network : str
-        Name of the network.
-    mode : str
-        Name of the observing mode. Weights with mode ``'any'`` fit
-        every mode; weights for just this mode come first.
-
-    Returns
-    -------
-    name : str
-        The name.
-
-    Raises
-    ------
-    ValueError
-        If there are none.
-
-    Examples
-    --------
-    >>> from compact_removal.nn.weights import find_weights
-    >>> find_weights('separation', 'scanmap')
-    'separation'
-    """
-    rows = [row for row in list_weights() if row['network'] == network]
-    for wanted in (mode, 'any'):
-        for row in rows:
-            if row['mode'] == wanted:
-                return row['name']
-    known = [(row['network'], row['mode']) for row in list_weights()]
-    msg = (f'weights for network {network!r} and mode {mode!r} are not '
-           f'shipped; there are weights for (network, mode) in {known}')
-    raise ValueError(msg)
+        raise ParameterError(msg, 'weights') from error

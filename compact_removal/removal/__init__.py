@@ -3,20 +3,26 @@
 Remove compact sources from maps, and measure them.
 """
 
-from compact_removal.base import BaseEstimator, NotFittedError
+from compact_removal.base import (BaseEstimator, NotFittedError,
+                                  TrainableEstimator)
 from compact_removal.maps.columns import join_catalog
 from compact_removal.removal.evaluation import Evaluation, evaluate_remover
 from compact_removal.removal.flags import (PIXEL_FLAGS, SOURCE_FLAGS, Flag,
                                            decode_flags)
 from compact_removal.removal.map_evaluation import (RemovalEvaluation,
                                                     evaluate_removal)
-from compact_removal.removal.remover import (TRAINING_DEFAULTS,
-                                             CompactSourceRemover,
+from compact_removal.removal.networks import (ERROR_RADII, NETWORKS, WEIGHTS,
+                                              build_model, find_model_class)
+from compact_removal.removal.remover import (CompactSourceRemover,
                                              RemovalResult)
 from compact_removal.removal.simulation import TrainingCutouts
+from compact_removal.removal.training import (TRAINING_DEFAULTS,
+                                              RemovalTraining)
 
-__all__ = ['BaseEstimator', 'CompactSourceRemover', 'Evaluation', 'Flag',
-           'NotFittedError', 'PIXEL_FLAGS', 'RemovalEvaluation',
-           'RemovalResult', 'SOURCE_FLAGS', 'TRAINING_DEFAULTS',
-           'TrainingCutouts', 'decode_flags', 'evaluate_removal',
-           'evaluate_remover', 'join_catalog']
+__all__ = ['BaseEstimator', 'CompactSourceRemover', 'ERROR_RADII',
+           'Evaluation', 'Flag', 'NETWORKS', 'NotFittedError', 'PIXEL_FLAGS',
+           'RemovalEvaluation', 'RemovalResult', 'RemovalTraining',
+           'SOURCE_FLAGS', 'TRAINING_DEFAULTS', 'TrainableEstimator',
+           'TrainingCutouts', 'WEIGHTS', 'build_model', 'decode_flags',
+           'evaluate_removal', 'evaluate_remover', 'find_model_class',
+           'join_catalog']

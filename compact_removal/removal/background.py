@@ -312,7 +312,7 @@ class _Work:
         validity, _ = extract_cutouts(window.opened, x, y, size, fill=False)
         self._check_open(rows, x, y, corners, images, light, validity)
         prediction = self.predict(images, validity, light, models.psf)
-        background = prediction.background
+        background = prediction['background']
         if not np.all(np.isfinite(background)):
             msg = ('weights: the network gave values that are not finite; '
                    'the weights are damaged, or not those of a trained '
@@ -320,8 +320,8 @@ class _Work:
             raise ValueError(msg)
         scale = self.error_scale(sources.snr[rows])
         if self.separates:
-            deviation = prediction.error * scale[:, None, None]
-            sources.flux_error[rows] = prediction.flux_error
+            deviation = prediction['error'] * scale[:, None, None]
+            sources.flux_error[rows] = prediction['flux_error']
             if self.input_map.error is not None:
                 # outside the holes pixels keep their noise
                 noise, _ = extract_cutouts(self.input_map.error,

@@ -8,6 +8,7 @@ from itertools import pairwise
 import numpy as np
 
 from compact_removal import nn
+from compact_removal.removal.networks import ERROR_RADII
 from compact_removal.maps.holes import source_snr
 from compact_removal.photometry import aperture_scatter
 
@@ -32,7 +33,7 @@ def interpolate_errors(errors, radius):
     Parameters
     ----------
     errors : `~numpy.ndarray`
-        Errors at ``compact_removal.nn.ERROR_RADII``, shape ``(n, m)``.
+        Errors at ``compact_removal.ERROR_RADII``, shape ``(n, m)``.
     radius : `~numpy.ndarray`
         Radii (FWHM), shape ``(n,)``.
 
@@ -48,7 +49,7 @@ def interpolate_errors(errors, radius):
     >>> print(interpolate_errors(np.array([[1.0, 2, 3, 4]]), np.array([1.8])))
     [3.]
     """
-    known = np.asarray(nn.ERROR_RADII)
+    known = np.asarray(ERROR_RADII)
     inside = np.clip(radius, known[0], known[-1])
     place = np.clip(np.searchsorted(known, inside) - 1, 0, known.size - 2)
     share = (np.log(inside / known[place])
@@ -143,13 +144,14 @@ def measure_errors(model, cutouts, *, device='auto'):
 
     Examples
     --------
-    >>> from compact_removal import nn
+    >>> from compact_removal.removal import build_model
+from compact_removal.removal.networks import ERROR_RADII
     >>> from compact_removal.removal import TrainingCutouts
     >>> from compact_removal.removal.calibration import measure_errors
     >>> cutouts = TrainingCutouts('scanmap', bands=['blue'], size=48,
     ...                           batch_size=2, n_batches=1, n_fields=1,
     ...                           field_size=64, n_psfs=2, seed=1)
-    >>> measure_errors(nn.build_model('separation', width=1, seed=1), cutouts)
+    >>> measure_errors(build_model('separation', width=1, seed=1), cutouts)
     {}
     """
     rows = [row for batch in cutouts.epoch(0)
@@ -178,9 +180,8 @@ def _batch_errors(model, batch, device):
     Per source: signal-to-noise ratio, and ratios of errors to what is
     told: of the flux, and of pixels of the hole (`_SAMPLES`).
     """
-    found = nn.predict(model, batch['image'], batch['validity'] > 0,
-                       sources=batch['sources'], fwhm=batch['fwhm'],
-                       psf_error=batch['psf_error'], device=device)
+    found = nn.predict(model, {name: batch[name] for name in model.inputs},
+                       device=device)
     y, x = np.indices(batch['image'].shape[1:])
     for k, target in enumerate(batch['target']):
         known = np.isfinite(target)
@@ -194,15 +195,15 @@ def _batch_errors(model, batch, device):
             batch['image'][k] + batch['sources'][k], [x0], [y0],
             source_radius=2.5 * fwhm,
             annulus_radii=(3.2 * fwhm, 7 * fwhm))
-        error = np.where(known, found.background[k] - target, 0)
+        error = np.where(known, found['background'][k] - target, 0)
         size = np.sqrt(aperture.sum() / np.pi)
-        if found.error is None:
+        if 'error' not in found:
             pixel_error = np.full(error.shape, std[0])
             flux_error = aperture_scatter(target, [x0], [y0], [size],
                                           6 * fwhm)[0]
         else:
-            pixel_error = found.error[k]
-            flux_error = interpolate_errors(found.flux_error[k:k + 1],
+            pixel_error = found['error'][k]
+            flux_error = interpolate_errors(found['flux_error'][k:k + 1],
                                             np.array([size / fwhm]))[0]
         if not (snr[0] > 0 and flux_error > 0 and std[0] > 0):
             continue

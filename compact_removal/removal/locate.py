@@ -10,12 +10,12 @@ import numpy as np
 from astropy.utils.exceptions import AstropyUserWarning
 from scipy.spatial import KDTree
 
-from compact_removal import nn
 from compact_removal.maps.cutouts import (chunk_slices, cutout_radii,
                                           extract_valid)
 from compact_removal.removal.flags import PIXEL_FLAGS, SOURCE_FLAGS
 from compact_removal.maps.holes import mask_radius, scale_factor, source_snr
 from compact_removal.psf import fwhm_in_pixels
+from compact_removal.removal.networks import ERROR_RADII
 from compact_removal.maps.pixels import on_map
 
 __all__ = ['FLAG', 'PIXEL_FLAG', 'Sources', 'locate']
@@ -62,7 +62,7 @@ class Sources:
         Make the columns that are found later.
         """
         self.footprint = self.radius.copy()
-        self.flux_error = np.full((self.x.size, len(nn.ERROR_RADII)), np.nan)
+        self.flux_error = np.full((self.x.size, len(ERROR_RADII)), np.nan)
         self.blend_error = np.zeros(self.x.size)
 
     def ordered(self):

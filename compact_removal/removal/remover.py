@@ -3,10 +3,8 @@
 The estimator that removes compact sources.
 """
 
-import tempfile
 import warnings
 from collections import namedtuple
-from pathlib import Path
 
 import astropy.units as u
 import numpy as np
@@ -15,19 +13,21 @@ from astropy.utils.exceptions import AstropyUserWarning
 from compact_removal import nn
 from compact_removal.removal.locate import FLAG, locate
 from compact_removal.removal.background import estimate_background, hole_taper
-from compact_removal.removal.training import (TRAINING_DEFAULTS, fit_remover,
-                                              load_model)
+from compact_removal.removal.networks import WEIGHTS, find_model_class
+from compact_removal.removal.training import fit_remover
 from compact_removal.maps.images import (check_apertures, read_image,
                                          warn_of_band, warn_of_width)
 from compact_removal.removal.measure import measure
 from compact_removal.maps.positions import read_positions
 from compact_removal.removal.results import make_ccd, make_table
-from compact_removal.base import BaseEstimator, NotFittedError
+from compact_removal.base import TrainableEstimator
 from compact_removal.removal.calibration import calibration
-from compact_removal.instruments import Band, ObservingMode, get_band
-from compact_removal.utils.files import check_overwrite
+from compact_removal.instruments import (Band, ObservingMode, get_band,
+                                         get_mode)
+from compact_removal.utils.parameters import (ParameterError, check_boolean,
+                                              check_positive_integer)
 
-__all__ = ['TRAINING_DEFAULTS', 'CompactSourceRemover', 'RemovalResult']
+__all__ = ['CompactSourceRemover', 'RemovalResult']
 
 
 # Pixels between the largest hole and the edge of the cutout, at least.
@@ -58,7 +58,7 @@ class RemovalResult(namedtuple('RemovalResult', ['background', 'sources'])):
     __slots__ = ()
 
 
-class CompactSourceRemover(BaseEstimator):
+class CompactSourceRemover(TrainableEstimator):
     """
     Remove compact sources from maps, and measure them.
 
@@ -122,6 +122,11 @@ class CompactSourceRemover(BaseEstimator):
     >>> len(sources), background.unit
     (3, Unit("Jy / pix"))
     """
+
+    task = 'removal'
+    find_model_class = staticmethod(find_model_class)
+    shipped_weights = WEIGHTS
+    _fit_depends_on = ('mode', 'band', 'weights')
 
     def __init__(self, mode, band, *, network='separation',
                  weights='default', apertures=None, cutout_size=None,
@@ -206,23 +211,25 @@ class CompactSourceRemover(BaseEstimator):
                           'their units right?)', AstropyUserWarning,
                           stacklevel=2)
         warn_of_band(image, band)
-        if not hasattr(self, 'model_'):
+        if not self._is_fitted():
             warn_of_width(band, input_map.pixel_scale)
 
         def predict(images, validity, models, psf):
-            return nn.predict(model, images, validity, sources=models,
-                              fwhm=psf.fwhm, psf_error=psf.uncertainty,
+            inputs = {'image': images, 'validity': validity,
+                      'sources': models, 'fwhm': psf.fwhm,
+                      'psf_error': psf.uncertainty}
+            return nn.predict(model,
+                              {name: inputs[name] for name in model.inputs},
                               batch_size=self.batch_size,
                               device=self.device)
 
-        limits = nn.network_limits(self.network)
         size = self.cutout_size
         if size is None:
-            size = self._cutout_size(limits, sources.radius, hole_taper(
+            size = self._cutout_size(model, sources.radius, hole_taper(
                 band, input_map.pixel_scale))
         background = estimate_background(
             input_map, sources, predict, band=band,
-            size=size, separates=limits.separates,
+            size=size, separates='sources' in model.inputs,
             apertures=(apertures / input_map.pixel_scale).to_value(
                 u.dimensionless_unscaled),
             error_scale=calibration(info, 'hole_error'),
@@ -285,172 +292,67 @@ class CompactSourceRemover(BaseEstimator):
         """
         band = self._check()
         model, info, history = fit_remover(
-            self, band, backgrounds, catalogs, validation, training)
-        # so that it is the same before it is saved and after
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / 'weights.safetensors'
-            nn.save_weights(model, path)
-            self.model_, _ = nn.load_weights(path)
-        self.info_, self.history_ = info, history
-        self.n_epochs_ = len(history['epoch'])
+            self, band, backgrounds, catalogs=catalogs,
+            validation=validation, training=training)
+        self._set_fitted(model, info)
+        self.history_, self.n_epochs_ = history, len(history['epoch'])
         return self
-
-    def save(self, path, *, overwrite=False):
-        """
-        Write the network's weights and the parameters to a file.
-
-        Parameters
-        ----------
-        path : str or path-like
-            A safetensors file; parameters go into its header as JSON.
-        overwrite : bool, optional
-            Whether an existing file may be replaced.
-
-        Raises
-        ------
-        OSError
-            If the file exists and ``overwrite`` is False.
-        NotFittedError
-            If ``weights`` is `None` and `fit` was not called.
-        ValueError
-            If a parameter is not allowed, or an object that a file
-            cannot hold.
-        """
-        path = check_overwrite(path, overwrite=overwrite)
-        band = self._check()
-        model, info = self._model()
-        nn.save_weights(model, path,
-                        {**info, 'estimator': self._plain_params(band)})
-
-    @classmethod
-    def load(cls, path):
-        """
-        Read what `save` has written.
-
-        Parameters
-        ----------
-        path : str or path-like
-            The file.
-
-        Returns
-        -------
-        remover : `CompactSourceRemover`
-            An estimator that is ready to use.
-
-        Raises
-        ------
-        FileNotFoundError
-            If there is no such file.
-        ValueError
-            If it was not written by `save`, or is damaged.
-
-        Examples
-        --------
-        >>> import tempfile
-        >>> from pathlib import Path
-        >>> from compact_removal import CompactSourceRemover
-        >>> remover = CompactSourceRemover('scanmap', 'blue', recenter=True)
-        >>> with tempfile.TemporaryDirectory() as folder:
-        ...     path = Path(folder) / 'remover.safetensors'
-        ...     remover.save(path)
-        ...     CompactSourceRemover.load(path)
-        CompactSourceRemover('scanmap', 'blue', recenter=True)
-        """
-        model, info = nn.load_weights(path)
-        stored = info.get('estimator')
-        if stored is None:
-            msg = (f'path: {path} was not written by {cls.__name__}.save; '
-                   f'give files with weights alone as weights')
-            raise ValueError(msg)
-        try:
-            params = {name: stored[name] for name in cls(None, None)
-                      .get_params()}
-            if params['apertures'] is not None:
-                params['apertures'] = np.array(
-                    params['apertures'], dtype=float) * u.arcsec
-            remover = cls(**params)
-            check_apertures(remover.apertures, remover._check())
-            good = (len(params) == len(stored)
-                    and remover.network == info['network'])
-        except (KeyError, TypeError, ValueError):
-            good = False
-        if not good:
-            msg = f'path: {path} holds parameters that are not allowed'
-            raise ValueError(msg)
-        remover.model_, remover.info_ = model, info
-        return remover
 
     def _check(self):
         """
         Validate the parameters and return the band.
         """
         band = get_band(self.mode, self.band)
-        for name in ('cutout_size', 'batch_size'):
-            value = getattr(self, name)
-            if name == 'cutout_size' and value is None:
-                continue
-            if (not isinstance(value, (int, np.integer))
-                    or isinstance(value, bool) or value < 1):
-                msg = f'{name} must be a positive integer, got {value!r}'
-                raise ValueError(msg)
-        if not isinstance(self.recenter, (bool, np.bool_)):
-            msg = f'recenter must be True or False, got {self.recenter!r}'
-            raise ValueError(msg)
-        step, smallest, *_ = nn.network_limits(self.network)
+        check_positive_integer('batch_size', self.batch_size)
+        if self.cutout_size is not None:
+            check_positive_integer('cutout_size', self.cutout_size)
+        check_boolean('recenter', self.recenter)
+        check_apertures(self.apertures, band)
+        limits = find_model_class(self.network)
+        step, smallest = limits.size_step, limits.min_size
         if self.cutout_size is not None and (
                 self.cutout_size % step or self.cutout_size < smallest):
             msg = (f'cutout_size must be a multiple of {step} and at least '
                    f'{smallest} for network {self.network!r}, got '
                    f'{self.cutout_size}')
-            raise ValueError(msg)
+            raise ParameterError(msg, 'cutout_size')
         return band
 
-    def _model(self):
-        """
-        The fitted network and its description, or that of ``weights``.
-        """
-        if hasattr(self, 'model_'):
-            if self.info_['network'] != self.network:
-                msg = (f'network must be {self.info_["network"]!r}, which '
-                       f'was fitted or loaded, got {self.network!r}; call '
-                       f'fit() again to change it')
-                raise ValueError(msg)
-            return self.model_, self.info_
-        if self.weights is None:
-            msg = ('weights is None, so the network is not trained: call '
-                   'fit() first, or choose weights')
-            raise NotFittedError(msg)
-        return load_model(self.network, self.mode, self.weights, shared=True)
+    @classmethod
+    def _from_plain(cls, params):
+        params = dict(params)
+        if params.get('apertures') is not None:
+            params['apertures'] = np.array(params['apertures'],
+                                           dtype=float) * u.arcsec
+        return params
 
-    def _plain_params(self, band):
-        """
-        Parameters as JSON can hold them.
-        """
+    def _plain_params(self):
         for name, kind in (('band', Band), ('mode', ObservingMode)):
             if isinstance(getattr(self, name), kind):
                 msg = (f'{name} must be a name in the tables for saving; keep '
                        f'an own {kind.__name__} in a script, and save the '
                        f'network with compact_removal.nn.save_weights('
                        f'remover.model_, path, remover.info_)')
-                raise ValueError(msg)
-        params = self.get_params()
-        params['band'] = band.name
-        if self.weights is not None:
-            params['weights'] = str(self.weights)
+                raise ParameterError(msg, name)
+        band = get_band(self.mode, self.band)
+        params = {**self.get_params(), 'band': band.name}
         if self.apertures is not None:
             params['apertures'] = check_apertures(self.apertures,
-                                                   band).value.tolist()
+                                                  band).value.tolist()
         return self._to_plain(params)
 
+    def _weights_mode(self):
+        return get_mode(self.mode).name
+
     @staticmethod
-    def _cutout_size(limits, radius, taper):
+    def _cutout_size(model, radius, taper):
         """
         The usual size, or what the largest hole needs.
         """
         largest = np.nanmax(radius, initial=0)
         steps = np.ceil(2 * (largest + taper + _AROUND_HOLES)
-                        / limits.size_step)
-        return max(limits.usual_size, int(steps) * limits.size_step)
+                        / model.size_step)
+        return max(model.usual_size, int(steps) * model.size_step)
 
     def _provenance(self, band, info, size):
         """

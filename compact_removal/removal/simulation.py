@@ -187,8 +187,14 @@ class TrainingCutouts:
             (`~compact_removal.fitting.SourcePSF.uncertainty`).
         """
         for number in range(self.n_batches):
-            rng = np.random.default_rng([self.seed, 1, i, number])
-            yield self._make_batch(rng)
+            yield self.batch(i, number)
+
+    def batch(self, epoch, number):
+        """
+        Make one batch.
+        """
+        return self._make_batch(
+            np.random.default_rng([self.seed, 1, epoch, number]))
 
     def _map(self, band, number):
         """

@@ -1,42 +1,172 @@
 # Licensed under a 3-clause BSD style license - see licenses/LICENSE.rst
 """
-Training behind the ``fit`` method.
+Settings of the training behind `CompactSourceRemover.fit`.
 """
 
-from functools import lru_cache
-from pathlib import Path
+from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 import numpy as np
 from astropy.nddata import NDData
 
-from compact_removal import nn
+from compact_removal.base.trainable import make_integer_seed
 from compact_removal.datasets import BackgroundMap
-from compact_removal.removal.simulation import TrainingCutouts
+from compact_removal.maps.holes import scale_factor
 from compact_removal.maps.images import pair_catalogs, read_image
 from compact_removal.maps.positions import read_positions
+from compact_removal import nn
+from compact_removal.nn import TrainingSettings
 from compact_removal.removal.calibration import measure_errors
-from compact_removal.instruments import get_mode
-from compact_removal.maps.holes import scale_factor
+from compact_removal.removal.networks import find_model_class
+from compact_removal.removal.simulation import TrainingCutouts
+from compact_removal.utils.parameters import (ParameterError, check_boolean,
+                                              check_positive_integer)
 
-__all__ = ['TRAINING_DEFAULTS', 'fit_remover', 'load_model',
-           'training_settings']
+__all__ = ['RemovalTraining', 'SelectedFields', 'TRAINING_DEFAULTS',
+           'choose_settings', 'fit_remover', 'read_training_maps']
 
-_COMMON = {'n_epochs': 100, 'n_batches': 100, 'n_validation_batches': 20,
-           'n_fields': 400, 'width': None, 'loss': None, 'patience': 5,
-           'factor': 0.5, 'checkpoint': None}
+
+@dataclass(frozen=True)
+class RemovalTraining(TrainingSettings):
+    """
+    How a network of the removal is trained.
+
+    The parameters are those of `~compact_removal.nn.TrainingSettings`
+    and these.
+
+    Parameters
+    ----------
+    n_batches, n_validation_batches : int, optional
+        Batches per epoch.
+    n_fields : int, optional
+        Simulated maps; for training without maps only. Default: 400.
+    width : int, optional
+        Width of a network with random weights; default: that of its
+        class.
+    loss : dict, optional
+        Weights of the terms of the loss, by name.
+    augment : bool, optional
+        Whether cutouts are shifted, flipped and rotated by any angle
+        (paper, Sect. 2.4.3), after what the simulation does.
+    checkpoint : str, optional
+        A file from which an interrupted training continues.
+
+    Raises
+    ------
+    ParameterError
+        If a value is not allowed, or has no effect.
+
+    Examples
+    --------
+    >>> from compact_removal.removal import RemovalTraining
+    >>> RemovalTraining(n_epochs=3).n_batches
+    100
+    """
+
+    n_batches: int = 100
+    n_validation_batches: int = 20
+    n_fields: int | None = None
+    width: int | None = None
+    loss: dict | None = None
+    augment: bool = False
+    checkpoint: str | None = None
+
+    def __post_init__(self):
+        super().__post_init__()
+        for name in ('n_batches', 'n_validation_batches'):
+            check_positive_integer(name, getattr(self, name))
+        for name in ('n_fields', 'width'):
+            if getattr(self, name) is not None:
+                check_positive_integer(name, getattr(self, name))
+        if self.loss is not None and not isinstance(self.loss, dict):
+            msg = f'loss must be a dict of weights or None, got {self.loss!r}'
+            raise ParameterError(msg, 'loss')
+        check_boolean('augment', self.augment)
+
+    def resolved(self, *, has_maps, has_weights):
+        """
+        Make the settings that run, for a kind of start and of data.
+
+        Parameters
+        ----------
+        has_maps : bool
+            Whether there are maps to learn from.
+        has_weights : bool
+            Whether the training starts from trained weights. Then the
+            default learning rate is a tenth: with all of it they get
+            worse.
+
+        Returns
+        -------
+        settings : `RemovalTraining`
+            The settings.
+
+        Raises
+        ------
+        ParameterError
+            If a setting that was given has no effect.
+        """
+        if has_weights and self.width is not None:
+            msg = ('training: width must be None where weights are given, '
+                   f'whose network has one, got {self.width!r}')
+            raise ParameterError(msg, 'training')
+        if has_maps and self.n_fields is not None:
+            msg = ('training: n_fields must be None where backgrounds are '
+                   f'given, got {self.n_fields!r}')
+            raise ParameterError(msg, 'training')
+        if not has_maps and self.n_fields is None:
+            return replace(self, n_fields=400)
+        return self
+
+    def to_dict(self):
+        values = super().to_dict()
+        values.pop('checkpoint')
+        return values
+
 
 # What `fit` does unless told otherwise, by network; for inpainting these
 # are the paper's settings (Sect. 3.5). From trained weights the learning
-# rate is a tenth of that: with all of it they get worse.
-TRAINING_DEFAULTS = {
-    'separation': {**_COMMON, 'learning_rate': 0.001, 'scheduler': 'cosine',
-                   'max_norm': 20.0},
-    'inpainting': {**_COMMON, 'learning_rate': 0.005,
-                   'scheduler': 'plateau', 'max_norm': 1.0},
-}
+# rate is a tenth.
+TRAINING_DEFAULTS = MappingProxyType({
+    'separation': RemovalTraining(learning_rate=0.001, scheduler='cosine',
+                                  max_norm=20.0),
+    'inpainting': RemovalTraining(),
+})
 
 
-def fit_remover(remover, band, backgrounds, catalogs, validation, training):
+def choose_settings(network, training, *, has_maps, has_weights):
+    """
+    Make the settings of a training: the defaults, and what was changed.
+
+    Parameters
+    ----------
+    network : str
+        Name of the network.
+    training : dict or None
+        What the user changed.
+    has_maps, has_weights : bool
+        See `RemovalTraining.resolved`.
+
+    Returns
+    -------
+    settings : `RemovalTraining`
+        The settings that run.
+
+    Raises
+    ------
+    ParameterError
+        If a setting is unknown, not allowed, or has no effect.
+    """
+    defaults = TRAINING_DEFAULTS[network]
+    if has_weights:
+        defaults = replace(defaults,
+                           learning_rate=defaults.learning_rate / 10)
+    return defaults.updated(training).resolved(has_maps=has_maps,
+                                               has_weights=has_weights)
+
+
+def fit_remover(remover, band, backgrounds, *, catalogs, validation,
+                training):
     """
     Train a network for a remover.
 
@@ -46,7 +176,7 @@ def fit_remover(remover, band, backgrounds, catalogs, validation, training):
         Its parameters are used.
     band : Band
         The band.
-    backgrounds, catalogs, validation, training
+    backgrounds, catalogs, validation, training : object
         See `CompactSourceRemover.fit`.
 
     Returns
@@ -58,172 +188,93 @@ def fit_remover(remover, band, backgrounds, catalogs, validation, training):
     history : dict
         Losses and learning rates.
     """
-    settings = training_settings(remover, training)
-    maps = _background_maps('backgrounds', backgrounds, band, catalogs)
-    kept = _background_maps('validation', validation, band, None)
-    seed = _integer_seed(remover.seed)
+    maps = read_training_maps('backgrounds', backgrounds, band, catalogs)
+    kept = read_training_maps('validation', validation, band, None)
+    settings = choose_settings(remover.network, training, has_maps=bool(maps),
+                               has_weights=remover.weights is not None)
+    seed = make_integer_seed(remover.seed)
+    model_class = find_model_class(remover.network)
+    size = remover.cutout_size or model_class.usual_size
+    batch_size = max(2, remover.batch_size)
 
-    size = (remover.cutout_size
-            or nn.network_limits(remover.network).usual_size)
-
-    def cutouts(maps, n_batches, n_fields, seed):
+    def simulate(maps, n_batches, n_fields, seed):
         return TrainingCutouts(
             remover.mode, maps, bands=[band],
             real_fraction=1.0 if maps else 0.0, size=size,
-            batch_size=max(2, remover.batch_size), n_batches=n_batches,
-            n_fields=n_fields, field_size=2 * size, seed=seed)
+            batch_size=batch_size, n_batches=n_batches, n_fields=n_fields,
+            field_size=2 * size, seed=seed)
 
-    batches = cutouts(maps, settings['n_batches'], settings['n_fields'], seed)
-    validation_batches = cutouts(
-        kept or maps, settings['n_validation_batches'],
-        max(1, settings['n_fields'] // 4), seed + 1)
-    if remover.weights is None:
-        model = nn.build_model(remover.network, width=settings['width'],
-                               seed=seed)
-        start = None
-    else:
-        model, start = load_model(remover.network, remover.mode,
-                                  remover.weights)
-    history = nn.train(
-        model, batches, validation_batches,
-        loss=nn.make_loss(remover.network, **(settings['loss'] or {})),
-        n_epochs=settings['n_epochs'],
-        learning_rate=settings['learning_rate'],
-        scheduler=settings['scheduler'], patience=settings['patience'],
-        factor=settings['factor'], max_norm=settings['max_norm'],
-        checkpoint=settings['checkpoint'],
-        progress_bar=remover.progress_bar, seed=seed, device=remover.device)
-    info = {
-        'network': remover.network,
-        'mode': band.mode,
-        'bands': [band.name],
-        'seed': seed,
-        'training': {key: value for key, value in settings.items()
-                     if key != 'checkpoint'},
-        'data': (f'{len(maps)} maps' if maps
-                 else 'simulated backgrounds'),
-        'started_from': None if start is None else start['name'],
-        'validation': measure_errors(model, validation_batches,
-                                     device=remover.device),
-    }
+    n_fields = settings.n_fields or 1
+    batches = simulate(maps, settings.n_batches, n_fields, seed)
+    # the first chooses the epoch, the second scales the errors
+    validation_batches, calibration_batches = (
+        simulate(kept or maps, settings.n_validation_batches,
+                 max(1, n_fields // 4), one) for one in (seed + 1, seed + 2))
+    names = (*model_class.inputs, *model_class.targets)
+    model, info, history = remover.train_network(
+        SelectedFields(batches, names),
+        SelectedFields(validation_batches, names), settings, seed=seed,
+        config={} if settings.width is None else {'width': settings.width},
+        loss=settings.loss,
+        augment=nn.RandomTransform() if settings.augment else None,
+        checkpoint=settings.checkpoint,
+        description={'mode': band.mode, 'bands': [band.name],
+                     'n_maps': len(maps), 'size': size,
+                     'batch_size': batch_size})
+    info |= {'mode': band.mode, 'bands': [band.name],
+             'training': {**settings.to_dict(), **info['config']},
+             'data': f'{len(maps)} maps' if maps else 'simulated backgrounds',
+             'validation': measure_errors(model, calibration_batches,
+                                          device=remover.device)}
     return model, info, history
 
 
-def load_model(network, mode, weights, *, shared=False):
+class SelectedFields:
     """
-    Load a network by name or file, and check that it is the right one.
+    Batches with some of their fields.
 
     Parameters
     ----------
-    network : str
-        Name of the network.
-    mode : str or ObservingMode
-        The observing mode, which decides on the default weights.
-    weights : str or path-like
-        ``'default'``, a name of shipped weights, or a file.
-    shared : bool, optional
-        Whether it may be one that was loaded before, because it will
-        not be trained.
-
-    Returns
-    -------
-    model : object
-        The network.
-    info : dict
-        Its description.
-
-    Raises
-    ------
-    ValueError
-        If the weights are of another network.
+    batches : object
+        See `compact_removal.nn.train`.
+    names : iterable of str
+        The fields that stay.
     """
-    if isinstance(weights, str) and weights == 'default':
-        weights = nn.find_weights(network, get_mode(mode).name)
-    if shared and isinstance(weights, (str, Path)):
-        model, info = _load_once(weights, _stamp(weights))
-    else:
-        model, info = nn.load_weights(weights)
-    if info['network'] != network:
-        msg = (f'weights {weights} are of network {info["network"]!r}: '
-               f'network must be that, too, got {network!r}')
-        raise ValueError(msg)
-    return model, {'name': Path(weights).name, **info}
+
+    def __init__(self, batches, names):
+        self._batches, self._names = batches, tuple(names)
+
+    def __len__(self):
+        return len(self._batches)
+
+    def batch(self, epoch, number):
+        """
+        Make one batch.
+
+        Parameters
+        ----------
+        epoch, number : int
+            Which one.
+
+        Returns
+        -------
+        batch : dict of `~numpy.ndarray`
+            The fields that stay.
+        """
+        batch = self._batches.batch(epoch, number)
+        return {name: batch[name] for name in self._names}
 
 
-@lru_cache(maxsize=2)
-def _load_once(weights, stamp):
+def read_training_maps(name, images, band, catalogs):
     """
-    The network of a file, or of its state when it was stamped.
-    """
-    return nn.load_weights(weights)
-
-
-def _stamp(weights):
-    """
-    Size and time of a file; None for shipped weights.
-    """
-    try:
-        found = Path(weights).stat()
-    except (OSError, ValueError):
-        return None
-    return found.st_size, found.st_mtime_ns
-
-
-def training_settings(remover, training):
-    """
-    The defaults of a network, with what the user changed.
-
-    Parameters
-    ----------
-    remover : CompactSourceRemover
-        Its network, and where the training starts.
-    training : dict or None
-        What the user changed.
-
-    Returns
-    -------
-    settings : dict
-        Values by name.
-
-    Raises
-    ------
-    ValueError
-        If a name is unknown.
-    """
-    defaults = dict(TRAINING_DEFAULTS[remover.network])
-    if remover.weights is not None:
-        defaults['learning_rate'] /= 10
-    training = {} if training is None else training
-    unknown = sorted(set(training) - set(defaults))
-    if unknown:
-        msg = (f'training must only have the keys {", ".join(defaults)}; '
-               f'got {", ".join(unknown)}')
-        raise ValueError(msg)
-    return {**defaults, **training}
-
-
-def _integer_seed(seed):
-    """
-    An integer from None, an integer or a generator.
-    """
-    if seed is None or isinstance(seed, np.random.Generator):
-        return int(np.random.default_rng(seed).integers(2 ** 31))
-    if isinstance(seed, (int, np.integer)) and seed >= 0:
-        return int(seed)
-    msg = f'seed must be None, an integer >= 0 or a Generator, got {seed!r}'
-    raise ValueError(msg)
-
-
-def _background_maps(name, images, band, catalogs):
-    """
-    Maps and positions to avoid, as arrays.
+    Read maps to learn from, and positions to avoid, as arrays.
     """
     if images is None:
         return []
     images = [images] if isinstance(images, NDData) else list(images)
     if not images:
         msg = f'{name} must be None or hold at least one map'
-        raise ValueError(msg)
+        raise ParameterError(msg, name)
     catalogs = pair_catalogs(catalogs, len(images))
     maps = []
     for image, catalog in zip(images, catalogs, strict=True):

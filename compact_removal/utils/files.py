@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 __all__ = ['check_overwrite', 'compute_sha256', 'is_temporary',
-           'replace_file']
+           'replace_file', 'resolve_path']
 
 _TEMPORARY = '.writing-'
 
@@ -145,3 +145,26 @@ def is_temporary(name, target=None):
     # process and token have no hyphen
     return target is None or name[len(_TEMPORARY):].split('-', 2)[2:] == [
         target]
+
+
+def resolve_path(path):
+    """
+    Make a path of what a user gave.
+
+    Parameters
+    ----------
+    path : str or path-like
+        A path; a leading ``~`` is the home of the user.
+
+    Returns
+    -------
+    path : `~pathlib.Path`
+        The path.
+
+    Examples
+    --------
+    >>> from compact_removal.utils.files import resolve_path
+    >>> resolve_path('~/map.fits').name
+    'map.fits'
+    """
+    return Path(path).expanduser()

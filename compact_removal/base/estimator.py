@@ -1,11 +1,13 @@
 # Licensed under a 3-clause BSD style license - see licenses/LICENSE.rst
 """
-What all estimators share: parameters, and the error before fitting.
+What every estimator has: parameters, and the error before fitting.
 """
 
 import inspect
 
 import numpy as np
+
+from compact_removal.utils.parameters import ParameterError
 
 __all__ = ['BaseEstimator', 'NotFittedError']
 
@@ -93,7 +95,7 @@ class BaseEstimator:
 
         Raises
         ------
-        ValueError
+        ParameterError
             If there is no such parameter.
         """
         allowed = self._parameters()
@@ -101,7 +103,7 @@ class BaseEstimator:
             if name not in allowed:
                 msg = (f'{name} is no parameter of {type(self).__name__}; '
                        f'allowed are {", ".join(allowed)}')
-                raise ValueError(msg)
+                raise ParameterError(msg, name)
         for name, value in params.items():
             setattr(self, name, value)
         return self
@@ -128,6 +130,6 @@ class BaseEstimator:
             if not isinstance(value, (str, int, float, list, type(None))):
                 msg = (f'{name} must be a string, a number or None for '
                        f'saving, got {value!r}')
-                raise ValueError(msg)
+                raise ParameterError(msg, name)
             plain[name] = value
         return plain

@@ -1,0 +1,9 @@
+# Licensed under a 3-clause BSD style license - see licenses/LICENSE.rst
+"""
+What every estimator is: parameters, fit, save, load, provenance.
+"""
+
+from compact_removal.base.estimator import BaseEstimator, NotFittedError
+from compact_removal.base.trainable import TrainableEstimator
+
+__all__ = ['BaseEstimator', 'NotFittedError', 'TrainableEstimator']

@@ -1,0 +1,191 @@
+# Licensed under a 3-clause BSD style license - see licenses/LICENSE.rst
+"""
+Prediction for whole maps, in tiles that leave no trace.
+"""
+
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from compact_removal.nn.devices import resolve_device
+from compact_removal.nn.prediction import scale_inputs, unscale_outputs
+from compact_removal.utils.parameters import (ParameterError,
+                                              check_positive_integer)
+
+__all__ = ['predict_map']
+
+
+def predict_map(model, planes, *, tile_size=512, device='auto',
+                progress_bar=False):
+    """
+    Run a fully convolutional model over a map of any size.
+
+    The map is cut into tiles with a halo as wide as the model sees, so
+    that the result does not depend on the tiles but for rounding.
+    Beyond the edges of the map each plane has its ``fill``. Planes that
+    scale are scaled once for the whole map.
+
+    Parameters
+    ----------
+    model : `Model`
+        A model with a ``receptive_radius``.
+    planes : dict of ndarray
+        One array for each name in ``model.inputs``: ``(ny, nx)`` or
+        ``(c, ny, nx)``; a number for each value.
+    tile_size : int, optional
+        Side of the part of the map that is computed at once, without
+        its halo (pixels). It limits the memory.
+    device : str, optional
+        See `resolve_device`.
+    progress_bar : bool, optional
+        Whether to show progress.
+
+    Returns
+    -------
+    outputs : dict of ndarray
+        One array for each name in ``model.outputs``: ``(ny, nx)`` or
+        ``(c, ny, nx)``, single precision where they scale with the map.
+
+    Raises
+    ------
+    ParameterError
+        If the model is not fully convolutional, names or shapes do not
+        fit it, or a value is not allowed.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from compact_removal.nn import predict_map
+    >>> from compact_removal.removal import build_model
+    >>> model = build_model('inpainting', width=1, seed=1)
+    >>> image = np.ones((50, 70))
+    >>> predict_map(model, {'image': image, 'validity': image > 0})
+    Traceback (most recent call last):
+    ...
+    compact_removal.utils.parameters.ParameterError: model must be fully
+    convolutional (its receptive_radius is None): 'inpainting'
+    """
+    tile_size = check_positive_integer('tile_size', tile_size)
+    shape = _check_planes(model, planes)
+    step = model.size_step
+    halo = -(-model.receptive_radius // step) * step
+    core = max(tile_size // step, 1) * step
+    limits = _find_limits(model, planes)
+    device = resolve_device(device)
+    model.to(device=device, memory_format=torch.channels_last).eval()
+    starts = [(y, x) for y in range(0, shape[0], core)
+              for x in range(0, shape[1], core)]
+    results = {}
+    with torch.inference_mode():
+        for y, x in tqdm(starts, disable=not progress_bar, unit='tile'):
+            # no larger than the map asks for, but whole steps
+            size = [min(core, -(-(length - start) // step) * step)
+                    for length, start in zip(shape, (y, x), strict=True)]
+            outputs = _predict_tile(model, planes, (y, x), size, halo, limits,
+                                    device)
+            _put(results, outputs, shape, (y, x), size, halo)
+    return results
+
+
+def _check_planes(model, planes):
+    """
+    Check that planes fit a model, and return the shape of the map.
+    """
+    if model.receptive_radius is None:
+        msg = ('model must be fully convolutional (its receptive_radius is '
+               f'None): {model.name!r}')
+        raise ParameterError(msg, 'model')
+    if set(planes) != set(model.inputs):
+        msg = (f'planes must have the names {", ".join(model.inputs)}, got '
+               f'{", ".join(planes)}')
+        raise ParameterError(msg, 'planes')
+    for name, field in model.outputs.items():
+        if field.kind == 'value':
+            msg = (f'model must have planes alone as outputs, {name!r} is '
+                   'none')
+            raise ParameterError(msg, 'model')
+    shape = None
+    for name, field in model.inputs.items():
+        if field.kind == 'value':
+            continue
+        found = np.shape(planes[name])
+        if len(found) not in (2, 3) or 0 in found:
+            msg = (f'{name} must have shape (ny, nx) or (c, ny, nx), got '
+                   f'{found}')
+            raise ParameterError(msg, name)
+        shape = found[-2:] if shape is None else shape
+        if found[-2:] != shape:
+            msg = f'{name} must have rows and columns {shape}, got {found}'
+            raise ParameterError(msg, name)
+    return shape
+
+
+def _find_limits(model, planes):
+    """
+    Centre and half range of all valid pixels; None if nothing scales.
+    """
+    affine = [name for name, field in model.inputs.items()
+              if field.scaling == 'affine']
+    if not affine:
+        return None
+    masks = [name for name, field in model.inputs.items()
+             if field.kind == 'mask']
+    image = np.asarray(planes[affine[0]])
+    low, high = np.inf, -np.inf
+    for row in range(image.shape[-2]):
+        values = image[..., row, :]
+        valid = np.isfinite(values)
+        for name in masks:
+            valid = valid & (np.asarray(planes[name])[..., row, :] > 0.5)
+        if valid.any():
+            low = min(low, float(values[valid].min()))
+            high = max(high, float(values[valid].max()))
+    if low > high:
+        low = high = 0.0
+    limits = low / 2 + high / 2, high / 2 - low / 2
+    return tuple(torch.tensor(value, dtype=torch.float64).reshape(1, 1, 1)
+                 for value in limits)
+
+
+def _predict_tile(model, planes, corner, size, halo, limits, device):
+    """
+    Run the model on a tile with its halo.
+    """
+    inputs = {}
+    for name, field in model.inputs.items():
+        if field.kind == 'value':
+            inputs[name] = np.reshape(planes[name], (1,))
+            continue
+        plane = np.asarray(planes[name])
+        window = np.full((*plane.shape[:-2], *(n + 2 * halo for n in size)),
+                         field.fill, dtype=np.result_type(plane, np.float32))
+        inside, outside = [], []
+        for start, n, length in zip(corner, size, plane.shape[-2:],
+                                    strict=True):
+            low = max(start - halo, 0)
+            high = min(start + n + halo, length)
+            outside.append(slice(low, high))
+            inside.append(slice(low - start + halo, high - start + halo))
+        window[..., *inside] = plane[..., *outside]
+        inputs[name] = window[None]
+    tensors, limits = scale_inputs(model, inputs, limits)
+    outputs = model(**{name: value.to(device)
+                       for name, value in tensors.items()})
+    return unscale_outputs(model, outputs, limits, np.float32)
+
+
+def _put(results, outputs, shape, corner, size, halo):
+    """
+    Put the core of a tile into the results.
+    """
+    for name, value in outputs.items():
+        value = value[0]
+        if name not in results:
+            results[name] = np.empty((*value.shape[:-2], *shape),
+                                     dtype=value.dtype)
+        target, source = [], []
+        for start, n, length in zip(corner, size, shape, strict=True):
+            n = min(n, length - start)
+            target.append(slice(start, start + n))
+            source.append(slice(halo, halo + n))
+        results[name][..., *target] = value[..., *source]

@@ -1,0 +1,150 @@
+# Licensed under a 3-clause BSD style license - see licenses/LICENSE.rst
+"""
+Tables of shipped weights.
+"""
+
+from functools import cached_property
+from importlib.resources import files
+from pathlib import Path
+
+from astropy.table import Table
+
+from compact_removal.utils.parameters import ParameterError
+
+__all__ = ['WeightsRegistry']
+
+
+class WeightsRegistry:
+    """
+    The weights that ship with a task, as its ``weights.ecsv`` has them.
+
+    Parameters
+    ----------
+    package : str
+        Dotted name of the folder of the task. The table and the files
+        are in its folder ``weights``.
+
+    Examples
+    --------
+    >>> from compact_removal.nn import WeightsRegistry
+    >>> registry = WeightsRegistry('compact_removal.removal')
+    >>> registry.path('separation').name
+    'separation.safetensors'
+    >>> registry.find('inpainting', 'parallel')
+    'inpainting_scanmap'
+    """
+
+    def __init__(self, package):
+        self._package = package
+
+    def __repr__(self):
+        return f'{type(self).__name__}({self._package!r})'
+
+    @cached_property
+    def _folder(self):
+        """
+        The folder of the weights.
+        """
+        return files(self._package).joinpath('weights')
+
+    @cached_property
+    def _rows(self):
+        """
+        The rows of the table; none where there is no table.
+        """
+        path = self._folder.joinpath('weights.ecsv')
+        if not path.is_file():
+            return ()
+        table = Table.read(path.read_text(encoding='utf-8'),
+                           format='ascii.ecsv')
+        return tuple({name: row[name].item() if hasattr(row[name], 'item')
+                      else str(row[name]) for name in table.colnames}
+                     for row in table)
+
+    def list(self):
+        """
+        List the weights.
+
+        Returns
+        -------
+        rows : list of dict
+            Each with ``name``, ``file``, ``network``, ``mode``,
+            ``n_parameters``, ``sha256``, ``date``, ``training_data``,
+            ``n_steps``, ``license`` and what else the table has.
+        """
+        return [dict(row) for row in self._rows]
+
+    def get(self, name):
+        """
+        Get the row of a name.
+
+        Parameters
+        ----------
+        name : object
+            The name.
+
+        Returns
+        -------
+        row : dict or None
+            `None` if there are no such weights.
+        """
+        return next((dict(row) for row in self._rows
+                     if row['name'] == name), None)
+
+    def path(self, name):
+        """
+        Get the file of weights.
+
+        Parameters
+        ----------
+        name : str
+            The name.
+
+        Returns
+        -------
+        path : `pathlib.Path`
+            The file.
+
+        Raises
+        ------
+        ParameterError
+            If there are no such weights.
+        """
+        row = self.get(name)
+        if row is None:
+            names = ', '.join(one['name'] for one in self._rows) or 'none'
+            msg = f'weights must be one of {names}, got {name!r}'
+            raise ParameterError(msg, 'weights')
+        return Path(str(self._folder.joinpath(row['file'])))
+
+    def find(self, network, mode='any'):
+        """
+        Find the default weights of a network.
+
+        Parameters
+        ----------
+        network : str
+            Name of the network.
+        mode : str, optional
+            Name of the observing mode. Weights with mode ``'any'`` fit
+            every mode; weights for just this mode come first.
+
+        Returns
+        -------
+        name : str
+            The name of the weights.
+
+        Raises
+        ------
+        ParameterError
+            If there are none.
+        """
+        rows = [row for row in self._rows if row['network'] == network]
+        for wanted in (mode, 'any'):
+            for row in rows:
+                if row['mode'] == wanted:
+                    return row['name']
+        shipped = [(row['network'], row['mode']) for row in self._rows]
+        msg = (f'weights for network {network!r} and mode {mode!r} are not '
+               f'shipped; there are weights for (network, mode) in {shipped}')
+        raise ParameterError(msg, 'weights')

@@ -1,0 +1,413 @@
+# Licensed under a 3-clause BSD style license - see licenses/LICENSE.rst
+"""
+The network that sees the pixels under the sources, and its model.
+"""
+
+from itertools import pairwise
+from types import MappingProxyType
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from compact_removal.nn import Field
+from compact_removal.nn.devices import has_bfloat16
+from compact_removal.nn.filling import fill_smoothly
+from compact_removal.nn.layers import check_size
+from compact_removal.nn.models import Model
+from compact_removal.nn.scaling import robust_limits
+from compact_removal.removal.loss_separation import SeparationLoss
+from compact_removal.removal.networks import ERROR_RADII
+from compact_removal.utils.parameters import check_positive_integer
+
+__all__ = ['SeparationModel', 'SeparationUNet']
+
+# Residuals of the fitted sources beyond this many standard deviations of
+# the background do not show it.
+_LARGEST_RESIDUAL = 6.0
+
+# The limits of the background are taken within this many FWHM, but at
+# least this many pixels, of the centre; and from so many pixels.
+_REACH_FWHM = 7.0
+_REACH_PIXELS = 18.0
+_LEAST_PIXELS = 40
+
+# Predicted errors (log) lie within these limits around a typical one.
+_LOG_ERROR_LIMITS = (-4.0, 8.0)
+
+# Channels per level in units of the width, and residual blocks per level.
+_LEVELS = (5, 9, 12)
+_N_BLOCKS = 2
+
+# The first level works on blocks of this many pixels a side.
+_BLOCK = 2
+
+# Hidden units of the head for the errors of fluxes.
+_N_HIDDEN = 64
+
+
+class _ResidualBlock(nn.Module):
+    """
+    Two convolutions and a shortcut; the identity at first.
+    """
+
+    def __init__(self, n_channels):
+        super().__init__()
+        self.first = nn.Conv2d(n_channels, n_channels, 3, padding=1)
+        self.second = nn.Conv2d(n_channels, n_channels, 3, padding=1)
+        nn.init.zeros_(self.second.weight)
+        nn.init.zeros_(self.second.bias)
+
+    def forward(self, features):
+        """
+        Return the new features.
+        """
+        return features + self.second(functional.silu(self.first(features)))
+
+
+def _make_blocks(n_channels):
+    return nn.Sequential(*[_ResidualBlock(n_channels)
+                           for _ in range(_N_BLOCKS)])
+
+
+class SeparationUNet(nn.Module):
+    """
+    Residual U-Net with maps and a few numbers per cutout as output.
+
+    Three levels; the first one works on blocks of 2 x 2 pixels, each of
+    which becomes channels. There is no normalisation: the brightness of
+    one part of a cutout has no influence on another.
+
+    Parameters
+    ----------
+    width : int, optional
+        The levels have 5, 9 and 12 times as many channels.
+    n_inputs, n_maps, n_values : int, optional
+        Channels of the input, maps and numbers in the output.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from compact_removal.removal.network_separation import SeparationUNet
+    >>> network = SeparationUNet(width=1).eval()
+    >>> with torch.no_grad():
+    ...     maps, values = network(torch.zeros(2, 9, 32, 32),
+    ...                            torch.tensor([3.0, 3.0]))
+    >>> maps.shape, values.shape
+    (torch.Size([2, 4, 32, 32]), torch.Size([2, 4]))
+    """
+
+    def __init__(self, width=8, *, n_inputs=9, n_maps=4, n_values=4):
+        super().__init__()
+        channels = [factor * width for factor in _LEVELS]
+        self.first = nn.Conv2d(n_inputs * _BLOCK ** 2, channels[0], 3,
+                               padding=1)
+        self.encoder = nn.ModuleList(_make_blocks(n) for n in channels)
+        self.decoder = nn.ModuleList(_make_blocks(n) for n in channels[:-1])
+        pairs = list(pairwise(channels))
+        self.down = nn.ModuleList(nn.Conv2d(n, m, 2, stride=2)
+                                  for n, m in pairs)
+        self.up = nn.ModuleList(nn.Conv2d(m, n, 1) for n, m in pairs)
+        self.last = nn.Conv2d(channels[0], n_maps * _BLOCK ** 2, 3,
+                              padding=1)
+        nn.init.zeros_(self.last.weight)
+        nn.init.zeros_(self.last.bias)
+        self.head = nn.Sequential(
+            nn.Linear(2 * channels[0] + 1, _N_HIDDEN), nn.SiLU(),
+            nn.Linear(_N_HIDDEN, n_values))
+
+    def forward(self, image, fwhm):
+        """
+        Run the network.
+
+        Parameters
+        ----------
+        image : `torch.Tensor`, (n, n_inputs, ny, nx)
+            The input, finite.
+        fwhm : `torch.Tensor`, (n,)
+            Width of the PSF (pixels), which says how far around the
+            central pixel the features are averaged for the numbers.
+
+        Returns
+        -------
+        maps : `torch.Tensor`, (n, n_maps, ny, nx)
+            Maps of the size of the input.
+        values : `torch.Tensor`, (n, n_values)
+            Numbers for the source in the centre.
+
+        """
+        features = self.first(functional.pixel_unshuffle(image, _BLOCK))
+        skips = []
+        for blocks, down in zip(self.encoder, self.down, strict=False):
+            features = blocks(features)
+            skips.append(features)
+            features = down(features)
+        features = self.encoder[-1](features)
+        for blocks, up in zip(reversed(self.decoder), reversed(self.up),
+                              strict=True):
+            features = functional.interpolate(up(features), scale_factor=2)
+            features = blocks(features + skips.pop())
+        maps = functional.pixel_shuffle(self.last(features), _BLOCK)
+        pooled = [_pool(features, scale * fwhm / _BLOCK)
+                  for scale in (0.75, 3.0)]
+        pooled.append(torch.log2(fwhm / 3.5)[:, None])
+        return maps, self.head(torch.cat(pooled, dim=1))
+
+
+def _pool(features, sigma):
+    """
+    Average features around the centre with a Gaussian window.
+    """
+    ny, nx = features.shape[-2:]
+    y = torch.arange(ny, device=features.device) - (ny // 2 - 0.25)
+    x = torch.arange(nx, device=features.device) - (nx // 2 - 0.25)
+    scale = -0.5 / sigma[:, None] ** 2
+    wy, wx = torch.exp(scale * y ** 2), torch.exp(scale * x ** 2)
+    wy = wy / wy.sum(1, keepdim=True)
+    wx = wx / wx.sum(1, keepdim=True)
+    return torch.einsum('ncyx,ny,nx->nc', features, wy, wx)
+
+
+class SeparationModel(Model):
+    """
+    Separate sources and background.
+
+    Fitted models of the sources are out of the image already. Each
+    cutout is scaled by the median and half the 16-84 % range of the
+    background around the source. The network sees the residual of the
+    sources, a smooth fill of the holes, and the fitted models. In the
+    holes, the background is the smooth fill, plus a share of what the
+    pixels show above it after a relative correction of the models, plus
+    a correction; outside, the image plus a correction.
+
+    Parameters
+    ----------
+    width : int, optional
+        Width of the network, see `SeparationUNet`.
+
+    Raises
+    ------
+    ParameterError
+        If ``width`` is not a positive integer.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from compact_removal.removal import build_model
+    >>> model = build_model('separation', width=1, seed=1).eval()
+    >>> image = torch.rand(2, 64, 64)
+    >>> with torch.no_grad():
+    ...     outputs = model(image, image > 0, 0 * image,
+    ...                     torch.full((2,), 3.0), torch.full((2,), 0.1))
+    >>> outputs['background'].shape, outputs['flux_error'].shape
+    (torch.Size([2, 64, 64]), torch.Size([2, 4]))
+    """
+
+    name = 'separation'
+    inputs = MappingProxyType({
+        'image': Field('plane', 'affine'),
+        'validity': Field('mask'),
+        'sources': Field('plane', 'linear'),
+        'fwhm': Field('value', positive=True),
+        'psf_error': Field('value', positive=True)})
+    targets = MappingProxyType({
+        'target': Field('target', 'affine'),
+        'aperture': Field('plane')})
+    outputs = MappingProxyType({
+        'background': Field('plane', 'affine'),
+        'error': Field('plane', 'linear'),
+        'flux_error': Field('value', 'linear')})
+    size_step = 8
+    min_size = 32
+    usual_size = 64
+
+    def __init__(self, width=8):
+        width = check_positive_integer('width', width)
+        super().__init__(width=width)
+        self.network = SeparationUNet(width)
+
+    @classmethod
+    def make_loss(cls, **weights):
+        """
+        Make the loss of this model.
+
+        Parameters
+        ----------
+        **weights
+            See
+            `~compact_removal.removal.loss_separation.SeparationLoss`.
+
+        Returns
+        -------
+        loss : `torch.nn.Module`
+            The loss.
+        """
+        return SeparationLoss(**weights)
+
+    def prepare(self, image, valid, sources, fwhm, psf_error):
+        """
+        Scale cutouts and arrange the input of the network.
+
+        Parameters
+        ----------
+        image, valid, sources, fwhm, psf_error : `torch.Tensor`
+            See `forward`.
+
+        Returns
+        -------
+        inputs : `torch.Tensor`, (n, 9, ny, nx)
+            Smooth fill and residual, compressed; their difference,
+            clipped; the difference relative to the source models;
+            holes; observed pixels; source models, compressed; logs of
+            the width of the PSF and of its uncertainty.
+        filled, difference, sources : `torch.Tensor`, (n, ny, nx)
+            Smooth fill, residual minus fill, and source models, scaled.
+        center, half_range : `torch.Tensor`, (n, 1, 1)
+            The limits: ``image = center + half_range * scaled``.
+        """
+        with torch.no_grad():
+            observed = torch.isfinite(image)
+            valid = (valid > 0.5) & observed
+            center, half_range = robust_limits(
+                image, valid, least=_LEAST_PIXELS,
+                reach=(_REACH_FWHM * fwhm).clamp(min=_REACH_PIXELS))
+            scaled = torch.where(observed, (image - center) / half_range, 0.0)
+            mask = valid.to(scaled.dtype)[:, None]
+            filled = fill_smoothly(torch.where(valid, scaled, 0.0)[:, None],
+                                   mask)[:, 0]
+            difference = torch.where(observed, scaled - filled, 0.0)
+            sources = sources / half_range
+            width, known = (
+                value[:, None, None].expand_as(image) for value in
+                (torch.log2(fwhm / 3.5), torch.log2(psf_error / 0.1) / 2))
+            inputs = torch.stack((
+                torch.asinh(filled),
+                torch.asinh(filled + difference),
+                _clip(difference) / 2,
+                10 * difference / (sources.abs() + difference.abs() + 10),
+                (observed & ~valid).to(scaled.dtype),
+                observed.to(scaled.dtype),
+                torch.asinh(sources) / 2,
+                width, known), dim=1)
+        return inputs, (filled, difference, sources), center, half_range
+
+    def predict_scaled(self, inputs, parts, fwhm):
+        """
+        Estimate background and errors in scaled units.
+
+        Parameters
+        ----------
+        inputs : `torch.Tensor`, (n, 9, ny, nx)
+            From `prepare`.
+        parts : tuple of `torch.Tensor`, (n, ny, nx)
+            Filled, difference and sources, from `prepare`.
+        fwhm : `torch.Tensor`, (n,)
+            Width of the PSF (pixels).
+
+        Returns
+        -------
+        background, log_error : `torch.Tensor`, (n, ny, nx)
+            The background and the log of its error.
+        log_flux_error : `torch.Tensor`, (n, n_radii)
+            Log of the errors of aperture sums.
+        """
+        inputs = inputs.contiguous(memory_format=torch.channels_last)
+        # of the input's precision, whatever that of the network
+        maps, values = (output.to(fwhm.dtype) for output in
+                        self.network(inputs, fwhm))
+        correction, share, scale, log_error = maps.unbind(1)
+        filled, difference, sources = parts
+        difference = _clip(difference - 0.1 * scale * sources)
+        # new networks begin with most of what the pixels show
+        background = (filled + torch.sigmoid(share + 2) * difference
+                      + correction)
+        area = torch.pi * (fwhm[:, None] * fwhm.new_tensor(ERROR_RADII)) ** 2
+        return (background, log_error.clamp(*_LOG_ERROR_LIMITS) - 2,
+                values.clamp(*_LOG_ERROR_LIMITS) - 2 + torch.log(area))
+
+    def compute_loss(self, batch, loss):
+        """
+        Compare the prediction for a batch with the truth.
+
+        Parameters
+        ----------
+        batch : dict of `torch.Tensor`
+            ``image``, ``validity``, ``sources``, ``target`` (the true
+            background; NaN where it is not known) and ``aperture``,
+            (n, ny, nx), and ``fwhm`` and ``psf_error``, (n,).
+        loss : callable
+            For example `SeparationLoss`.
+
+        Returns
+        -------
+        total : `torch.Tensor`
+            The value of the loss.
+        terms : dict of `torch.Tensor`
+            Its terms.
+        """
+        check_size(batch['image'], self)
+        inputs, parts, center, half_range = self.prepare(
+            batch['image'], batch['validity'], batch['sources'],
+            batch['fwhm'], batch['psf_error'])
+        output = self.predict_scaled(inputs, parts, batch['fwhm'])
+        target = (batch['target'] - center) / half_range
+        return loss(*output, target, batch['validity'],
+                    batch['sources'] / half_range, batch['aperture'],
+                    batch['fwhm'])
+
+    def forward(self, image, validity, sources, fwhm, psf_error):
+        """
+        Estimate the background of cutouts.
+
+        On processors with instructions for bfloat16 the convolutions
+        use them; the difference is a few 1e-4 of the standard deviation
+        of the background.
+
+        Parameters
+        ----------
+        image : `torch.Tensor`, (n, ny, nx)
+            Cutouts minus source models, in any unit; NaN where nothing
+            was measured. The central source lies at pixel ``size //
+            2``.
+        validity : `torch.Tensor`, (n, ny, nx)
+            True (or 1) outside the holes of all sources.
+        sources : `torch.Tensor`, (n, ny, nx)
+            The source models, see
+            `~compact_removal.fitting.render_sources`.
+        fwhm : `torch.Tensor`, (n,)
+            Width of the PSF (pixels).
+        psf_error : `torch.Tensor`, (n,)
+            Uncertainty of the shapes of sources, see
+            `~compact_removal.fitting.SourcePSF`.
+
+        Returns
+        -------
+        outputs : dict of `torch.Tensor`
+            In the unit of the image: ``background`` and ``error`` (its
+            standard error), (n, ny, nx), and ``flux_error``, (n,
+            n_radii), the standard error of the sum of the background in
+            apertures around the central source, with the radii
+            ``ERROR_RADII`` (FWHM).
+
+        Raises
+        ------
+        ParameterError
+            If the size of the image does not fit the network.
+        """
+        check_size(image, self)
+        inputs, parts, center, half_range = self.prepare(
+            image, validity, sources, fwhm, psf_error)
+        with torch.autocast('cpu', torch.bfloat16,
+                            enabled=has_bfloat16(image.device)):
+            background, log_error, log_flux_error = self.predict_scaled(
+                inputs, parts, fwhm)
+        return {'background': center + half_range * background,
+                'error': half_range * torch.exp(log_error),
+                'flux_error': half_range[:, 0] * torch.exp(log_flux_error)}
+
+
+def _clip(difference):
+    """
+    Differences, but large ones no larger than a few standard deviations.
+    """
+    return _LARGEST_RESIDUAL * torch.tanh(difference / _LARGEST_RESIDUAL)
