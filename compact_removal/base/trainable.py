@@ -3,7 +3,6 @@
 What estimators with a network have: weights, fit, save, load.
 """
 
-import os
 import warnings
 from functools import lru_cache
 
@@ -12,9 +11,8 @@ from astropy.utils.exceptions import AstropyUserWarning
 
 from compact_removal import nn
 from compact_removal.base.estimator import BaseEstimator, NotFittedError
-from compact_removal.utils.files import check_overwrite, resolve_path
-from compact_removal.utils.parameters import (ParameterError,
-                                              ParameterTypeError)
+from compact_removal.utils.files import check_overwrite
+from compact_removal.utils.parameters import ParameterError
 
 __all__ = ['TrainableEstimator', 'make_integer_seed']
 
@@ -189,10 +187,16 @@ class TrainableEstimator(BaseEstimator):
         """
         Parameters as a file can hold them.
         """
-        params = self.get_params()
+        params = {**self.get_params(), **self._plain_values()}
         if self.weights is not None:
             params['weights'] = str(self.weights)
         return self._to_plain(params)
+
+    def _plain_values(self):
+        """
+        Values in place of those of parameters that JSON cannot hold.
+        """
+        return {}
 
     def _check(self):
         """
@@ -318,27 +322,9 @@ class TrainableEstimator(BaseEstimator):
         Name, file and hash of the weights; the hash is None for files.
         """
         weights, registry = self.weights, self.shipped_weights
-        if not isinstance(weights, (str, os.PathLike)):
-            msg = ('weights must be a file or the name of shipped weights, '
-                   f'got {type(weights).__name__}')
-            raise ParameterTypeError(msg, 'weights')
-        if weights == 'default':
+        if isinstance(weights, str) and weights == 'default':
             weights = registry.find(self.network, self._weights_mode())
-        row = registry.get(weights)
-        if row is not None:
-            return row['name'], registry.path(weights), row['sha256']
-        path = resolve_path(weights)
-        try:
-            is_file = path.is_file()
-        except OSError:
-            # a name that is too long, or a folder that is not open to us
-            is_file = False
-        if not is_file:
-            names = ', '.join(one['name'] for one in registry.list())
-            msg = (f'weights must be a file or the name of shipped weights '
-                   f'({names or "none"}), got {os.fspath(weights)!r}')
-            raise FileNotFoundError(msg)
-        return path.name, path, None
+        return registry.locate(weights)
 
     def _weights_mode(self):
         """

@@ -102,7 +102,7 @@ def _compare(path, found, run):
     if run.settings.scheduler == 'plateau':
         # the only one that does not ask how long the training is
         found = {**found, 'n_epochs': wanted['n_epochs']}
-    for name in sorted(set(found) | set(wanted)):
+    for name in dict.fromkeys([*wanted, *found]):
         old, new = found.get(name), wanted.get(name)
         if old != new:
             msg = (f'checkpoint {path} has {name}={old!r}, but {name}={new!r} '

@@ -141,7 +141,7 @@ class VGG16Features(nn.Module):
     Examples
     --------
     >>> from compact_removal.nn.features import VGG16Features
-    >>> from compact_removal.nn.losses import InpaintingLoss
+    >>> from compact_removal.removal.loss_inpainting import InpaintingLoss
     >>> features = VGG16Features('vgg16.safetensors')  # doctest: +SKIP
     >>> loss = InpaintingLoss(features=features)  # doctest: +SKIP
     """

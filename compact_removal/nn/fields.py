@@ -3,6 +3,7 @@
 What a model declares of its inputs and outputs.
 """
 
+import math
 from dataclasses import dataclass
 
 from compact_removal.utils.parameters import check_choice
@@ -34,7 +35,8 @@ class Field:
     positive : bool, optional
         Whether its values must be positive and finite.
     fill : float, optional
-        Its value beyond the edges of a map.
+        Its value beyond the edges of a map. Default: NaN, nothing was
+        measured, for planes with an offset; 0 for others.
 
     Raises
     ------
@@ -52,8 +54,12 @@ class Field:
     scaling: str = 'none'
     dtype: str = 'float32'
     positive: bool = False
-    fill: float = 0.0
+    fill: float | None = None
 
     def __post_init__(self):
         check_choice('kind', self.kind, _KINDS)
         check_choice('scaling', self.scaling, _SCALINGS)
+        if self.fill is None:
+            # no number means the same in every unit
+            object.__setattr__(self, 'fill', math.nan if self.scaling
+                               == 'affine' else 0.0)

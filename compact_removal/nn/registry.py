@@ -3,15 +3,59 @@
 Tables of shipped weights.
 """
 
+import os
 from functools import cached_property
 from importlib.resources import files
 from pathlib import Path
 
 from astropy.table import Table
 
-from compact_removal.utils.parameters import ParameterError
+from compact_removal.utils.files import resolve_path
+from compact_removal.utils.parameters import (ParameterError,
+                                              ParameterTypeError)
 
-__all__ = ['WeightsRegistry']
+__all__ = ['WeightsRegistry', 'find_file']
+
+
+def find_file(weights, names=()):
+    """
+    Find a file of weights.
+
+    Parameters
+    ----------
+    weights : str or path-like
+        The file.
+    names : iterable of str, optional
+        Names that are allowed, too, for messages.
+
+    Returns
+    -------
+    path : `pathlib.Path`
+        The file.
+
+    Raises
+    ------
+    ParameterTypeError
+        If it is no path.
+    FileNotFoundError
+        If there is no such file.
+    """
+    if not isinstance(weights, (str, os.PathLike)):
+        msg = ('weights must be a file or the name of shipped weights, got '
+               f'{type(weights).__name__}')
+        raise ParameterTypeError(msg, 'weights')
+    path = resolve_path(weights)
+    try:
+        is_file = path.is_file()
+    except (OSError, ValueError):
+        # a name that is too long, or a folder that is not open to us
+        is_file = False
+    if not is_file:
+        names = f' ({", ".join(names)})' if names else ''
+        msg = (f'weights must be a file or the name of shipped weights'
+               f'{names}, got {os.fspath(weights)!r}')
+        raise FileNotFoundError(msg)
+    return path
 
 
 class WeightsRegistry:
@@ -116,6 +160,37 @@ class WeightsRegistry:
             msg = f'weights must be one of {names}, got {name!r}'
             raise ParameterError(msg, 'weights')
         return Path(str(self._folder.joinpath(row['file'])))
+
+    def locate(self, weights):
+        """
+        Find weights by name or file.
+
+        Parameters
+        ----------
+        weights : str or path-like
+            A name, or a file.
+
+        Returns
+        -------
+        name : str
+            The name, or that of the file.
+        path : `pathlib.Path`
+            The file.
+        sha256 : str or None
+            The hash that it must have; `None` for files of users.
+
+        Raises
+        ------
+        ParameterTypeError
+            If it is neither.
+        FileNotFoundError
+            If there are no such weights.
+        """
+        row = self.get(weights)
+        if row is not None:
+            return row['name'], self.path(weights), row['sha256']
+        path = find_file(weights, [one['name'] for one in self._rows])
+        return path.name, path, None
 
     def find(self, network, mode='any'):
         """

@@ -5,13 +5,13 @@ Weights on disk: safetensors with a header.
 
 import hashlib
 import json
-from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
 from compact_removal.nn.models import make_model
+from compact_removal.nn.registry import find_file
 from compact_removal.utils.files import (compute_sha256, replace_file,
                                          resolve_path)
 from compact_removal.utils.parameters import ParameterError
@@ -247,6 +247,8 @@ def load_weights(path, find_class, *, sha256=None):
     ------
     ParameterError
         If the file is not what it should be, or not as it was written.
+    ParameterTypeError
+        If ``path`` is no path.
     FileNotFoundError
         If there is no such file.
     OSError
@@ -261,10 +263,7 @@ def load_weights(path, find_class, *, sha256=None):
     >>> metadata['network'], metadata['config']
     ('separation', {'width': 8})
     """
-    path = resolve_path(path)
-    if not path.is_file():
-        msg = f'weights must be a file, got {str(path)!r}'
-        raise FileNotFoundError(msg)
+    path = find_file(path)
     try:
         found = compute_sha256(path)
     except OSError as error:

@@ -326,7 +326,7 @@ class CompactSourceRemover(TrainableEstimator):
                                            dtype=float) * u.arcsec
         return params
 
-    def _plain_params(self):
+    def _plain_values(self):
         for name, kind in (('band', Band), ('mode', ObservingMode)):
             if isinstance(getattr(self, name), kind):
                 msg = (f'{name} must be a name in the tables for saving; keep '
@@ -335,11 +335,10 @@ class CompactSourceRemover(TrainableEstimator):
                        f'remover.model_, path, remover.info_)')
                 raise ParameterError(msg, name)
         band = get_band(self.mode, self.band)
-        params = {**self.get_params(), 'band': band.name}
-        if self.apertures is not None:
-            params['apertures'] = check_apertures(self.apertures,
-                                                  band).value.tolist()
-        return self._to_plain(params)
+        apertures = self.apertures
+        if apertures is not None:
+            apertures = check_apertures(apertures, band).value.tolist()
+        return {'band': band.name, 'apertures': apertures}
 
     def _weights_mode(self):
         return get_mode(self.mode).name

@@ -8,11 +8,12 @@ import pickle
 
 import pytest
 import torch
+from astropy.table import Table
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-from compact_removal.nn import weights
-from compact_removal.nn.models import make_model
+from compact_removal.nn import WeightsRegistry, weights
+from compact_removal.removal import build_model, find_model_class
 
 METADATA = {'mode': 'scanmap', 'bands': ['blue', 'green'], 'n_steps': 7,
             'validation': {'loss': 0.5}}
@@ -20,7 +21,7 @@ METADATA = {'mode': 'scanmap', 'bands': ['blue', 'green'], 'n_steps': 7,
 
 @pytest.fixture(scope='module')
 def model():
-    model = make_model('inpainting', width=1, seed=3)
+    model = build_model('inpainting', width=1, seed=3)
     # Statistics of normalisation that half precision cannot hold.
     for module in model.modules():
         if isinstance(module, torch.nn.BatchNorm2d):
@@ -33,6 +34,10 @@ def path(model, tmp_path):
     path = tmp_path / 'weights.safetensors'
     weights.save_weights(model, path, METADATA)
     return path
+
+
+def load(path, **kwargs):
+    return weights.load_weights(path, find_model_class, **kwargs)
 
 
 def rewrite(path, *, tensors=None, **changes):
@@ -48,12 +53,12 @@ def rewrite(path, *, tensors=None, **changes):
 
 
 def test_round_trip(model, path):
-    loaded, metadata = weights.load_weights(path)
+    loaded, metadata = load(path)
     assert metadata == METADATA | {
-        'network': 'inpainting', 'width': 1,
+        'network': 'inpainting', 'config': {'width': 1},
         'sha256': weights.compute_sha256(path)}
     assert not loaded.training
-    assert (loaded.network_name, loaded.width) == ('inpainting', 1)
+    assert (loaded.name, loaded.config) == ('inpainting', {'width': 1})
     for key, tensor in model.state_dict().items():
         found = loaded.state_dict()[key]
         assert found.dtype == tensor.dtype
@@ -101,7 +106,7 @@ def test_pickle_in_disguise(tmp_path):
     torch.save({'a': _Trap(trap)}, second)
     for path in (first, second):
         with pytest.raises(ValueError, match='^weights .* not a safetens'):
-            weights.load_weights(path)
+            load(path)
     assert not trap.exists()
 
 
@@ -109,23 +114,25 @@ def test_pickle_in_disguise(tmp_path):
 def test_truncated(path, n_bytes):
     path.write_bytes(path.read_bytes()[:n_bytes])
     with pytest.raises(ValueError, match='^weights in .*not a safetensors'):
-        weights.load_weights(path)
+        load(path)
 
 
 def test_wrong_header(path):
     content = path.read_bytes()
     for changes, message in (
-            ({'format': 'something'}, 'no header of the format'),
+            ({'format': 'something'}, 'no header of compact_removal'),
+            ({'format': 3}, 'format 3, of a later version'),
             ({'network': 'unknown'}, "'unknown'"),
-            ({'network': ['inpainting']}, 'no header of the format'),
-            ({'width': 'wide'}, 'no header of the format'),
-            ({'width': -1}, 'width must be a positive'),
-            ({'metadata': 3}, 'no header of the format'),
-            ({'width': 2}, 'must have shape')):
+            ({'network': ['inpainting']}, 'no header of compact_removal'),
+            ({'config': 'wide'}, 'no header of compact_removal'),
+            ({'config': {'width': -1}}, 'width must be a positive'),
+            ({'config': {'depth': 1}}, 'depth'),
+            ({'metadata': 3}, 'no header of compact_removal'),
+            ({'config': {'width': 2}}, 'must have shape')):
         path.write_bytes(content)
         rewrite(path, **changes)
         with pytest.raises(ValueError, match='^weights') as error:
-            weights.load_weights(path)
+            load(path)
         assert message in str(error.value)
 
 
@@ -133,14 +140,14 @@ def test_no_header(path):
     for header in ({}, {'compact_removal': '{'}, {'compact_removal': '3'}):
         save_file({'a': torch.zeros(1)}, path, metadata=header)
         with pytest.raises(ValueError, match='^weights .*no header'):
-            weights.load_weights(path)
+            load(path)
 
 
 @pytest.mark.parametrize('width', [100_000, 10**30])
 def test_huge_width_is_refused_before_it_is_built(path, width):
-    rewrite(path, width=width)
+    rewrite(path, config={'width': width})
     with pytest.raises(ValueError, match='^weights'):
-        weights.load_weights(path)
+        load(path)
 
 
 def test_wrong_tensors(path):
@@ -158,12 +165,12 @@ def test_wrong_tensors(path):
         path.write_bytes(content)
         rewrite(path, tensors=tensors)
         with pytest.raises(ValueError, match='^weights') as error:
-            weights.load_weights(path)
+            load(path)
         assert message in str(error.value)
 
 
 def test_too_large_for_half_precision(tmp_path):
-    model = make_model('inpainting', width=1, seed=3)
+    model = build_model('inpainting', width=1, seed=3)
     torch.nn.init.constant_(model.network.down[0].conv.weight, 1e6)
     path = tmp_path / 'weights.safetensors'
     with pytest.raises(ValueError, match='^weights.*not finite'):
@@ -173,58 +180,90 @@ def test_too_large_for_half_precision(tmp_path):
 
 def test_missing_file(tmp_path):
     with pytest.raises(FileNotFoundError, match='^weights must be a file'):
-        weights.load_weights(tmp_path / 'none.safetensors')
+        load(tmp_path / 'none.safetensors')
 
 
 def test_no_metadata(model, tmp_path):
     path = tmp_path / 'weights.safetensors'
     weights.save_weights(model, path)
-    assert set(weights.load_weights(path)[1]) == {'network', 'width',
-                                                  'sha256'}
+    assert set(load(path)[1]) == {'network', 'config', 'sha256'}
 
 
-def test_shipped_weights():
-    for row in weights.list_weights():
-        path = weights.weights_path(row['name'])
-        assert weights.compute_sha256(path) == row['sha256']
-        model, metadata = weights.load_weights(row['name'])
-        n_parameters = sum(one.numel() for one in model.parameters())
-        assert n_parameters == row['n_parameters']
-        assert metadata['network'] == row['network']
-        assert metadata['width'] == row['width']
-        assert weights.find_weights(row['network'], row['mode'])
+def test_first_format(path):
+    # the width was the only number of a network
+    with safe_open(path, framework='pt') as file:
+        header = json.loads(file.metadata()['compact_removal'])
+        tensors = {key: file.get_tensor(key) for key in file.keys()}
+    del header['content_sha256'], header['config']
+    header |= {'format': 'compact_removal weights 1', 'width': 1}
+    save_file(tensors, path,
+              metadata={'compact_removal': json.dumps(header)})
+    model, metadata = load(path)
+    assert model.config == metadata['config'] == {'width': 1}
+    header['width'] = '1'
+    save_file(tensors, path,
+              metadata={'compact_removal': json.dumps(header)})
+    with pytest.raises(ValueError, match='^weights .*no header'):
+        load(path)
+
+
+def test_wrong_hash(path):
+    sha256 = weights.compute_sha256(path)
+    assert load(path, sha256=sha256)
+    with pytest.raises(ValueError, match='^weights .*damaged'):
+        load(path, sha256=sha256[::-1])
+
+
+def test_rounding_and_hash(model, path):
+    rounded = build_model('inpainting', width=1, seed=3)
+    rounded.load_state_dict(model.state_dict())
+    weights.round_weights(rounded)
+    loaded, _ = load(path)
+    for key, tensor in loaded.state_dict().items():
+        assert torch.equal(tensor, rounded.state_dict()[key])
+    assert weights.hash_weights(loaded) == weights.hash_weights(rounded)
+    with torch.no_grad():
+        next(rounded.parameters()).mul_(1.5)
+    assert weights.hash_weights(loaded) != weights.hash_weights(rounded)
+
+
+@pytest.mark.parametrize('folder', ['~', '~/sub'])
+def test_home_of_the_user(model, folder, tmp_path, monkeypatch):
+    monkeypatch.setenv('HOME', str(tmp_path))
+    (tmp_path / 'sub').mkdir()
+    weights.save_weights(model, f'{folder}/a.safetensors')
+    assert load(f'{folder}/a.safetensors')[1]['network'] == 'inpainting'
 
 
 @pytest.fixture
-def registry(monkeypatch, path, tmp_path):
-    rows = tuple({'name': name, 'file': str(path), 'network': 'inpainting',
-                  'mode': mode, 'sha256': weights.compute_sha256(path)}
-                 for name, mode in (('first', 'any'), ('second', 'scanmap')))
-    monkeypatch.setattr(weights, '_read_registry', lambda: rows)
-    return rows
+def registry(path, tmp_path, monkeypatch):
+    table = Table({'name': ['first', 'second'],
+                   'file': ['weights.safetensors'] * 2,
+                   'network': ['inpainting'] * 2,
+                   'mode': ['any', 'scanmap']})
+    folder = tmp_path / 'a_task' / 'weights'
+    folder.mkdir(parents=True)
+    (tmp_path / 'a_task' / '__init__.py').touch()
+    path.rename(folder / path.name)
+    table.write(folder / 'weights.ecsv')
+    monkeypatch.syspath_prepend(tmp_path)
+    return WeightsRegistry('a_task')
 
 
-def test_registry(registry, path):
-    assert [row['name'] for row in weights.list_weights()] == ['first',
-                                                               'second']
-    assert weights.find_weights('inpainting', 'scanmap') == 'second'
-    assert weights.find_weights('inpainting', 'parallel') == 'first'
+def test_registry(registry):
+    assert [row['name'] for row in registry.list()] == ['first', 'second']
+    assert registry.find('inpainting', 'scanmap') == 'second'
+    assert registry.find('inpainting', 'parallel') == 'first'
+    assert registry.get('second')['mode'] == 'scanmap'
+    assert registry.get('third') is None
     with pytest.raises(ValueError, match='^weights for network'):
-        weights.find_weights('unknown', 'scanmap')
-    assert weights.weights_path('first') == path
-    with pytest.raises(ValueError, match=r"^name must be one of \['first'"):
-        weights.weights_path('third')
-    assert weights.load_weights('first')[1]['n_steps'] == 7
+        registry.find('unknown', 'scanmap')
+    with pytest.raises(ValueError, match='^weights must be one of first, sec'):
+        registry.path('third')
+    assert load(registry.path('first'))[1]['n_steps'] == 7
+    registry.list()[0]['name'] = 'changed'
+    assert registry.list()[0]['name'] == 'first'
 
 
-def test_damaged_shipped_weights(registry, path):
-    rewrite(path, metadata={'n_steps': 8})
-    with pytest.raises(ValueError, match='^weights .*damaged'):
-        weights.load_weights('first')
-    # The same file, given by its path, is nobody's promise.
-    assert weights.load_weights(path)[1]['n_steps'] == 8
-
-
-def test_list_is_a_copy(registry):
-    weights.list_weights()[0]['name'] = 'changed'
-    assert weights.list_weights()[0]['name'] == 'first'
+def test_task_without_weights():
+    assert WeightsRegistry('compact_removal.tests').list() == []

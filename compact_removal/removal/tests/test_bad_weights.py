@@ -18,12 +18,14 @@ from safetensors.torch import load, save
 
 from compact_removal import CompactSourceRemover, nn
 from compact_removal.nn import weights as module
+from compact_removal.removal import WEIGHTS, build_model, find_model_class
 from compact_removal.tests.any_input import make_data, make_wcs, sky
+from compact_removal.utils.parameters import ParameterError
 
 
 def test_weights_that_overflow(tmp_path):
     # each of them is finite, but what the network computes is not
-    model = nn.build_model('inpainting', width=1, seed=1)
+    model = build_model('inpainting', width=1, seed=1)
     with torch.no_grad():
         for tensor in model.parameters():
             tensor.fill_(6e4)
@@ -40,7 +42,7 @@ def test_weights_that_overflow(tmp_path):
 @pytest.fixture(scope='module')
 def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp('weights')
-    model = nn.build_model('separation', width=1, seed=1)
+    model = build_model('separation', width=1, seed=1)
     nn.save_weights(model, folder / 'good.safetensors')
     CompactSourceRemover(
         'scanmap', 'blue', weights=folder / 'good.safetensors',
@@ -77,18 +79,22 @@ def with_description(content, change):
     return pack(header, content[end:])
 
 
+def load_weights(path):
+    return nn.load_weights(path, find_model_class)
+
+
 def refused(path, content, names=('weights ', 'path')):
     """
     Check that a file is refused both ways, and return the messages.
     """
     path.write_bytes(content)
     messages = []
-    for load_it in (lambda: nn.load_weights(path),
+    for load_it in (lambda: load_weights(path),
                     lambda: CompactSourceRemover.load(path)):
         with pytest.raises(ValueError, match='^(weights|path)') as error:
             load_it()
         # not that of a class of ours or of another library
-        assert type(error.value) is ValueError
+        assert type(error.value) is ParameterError
         assert str(error.value).startswith(names)
         assert '\n' not in str(error.value)
         messages.append(str(error.value))
@@ -96,11 +102,11 @@ def refused(path, content, names=('weights ', 'path')):
 
 
 def test_the_files_are_good(folder, good):
-    nn.load_weights(folder / 'good.safetensors')
+    load_weights(folder / 'good.safetensors')
     CompactSourceRemover.load(folder / 'estimator.safetensors')
     path = folder / 'changed.safetensors'
     path.write_bytes(with_description(good, lambda own: own))
-    nn.load_weights(path)
+    load_weights(path)
 
 
 @given(part=st.floats(0, 1, exclude_max=True))
@@ -127,13 +133,13 @@ def test_flipped_bits(folder, good, place, bits, part):
     path.write_bytes(content)
     message = None
     try:
-        model, info = nn.load_weights(path)
+        model, info = load_weights(path)
     except ValueError as error:
         message = str(error)
     else:
         # of a space between two words of the header, say
         assert part == 'header'
-        expected, known = nn.load_weights(folder / 'good.safetensors')
+        expected, known = load_weights(folder / 'good.safetensors')
         for key, tensor in expected.state_dict().items():
             assert torch.equal(tensor, model.state_dict()[key])
         assert {**known, 'sha256': ''} == {**info, 'sha256': ''}
@@ -161,11 +167,12 @@ def test_huge_tensors_that_are_not_there(folder):
     lambda own: {}, lambda own: {**own, 'format': 'another'},
     lambda own: {**own, 'metadata': None},
     lambda own: {**own, 'metadata': [1]},
-    lambda own: {key: own[key] for key in own if key != 'width'},
-    lambda own: {**own, 'width': True}, lambda own: {**own, 'width': 1.0},
-    lambda own: {**own, 'width': 0}, lambda own: {**own, 'width': -1},
-    lambda own: {**own, 'width': 2}, lambda own: {**own, 'width': 10 ** 9},
-    lambda own: {**own, 'width': 10 ** 30},
+    lambda own: {key: own[key] for key in own if key != 'config'},
+    *(lambda own, value=value: {**own, 'config': value}
+      for value in ([], None, 1, {'depth': 1}, {'width': None},
+                    {'width': True}, {'width': 1.0}, {'width': 0},
+                    {'width': -1}, {'width': 2}, {'width': 10 ** 9},
+                    {'width': 10 ** 30})),
     lambda own: {**own, 'network': 'another'},
     lambda own: {**own, 'network': None},
     lambda own: {**own, 'network': 'inpainting'},
@@ -184,12 +191,12 @@ def test_changed_description(folder, good):
     assert other != good
     path = folder / 'bad.safetensors'
     path.write_bytes(other)
-    nn.load_weights(path)
-    model = nn.build_model('separation', width=1, seed=1)
+    load_weights(path)
+    model = build_model('separation', width=1, seed=1)
     nn.save_weights(model, path, {
         'error': 0.5, 'numbers': {3: (1, 2), 20: None}})
     content = path.read_bytes()
-    assert nn.load_weights(path)[1]['error'] == 0.5
+    assert load_weights(path)[1]['error'] == 0.5
     for message in refused(path, content.replace(b'0.5', b'0.7')):
         assert 'are damaged' in message
 
@@ -246,13 +253,13 @@ def test_no_files(folder, tmp_path):
                     'a\0b', '\ud800'):
         for load_it in (
                 lambda weights=weights: CompactSourceRemover.load(weights),
-                lambda weights=weights: nn.load_weights(weights)):
+                lambda weights=weights: load_weights(weights)):
             with pytest.raises(FileNotFoundError,
                                match='^weights must be a file or the name'):
                 load_it()
     for weights in (5, None, b'separation', ['separation'], np.float64(3)):
         with pytest.raises(TypeError, match='^weights must be a file or'):
-            nn.load_weights(weights)
+            load_weights(weights)
         with pytest.raises(TypeError, match='^weights must be a file or'):
             CompactSourceRemover.load(weights)
 
@@ -263,18 +270,21 @@ def test_file_that_cannot_be_read(folder, monkeypatch):
 
     monkeypatch.setattr(module, 'compute_sha256', fail)
     with pytest.raises(OSError, match='^weights in .* cannot be read: Perm'):
-        nn.load_weights(folder / 'good.safetensors')
+        load_weights(folder / 'good.safetensors')
 
 
 def test_shipped_weights_with_a_changed_byte(tmp_path, monkeypatch):
-    row = nn.list_weights()[0]
-    content = bytearray(nn.weights_path(row['name']).read_bytes())
+    name = 'separation'
+    content = bytearray(WEIGHTS.path(name).read_bytes())
     content[-1000] ^= 1
     path = tmp_path / 'copy.safetensors'
     path.write_bytes(content)
-    monkeypatch.setattr(module, 'weights_path', lambda name: path)
+    monkeypatch.setattr(WEIGHTS, 'path', lambda name: path)
+    wcs = make_wcs((40, 40))
+    remover = CompactSourceRemover('scanmap', 'blue')
     with pytest.raises(ValueError, match='^weights .* the file is damaged'):
-        nn.load_weights(row['name'])
+        remover.remove(CCDData(make_data((40, 40)), unit='Jy/pix', wcs=wcs),
+                       sky(wcs, [20], [20]))
 
 
 def test_wrong_network(folder):
@@ -293,7 +303,7 @@ def test_truncated_while_others_read(folder, tmp_path):
     content = path.read_bytes()
     refused(path, content[:-1])
     path.write_bytes(content)
-    nn.load_weights(path)
+    load_weights(path)
 
 
 def _stored(change):
@@ -307,14 +317,18 @@ def _stored(change):
 
 @pytest.mark.parametrize('change', [
     lambda stored: 5, lambda stored: [], lambda stored: 'abc',
-    lambda stored: {}, lambda stored: {**stored, 'extra': 1},
-    lambda stored: {key: stored[key] for key in stored if key != 'mode'},
-    lambda stored: {**stored, 'apertures': 'wide'},
-    lambda stored: {**stored, 'apertures': {}},
-    lambda stored: {**stored, 'apertures': [[1], [2, 3]]},
-    lambda stored: {**stored, 'network': 'inpainting'},
-    lambda stored: {**stored, 'mode': 'slow'},
-    lambda stored: {**stored, 'cutout_size': 'x'}])
+    lambda stored: {}, lambda stored: {**stored, 'params': 5},
+    lambda stored: {**stored, 'class': 'Another'},
+    lambda stored: {**stored, 'format': 99},
+    *(lambda stored, change=change: {
+        **stored, 'params': {**stored['params'], **change}}
+      for change in ({'extra': 1}, {'apertures': 'wide'}, {'apertures': {}},
+                     {'apertures': [[1], [2, 3]]},
+                     {'network': 'inpainting'}, {'mode': 'slow'},
+                     {'cutout_size': 'x'})),
+    lambda stored: {**stored, 'params': {
+        key: value for key, value in stored['params'].items()
+        if key != 'mode'}}])
 def test_bad_stored_parameters(folder, change):
     good = (folder / 'estimator.safetensors').read_bytes()
     path = folder / 'bad.safetensors'
@@ -338,3 +352,33 @@ def test_bad_calibration(folder, good, validation):
     with pytest.raises(ValueError, match='^weights'):
         remover.remove(CCDData(make_data((40, 40)), unit='Jy/pix', wcs=wcs),
                        sky(wcs, [20], [20]))
+
+
+def test_parameters_of_other_versions(folder):
+    good = (folder / 'estimator.safetensors').read_bytes()
+    path = folder / 'other.safetensors'
+
+    def write(change):
+        path.write_bytes(with_description(good, _stored(
+            lambda stored: {**stored, 'params': change(
+                dict(stored['params']))})))
+
+    # one that the file lacks has its default
+    write(lambda params: {key: value for key, value in params.items()
+                          if key != 'recenter'})
+    assert CompactSourceRemover.load(path).recenter is False
+    # one that this version lacks is named
+    write(lambda params: {**params, 'n_rounds': 3})
+    with pytest.raises(ValueError, match='^path: .* the parameter n_rounds, '
+                       'which CompactSourceRemover of this version does not'):
+        CompactSourceRemover.load(path)
+
+
+def test_first_format_of_stored_parameters(folder):
+    # they were not in a dict of their own
+    good = (folder / 'estimator.safetensors').read_bytes()
+    path = folder / 'first.safetensors'
+    path.write_bytes(with_description(good, _stored(
+        lambda stored: stored['params'])))
+    found = CompactSourceRemover.load(path)
+    assert found.get_params()['cutout_size'] == 32

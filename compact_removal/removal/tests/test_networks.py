@@ -1,13 +1,15 @@
 # Licensed under a 3-clause BSD style license - see licenses/LICENSE.rst
 """
-Tests for the networks package.
+Tests of the networks, by name and by their tables.
 """
 
 import pytest
 import torch
 
-from compact_removal.nn.networks import (NETWORKS, PartialConvUNet,
-                                         get_network_class)
+from compact_removal import nn
+from compact_removal.removal import (NETWORKS, WEIGHTS, build_model,
+                                     find_model_class)
+from compact_removal.removal.network_inpainting import PartialConvUNet
 
 # Table 4 of the paper: in channels, out channels, kernel size, stride,
 # padding; and the side of the output for 96x96 pixels.
@@ -74,15 +76,18 @@ def test_other_sizes(shape):
 
 @pytest.mark.parametrize('shape', [(64, 64), (100, 100), (96, 97)])
 def test_bad_sizes(shape):
-    image = torch.zeros(1, 1, *shape)
+    image = torch.zeros(1, *shape)
     with pytest.raises(ValueError, match='^image must have sides.*32'):
-        PartialConvUNet(1)(image, image)
+        build_model('inpainting', width=1)(image, image)
 
 
 @pytest.mark.parametrize('width', [0, -2, 1.5])
-def test_bad_width(width):
+@pytest.mark.parametrize('network', NETWORKS)
+def test_bad_config(network, width):
     with pytest.raises(ValueError, match='^width must be a positive'):
-        PartialConvUNet(width)
+        build_model(network, width=width)
+    with pytest.raises(ValueError, match='^config of network'):
+        build_model(network, depth=3)
 
 
 def test_holes_have_no_influence():
@@ -112,11 +117,30 @@ def test_no_signal_is_lost():
     assert min(spreads) > 0.5
 
 
-def test_registry():
-    for name, class_ in NETWORKS.items():
-        assert get_network_class(name) is class_
-        for attribute in ('model_class', 'loss_class', 'default_width',
-                          'size_step', 'min_size'):
-            assert hasattr(class_, attribute)
+@pytest.mark.parametrize('network', NETWORKS)
+def test_what_models_declare(network):
+    model = build_model(network, width=1, seed=1)
+    assert type(model) is find_model_class(network)
+    assert model.name == network
+    assert model.config == {'width': 1}
+    assert {'image', 'validity'} <= set(model.inputs)
+    assert {'target', 'aperture'} == set(model.targets)
+    assert model.usual_size % model.size_step == 0
+    assert model.usual_size >= model.min_size
+
+
+def test_unknown_network():
     with pytest.raises(ValueError, match="^network must be one of.*'x'"):
-        get_network_class('x')
+        find_model_class('x')
+
+
+def test_shipped_weights():
+    for row in WEIGHTS.list():
+        path = WEIGHTS.path(row['name'])
+        model, metadata = nn.load_weights(path, find_model_class,
+                                          sha256=row['sha256'])
+        n_parameters = sum(one.numel() for one in model.parameters())
+        assert n_parameters == row['n_parameters']
+        assert metadata['network'] == row['network']
+        assert metadata['config'] == {'width': row['width']}
+        assert WEIGHTS.find(row['network'], row['mode'])

@@ -10,10 +10,11 @@ import pytest
 import torch
 
 from compact_removal import nn
-from compact_removal.nn import separation
-from compact_removal.nn.models import make_model
-from compact_removal.nn.networks import SeparationUNet
-from compact_removal.nn.separation import SeparationLoss, aperture_weights
+from compact_removal.removal import (ERROR_RADII, WEIGHTS, build_model,
+                                     find_model_class, network_separation)
+from compact_removal.removal.loss_separation import (SeparationLoss,
+                                                     aperture_weights)
+from compact_removal.removal.network_separation import SeparationUNet
 
 FWHM = torch.tensor([2.6, 3.1, 6.0])
 PSF_ERROR = torch.tensor([0.02, 0.1, 0.3])
@@ -33,7 +34,7 @@ def cutouts():
 @pytest.fixture(scope='module')
 def model():
     # random weights everywhere: new ones give no correction at all
-    model = make_model('separation', width=1, seed=1).eval()
+    model = build_model('separation', width=1, seed=1).eval()
     generator = torch.Generator().manual_seed(2)
     for parameter in model.parameters():
         with torch.no_grad():
@@ -45,21 +46,21 @@ def model():
 def test_first_estimate(cutouts):
     # most of what the pixels show; exactly the image outside the holes
     image, valid, sources, *psf = cutouts
-    model = make_model('separation', width=1, seed=1).eval()
+    model = build_model('separation', width=1, seed=1).eval()
     _, (filled, difference, _), center, spread = model.prepare(*cutouts)
     with torch.no_grad():
         found = model(*cutouts)
-    torch.testing.assert_close(found.background[valid], image[valid],
+    torch.testing.assert_close(found['background'][valid], image[valid],
                                rtol=1e-4, atol=1e-4)
     assert (difference[valid] == 0).all()
     small = (difference.abs() < 0.3) & ~valid
     share = 1 / (1 + math.exp(-2))
     expected = (center + spread * (filled + share * difference))[small]
-    torch.testing.assert_close(found.background[small], expected, rtol=1e-2,
+    torch.testing.assert_close(found['background'][small], expected, rtol=1e-2,
                                atol=1e-2)
-    assert (found.error > 0).all()
+    assert (found['error'] > 0).all()
     # sums over larger apertures have larger errors
-    assert (found.flux_error.diff(dim=1) > 0).all()
+    assert (found['flux_error'].diff(dim=1) > 0).all()
 
 
 @pytest.mark.parametrize(('factor', 'offset'), [(1e-8, 0), (1e6, 0),
@@ -70,11 +71,11 @@ def test_scale_free(model, cutouts, factor, offset):
         first = model(*cutouts)
         second = model(factor * image + offset, valid, factor * sources,
                        *psf)
-    torch.testing.assert_close((second.background - offset) / factor,
-                               first.background, rtol=1e-3, atol=1e-2)
+    torch.testing.assert_close((second['background'] - offset) / factor,
+                               first['background'], rtol=1e-3, atol=1e-2)
     for name in ('error', 'flux_error'):
-        torch.testing.assert_close(getattr(second, name) / factor,
-                                   getattr(first, name), rtol=1e-2,
+        torch.testing.assert_close(second[name] / factor,
+                                   first[name], rtol=1e-2,
                                    atol=1e-3)
 
 
@@ -83,8 +84,8 @@ def test_sees_pixels_in_holes_but_not_unmeasured(model, cutouts):
     changed = image.clone()
     changed[:, 30:34, 30:34] += 3.0
     with torch.no_grad():
-        first = model(*cutouts).background
-        second = model(changed, valid, sources, *psf).background
+        first = model(*cutouts)['background']
+        second = model(changed, valid, sources, *psf)['background']
         assert (second - first)[:, 30:34, 30:34].mean() > 0.3
         hidden = image.clone()
         hidden[:, 20:24, 5:9] = math.nan
@@ -93,8 +94,8 @@ def test_sees_pixels_in_holes_but_not_unmeasured(model, cutouts):
             hidden[:, 20:24, 5:9] = value
             results.append(model(hidden, valid, sources, *psf))
     for result in results:
-        assert torch.isfinite(result.background).all()
-        assert torch.equal(result.background, results[0].background)
+        assert torch.isfinite(result['background']).all()
+        assert torch.equal(result['background'], results[0]['background'])
 
 
 def test_empty_and_constant(model, cutouts):
@@ -105,7 +106,7 @@ def test_empty_and_constant(model, cutouts):
     image[2] = math.nan
     with torch.no_grad():
         found = model(image, valid, sources, *psf)
-    for values in found:
+    for values in found.values():
         assert torch.isfinite(values).all()
 
 
@@ -115,9 +116,9 @@ def test_dynamic_range(model, cutouts):
     bright[:, 28:37, 28:37] += 1e5
     with torch.no_grad():
         found = model(bright, valid, 1e6 * sources, *psf)
-    assert torch.isfinite(found.background).all()
+    assert torch.isfinite(found['background']).all()
     # the background stays near the rest of the image
-    assert found.background.abs().max() < 40 * image.abs().max()
+    assert found['background'].abs().max() < 40 * image.abs().max()
 
 
 def test_loss_by_hand():
@@ -143,10 +144,10 @@ def test_loss_by_hand():
     # the two small apertures lie in the hole
     sums = [torch.sum(aperture_weights((48, 48), *torch.full((2, 1), 24.0),
                                        torch.tensor([2.0 * radius]))
-                      * background).item() for radius in nn.ERROR_RADII]
+                      * background).item() for radius in ERROR_RADII]
     areas = [aperture_weights((48, 48), *torch.full((2, 1), 24.0),
                               torch.tensor([2.0 * radius])).sum().item()
-             for radius in nn.ERROR_RADII]
+             for radius in ERROR_RADII]
     flux = np.mean([math.log1p(s / (0.12 * a))
                     for s, a in zip(sums, areas, strict=True)])
     assert terms['flux'].item() == pytest.approx(flux, rel=1e-4)
@@ -174,7 +175,7 @@ def test_error_terms_find_the_scatter():
 
 
 def test_unknown_target():
-    model = make_model('separation', width=1, seed=1)
+    model = build_model('separation', width=1, seed=1)
     image = torch.randn(2, 48, 48)
     aperture = aperture_weights((48, 48), *torch.full((3, 2), 24.0))
     batch = {'image': image, 'validity': torch.zeros(2, 48, 48),
@@ -198,91 +199,106 @@ class Batches:
     def __init__(self, n_batches):
         self.n_batches = n_batches
 
-    def epoch(self, i):
+    def __len__(self):
+        return self.n_batches
+
+    def batch(self, epoch, number):
         y, x = np.indices((32, 32)) - 16.0
         radius = np.hypot(x, y)
-        for number in range(self.n_batches):
-            rng = np.random.default_rng([i, number])
-            slope = rng.normal(size=(8, 1, 1))
-            target = slope * x + 0.1 * rng.normal(size=(8, 32, 32))
-            core = np.exp(-radius ** 2 / rng.choice([6, 9], size=(8, 1, 1)))
-            nominal = np.exp(-radius ** 2 / 7.5)
-            flux = rng.uniform(5, 50, size=(8, 1, 1))
-            hole = radius < 7
-            yield {'image': target + flux * (core - nominal),
-                   'sources': flux * nominal, 'target': target,
-                   'validity': np.broadcast_to(~hole, target.shape),
-                   'aperture': np.broadcast_to(radius < 4, target.shape),
-                   'fwhm': np.full(8, 4.0),
-                   'psf_error': np.full(8, 0.1)}
+        rng = np.random.default_rng([epoch, number])
+        slope = rng.normal(size=(8, 1, 1))
+        target = slope * x + 0.1 * rng.normal(size=(8, 32, 32))
+        core = np.exp(-radius ** 2 / rng.choice([6, 9], size=(8, 1, 1)))
+        nominal = np.exp(-radius ** 2 / 7.5)
+        flux = rng.uniform(5, 50, size=(8, 1, 1))
+        hole = radius < 7
+        return {'image': target + flux * (core - nominal),
+                'sources': flux * nominal, 'target': target,
+                'validity': np.broadcast_to(~hole, target.shape),
+                'aperture': np.broadcast_to(radius < 4, target.shape),
+                'fwhm': np.full(8, 4.0), 'psf_error': np.full(8, 0.1)}
 
 
 def test_training(tmp_path):
-    model = nn.build_model('separation', width=2, seed=1)
-    loss = nn.make_loss('separation')
-    path = tmp_path / 'run.checkpoint'
-    settings = {'loss': loss, 'learning_rate': 0.005, 'scheduler': 'cosine'}
-    history = nn.train(model, Batches(20), Batches(2), n_epochs=4,
-                       checkpoint=path, **settings)
+    model = build_model('separation', width=2, seed=1)
+    settings = nn.TrainingSettings(n_epochs=4, learning_rate=0.005,
+                                   scheduler='cosine')
+    history = nn.train(model, Batches(20), Batches(2), settings)
     assert history['flux'][-1] < 0.7 * history['flux'][0]
     assert history['validation_hole'][-1] < 0.8 * history['hole'][0]
 
     saved = tmp_path / 'weights.safetensors'
     nn.save_weights(model, saved, {'mode': 'any'})
-    loaded, metadata = nn.load_weights(saved)
+    loaded, metadata = nn.load_weights(saved, find_model_class)
     assert metadata['network'] == 'separation'
-    batch = next(Batches(1).epoch(9))
-    first, second = (nn.predict(one, batch['image'], batch['validity'],
-                                sources=batch['sources'], fwhm=4.0)
-                     for one in (model, loaded))
-    spread = np.std(batch['target'])
-    for one, other in zip(first, second, strict=True):
-        np.testing.assert_allclose(one, other, atol=0.02 * spread, rtol=0.05)
+    batch = Batches(1).batch(9, 0)
+    inputs = {name: batch[name] for name in model.inputs}
+    first, second = (nn.predict(one, inputs) for one in (model, loaded))
+    std = np.std(batch['target'])
+    for name, value in first.items():
+        np.testing.assert_allclose(value, second[name], atol=0.02 * std,
+                                   rtol=0.05)
 
 
-def test_bridge(model, cutouts):
-    image, valid, sources, fwhm, psf_error = (value.numpy()
-                                              for value in cutouts)
-    found = nn.predict(model, image, valid, sources=sources, fwhm=fwhm,
-                       psf_error=psf_error)
-    assert found.background.shape == found.error.shape == image.shape
-    assert found.flux_error.shape == (3, len(nn.ERROR_RADII))
-    single = nn.predict(model, image[1:2], valid[1:2],
-                        sources=sources[1:2], fwhm=float(fwhm[1]),
-                        psf_error=psf_error[1])
-    for one, other in zip(single, found, strict=True):
-        np.testing.assert_allclose(one[0], other[1], rtol=1e-3, atol=1e-3)
-    big = nn.predict(model, 1e20 * image.astype(float) + 1e23, valid,
-                     sources=1e20 * sources, fwhm=fwhm,
-                     psf_error=psf_error)
-    np.testing.assert_allclose(big.background / 1e20 - 1e3,
-                               found.background, rtol=1e-3, atol=1e-2)
-    with pytest.raises(ValueError, match='^sources must have the shape'):
-        nn.predict(model, image, valid, sources=sources[:1])
-    with pytest.raises(ValueError, match='^fwhm must be positive'):
-        nn.predict(model, image, valid, fwhm=-1.0)
-    with pytest.raises(ValueError, match='^psf_error must be positive'):
-        nn.predict(model, image, valid, psf_error=np.nan)
-    # a network has to be told
-    other = nn.predict(model, image, valid, sources=sources, fwhm=fwhm,
-                       psf_error=0.5)
-    assert np.any(other.background != found.background)
+def test_predict(model, cutouts):
+    inputs = {name: value.numpy() for name, value
+              in zip(model.inputs, cutouts, strict=True)}
+    image = inputs['image']
+    found = nn.predict(model, inputs)
+    assert found['background'].shape == found['error'].shape == image.shape
+    assert found['flux_error'].shape == (3, len(ERROR_RADII))
+    single = nn.predict(model, {
+        **{name: value[1:2] for name, value in inputs.items()},
+        'fwhm': float(inputs['fwhm'][1])})
+    for name, value in single.items():
+        np.testing.assert_allclose(value[0], found[name][1], rtol=1e-3,
+                                   atol=1e-3)
+    big = nn.predict(model, {
+        **inputs, 'image': 1e20 * image.astype(float) + 1e23,
+        'sources': 1e20 * inputs['sources']})
+    np.testing.assert_allclose(big['background'] / 1e20 - 1e3,
+                               found['background'], rtol=1e-3, atol=1e-2)
+    for name, value, match in (
+            ('sources', image[:1], '^sources must have the shape'),
+            ('fwhm', -1.0, '^fwhm must be positive'),
+            ('psf_error', np.nan, '^psf_error must be positive')):
+        with pytest.raises(ValueError, match=match):
+            nn.predict(model, {**inputs, name: value})
+    with pytest.raises(ValueError, match='^inputs must have the names'):
+        nn.predict(model, {'image': image})
+    # what is known of the PSF matters
+    other = nn.predict(model, {**inputs, 'psf_error': 0.5})
+    assert np.any(other['background'] != found['background'])
+
+
+def test_pool_is_centred_on_the_source():
+    # the central pixel of the cutout, size // 2, seen in blocks of 2
+    for size in (32, 48):
+        y, x = torch.meshgrid(torch.arange(size), torch.arange(size),
+                              indexing='ij')
+        offsets = torch.stack([x - size // 2, y - size // 2]).double()
+        blocks = torch.nn.functional.avg_pool2d(offsets[None], 2)
+        pooled = network_separation._pool(
+            blocks, torch.full((1,), 1.5, dtype=torch.float64))
+        assert pooled.abs().max() < 0.01
 
 
 def test_bfloat16_makes_little_difference(cutouts, monkeypatch):
-    model = nn.load_weights(nn.find_weights('separation', 'scanmap'))[0]
+    model, _ = nn.load_weights(WEIGHTS.path('separation'), find_model_class)
     image, valid, sources, fwhm, psf_error = cutouts
     results = []
     for wanted in (True, False):
-        monkeypatch.setattr(separation, 'has_bfloat16',
+        monkeypatch.setattr(network_separation, 'has_bfloat16',
                             lambda device, wanted=wanted: wanted)
         with torch.inference_mode():
             results.append(model(image, valid, sources, fwhm, psf_error))
     half, single = results
-    assert all(value.dtype == torch.float32 for value in half)
-    assert not torch.equal(half.background, single.background)
-    torch.testing.assert_close(half.error, single.error, rtol=0.1, atol=0)
-    difference = (half.background - single.background) / single.error
+    assert all(value.dtype == torch.float32 for value in half.values())
+    assert not torch.equal(half['background'], single['background'])
+    torch.testing.assert_close(half['error'], single['error'], rtol=0.1,
+                               atol=0)
+    difference = ((half['background'] - single['background'])
+                  / single['error'])
     assert difference.abs().max() < 0.1
 
 
@@ -291,12 +307,10 @@ def test_network_shapes():
     maps, values = network(torch.zeros(1, 9, 40, 48), torch.tensor([3.0]))
     assert maps.shape == (1, 4, 40, 48)
     assert values.shape == (1, 4)
+    image = torch.zeros(1, 36, 48)
     with pytest.raises(ValueError, match='^image must have sides'):
-        network(torch.zeros(1, 9, 36, 48), torch.tensor([3.0]))
-    for width in (0, 1.5):
-        with pytest.raises(ValueError, match='^width must be'):
-            SeparationUNet(width=width)
-    assert nn.network_limits('separation') == (8, 32, 64, True)
+        build_model('separation', width=1)(image, image, image,
+                                           torch.ones(1), torch.ones(1))
 
 
 def test_errors():

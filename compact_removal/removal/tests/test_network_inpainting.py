@@ -1,0 +1,93 @@
+# Licensed under a 3-clause BSD style license - see licenses/LICENSE.rst
+"""
+Tests of the inpainting model.
+"""
+
+import pytest
+import torch
+
+from compact_removal.removal import build_model
+from compact_removal.removal.loss_inpainting import InpaintingLoss
+
+
+@pytest.fixture(scope='module')
+def model():
+    return build_model('inpainting', width=1, seed=1).eval()
+
+
+@pytest.fixture
+def cutouts():
+    generator = torch.Generator().manual_seed(1)
+    image = torch.randn(3, 96, 96, generator=generator).cumsum(1).cumsum(2)
+    valid = torch.ones(3, 96, 96, dtype=torch.bool)
+    valid[:, 40:57, 38:59] = False
+    return image, valid
+
+
+def test_output_in_unit_of_input(model, cutouts):
+    image, valid = cutouts
+    with torch.no_grad():
+        first = model(image, valid)['background']
+        second = model(4.0 * image + 8.0, valid)['background']
+    torch.testing.assert_close(second, 4.0 * first + 8.0, rtol=1e-4,
+                               atol=1e-3)
+
+
+def test_only_valid_pixels_count(model, cutouts):
+    image, valid = cutouts
+    with torch.no_grad():
+        first = model(image, valid)['background']
+        for value in (float('nan'), float('inf'), 1e30):
+            changed = image.masked_fill(~valid, value)
+            assert torch.equal(model(changed, valid)['background'], first)
+
+
+def test_nan_is_invalid(model, cutouts):
+    image, valid = cutouts
+    hole = valid.clone()
+    hole[:, 5, 5] = False
+    with_nan = image.clone()
+    with_nan[:, 5, 5] = float('nan')
+    with torch.no_grad():
+        assert torch.equal(model(with_nan, valid)['background'],
+                           model(image, hole)['background'])
+
+
+def test_empty_and_constant(model, cutouts):
+    image, valid = cutouts
+    image, valid = image.clone(), valid.clone()
+    valid[0] = False
+    image[1] = 3.0
+    with torch.no_grad():
+        output = model(image, valid)['background']
+    assert torch.isfinite(output).all()
+    assert (output[0] == 0).all()
+
+
+def test_correction_to_fill(cutouts):
+    image, valid = cutouts
+    model = build_model('inpainting', width=1, seed=1).eval()
+    for parameter in model.network.up[-1].parameters():
+        torch.nn.init.zeros_(parameter)
+    filled, mask, center, half_range = model.prepare(image, valid)
+    assert filled[mask > 0].abs().max() <= 1 + 1e-6
+    with torch.no_grad():
+        assert torch.equal(model.predict_scaled(filled, mask), filled)
+        output = model(image, valid)['background']
+    torch.testing.assert_close(output[valid], image[valid], rtol=1e-4,
+                               atol=1e-2)
+
+
+def test_compute_loss_ignores_unknown_target(cutouts):
+    image, valid = cutouts
+    model = build_model('inpainting', width=1, seed=1).eval()
+    batch = {'image': image, 'validity': valid.float(),
+             'target': torch.full_like(image, float('nan')),
+             'aperture': torch.zeros_like(image)}
+    loss = InpaintingLoss(style=0, ssim=0)
+    total, terms = model.compute_loss(batch, loss)
+    assert total.item() > 0
+    assert terms['hole'].item() == 0
+    assert terms['valid'].item() == 0
+    total.backward()
+    assert all(torch.isfinite(one.grad).all() for one in model.parameters())
