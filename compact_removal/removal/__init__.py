@@ -11,8 +11,8 @@ from compact_removal.removal.flags import (PIXEL_FLAGS, SOURCE_FLAGS, Flag,
 from compact_removal.removal.map_evaluation import (RemovalEvaluation,
                                                     evaluate_removal)
 from compact_removal.removal.remover import (TRAINING_DEFAULTS,
-                                             CompactSourceRemover,
-                                             RemovalResult)
+                                             CompactSourceRemover)
+from compact_removal.removal.results import RemovalResult
 from compact_removal.removal.simulation import TrainingCutouts
 
 __all__ = ['BaseEstimator', 'CompactSourceRemover', 'Evaluation', 'Flag',

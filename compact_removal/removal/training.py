@@ -15,6 +15,7 @@ from compact_removal.removal.simulation import TrainingCutouts
 from compact_removal.maps.images import pair_catalogs, read_image
 from compact_removal.maps.positions import read_positions
 from compact_removal.removal.calibration import measure_errors
+from compact_removal.removal.cutout_network import make_predict
 from compact_removal.instruments import get_mode
 from compact_removal.maps.holes import scale_factor
 
@@ -103,8 +104,9 @@ def fit_remover(remover, band, backgrounds, catalogs, validation, training):
         'data': (f'{len(maps)} maps' if maps
                  else 'simulated backgrounds'),
         'started_from': None if start is None else start['name'],
-        'validation': measure_errors(model, validation_batches,
-                                     device=remover.device),
+        'validation': measure_errors(
+            make_predict(model, device=remover.device),
+            validation_batches.epoch(0)),
     }
     return model, info, history
 
