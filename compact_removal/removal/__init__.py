@@ -13,8 +13,8 @@ from compact_removal.removal.map_evaluation import (RemovalEvaluation,
                                                     evaluate_removal)
 from compact_removal.removal.networks import (ERROR_RADII, NETWORKS, WEIGHTS,
                                               build_model, find_model_class)
-from compact_removal.removal.remover import (CompactSourceRemover,
-                                             RemovalResult)
+from compact_removal.removal.remover import CompactSourceRemover
+from compact_removal.removal.results import RemovalResult
 from compact_removal.removal.simulation import TrainingCutouts
 from compact_removal.removal.training import (TRAINING_DEFAULTS,
                                               RemovalTraining)

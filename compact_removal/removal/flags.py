@@ -4,10 +4,14 @@ The bit flags of sources and of background pixels.
 """
 
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 
-__all__ = ['PIXEL_FLAGS', 'SOURCE_FLAGS', 'Flag', 'decode_flags']
+from compact_removal.utils.parameters import ParameterError
+
+__all__ = ['FLAG', 'PIXEL_FLAG', 'PIXEL_FLAGS', 'SOURCE_FLAGS', 'Flag',
+           'decode_flags']
 
 
 @dataclass(frozen=True)
@@ -76,6 +80,10 @@ PIXEL_FLAGS = (
          'taken out; pixels keep what else they show'),
 )
 
+# Bits by name, for the steps that set them.
+FLAG = MappingProxyType({flag.name: flag.value for flag in SOURCE_FLAGS})
+PIXEL_FLAG = MappingProxyType({flag.name: flag.value for flag in PIXEL_FLAGS})
+
 
 def decode_flags(flags, *, definitions=SOURCE_FLAGS):
     """
@@ -99,7 +107,7 @@ def decode_flags(flags, *, definitions=SOURCE_FLAGS):
 
     Raises
     ------
-    ValueError
+    ParameterError
         If a value is not an integer, or has bits that are not defined.
 
     Examples
@@ -113,12 +121,12 @@ def decode_flags(flags, *, definitions=SOURCE_FLAGS):
     values = np.asarray(flags)
     if values.size and not np.issubdtype(values.dtype, np.integer):
         msg = f'flags must be integers, got dtype {values.dtype}'
-        raise ValueError(msg)
+        raise ParameterError(msg, 'flags')
     known = sum(flag.value for flag in definitions)
     if np.any(values & ~known):
         msg = (f'flags must only have the bits {known:#x} set '
                f'({", ".join(flag.name for flag in definitions)})')
-        raise ValueError(msg)
+        raise ParameterError(msg, 'flags')
     if values.ndim == 0:
         return [flag.name for flag in definitions
                 if int(values) & flag.value]

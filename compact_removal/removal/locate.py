@@ -1,10 +1,10 @@
 # Licensed under a 3-clause BSD style license - see licenses/LICENSE.rst
 """
-The sources of a removal: where they are, and how they are covered.
+First step of a removal: where the sources are, and how they are covered.
 """
 
 import warnings
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from astropy.utils.exceptions import AstropyUserWarning
@@ -12,16 +12,13 @@ from scipy.spatial import KDTree
 
 from compact_removal.maps.cutouts import (chunk_slices, cutout_radii,
                                           extract_valid)
-from compact_removal.removal.flags import PIXEL_FLAGS, SOURCE_FLAGS
 from compact_removal.maps.holes import mask_radius, scale_factor, source_snr
-from compact_removal.psf import fwhm_in_pixels
-from compact_removal.removal.networks import ERROR_RADII
 from compact_removal.maps.pixels import on_map
+from compact_removal.psf import fwhm_in_pixels
+from compact_removal.removal.flags import FLAG
+from compact_removal.removal.records import Record
 
-__all__ = ['FLAG', 'PIXEL_FLAG', 'Sources', 'locate']
-
-FLAG = {flag.name: flag.value for flag in SOURCE_FLAGS}
-PIXEL_FLAG = {flag.name: flag.value for flag in PIXEL_FLAGS}
+__all__ = ['LocatedSources', 'locate']
 
 # Positions within this part of the full width of the beam are one source.
 _SAME_SOURCE = 0.5
@@ -30,18 +27,40 @@ _SAME_SOURCE = 0.5
 _CENTROID_BOX = 5
 
 
-@dataclass
-class Sources:
+@dataclass(frozen=True)
+class LocatedSources(Record):
     """
-    The sources of one removal, as columns of equal length.
+    The sources of one removal, in the order of the positions.
 
-    ``active`` tells which rows are processed; ``first`` gives for every
-    row the row that is processed in its place. ``footprint`` is the
-    radius (pixels) within which the map is changed, ``flux_error`` what
-    the network tells of the errors of aperture sums, ``blend_error``
-    the error of the flux that comes from blending (unit of the map
-    times pixel), and ``n_psf``
-    the number of sources from which the PSF of the map was learned.
+    Parameters
+    ----------
+    x, y : `~numpy.ndarray`
+        Positions (pixels), shape ``(n,)``; this is the shape of all.
+    flags : `~numpy.ndarray` of int
+        Bits of ``SOURCE_FLAGS``.
+    active : `~numpy.ndarray` of bool
+        Which rows are processed.
+    first : `~numpy.ndarray` of int
+        For every row, the row that is processed in its place.
+    snr : `~numpy.ndarray`
+        Signal-to-noise ratio (paper, equation 1).
+    std : `~numpy.ndarray`
+        Standard deviation of the pixels in the annulus around each
+        source, in the unit of the map.
+    radius : `~numpy.ndarray`
+        Radius of the hole (pixels).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from compact_removal.removal.locate import LocatedSources
+    >>> zero, true = np.zeros(2, dtype=int), np.ones(2, dtype=bool)
+    >>> located = LocatedSources(
+    ...     x=np.array([5.0, 7.0]), y=np.array([9.0, 3.0]), flags=zero,
+    ...     active=true, first=np.arange(2), snr=9 * true, std=1.0 * true,
+    ...     radius=5.0 * true)
+    >>> print(located.sky_order())
+    [1 0]
     """
 
     x: np.ndarray
@@ -52,24 +71,17 @@ class Sources:
     snr: np.ndarray
     std: np.ndarray
     radius: np.ndarray
-    footprint: np.ndarray = field(init=False)
-    flux_error: np.ndarray = field(init=False)
-    blend_error: np.ndarray = field(init=False)
-    n_psf: int = 0
 
-    def __post_init__(self):
-        """
-        Make the columns that are found later.
-        """
-        self.footprint = self.radius.copy()
-        self.flux_error = np.full((self.x.size, len(ERROR_RADII)), np.nan)
-        self.blend_error = np.zeros(self.x.size)
-
-    def ordered(self):
+    def sky_order(self):
         """
         Rows that are processed, in an order of the sky.
 
         Not in that of the catalogue: sums of floats depend on theirs.
+
+        Returns
+        -------
+        rows : `~numpy.ndarray` of int
+            By growing y, then x.
         """
         rows = np.flatnonzero(self.active)
         return rows[np.lexsort((self.x[rows], self.y[rows]))]
@@ -92,8 +104,20 @@ def locate(input_map, coordinates, band, *, recenter):
 
     Returns
     -------
-    sources : Sources
+    located : `LocatedSources`
         The sources, in the order of ``coordinates``.
+
+    Examples
+    --------
+    >>> from compact_removal.datasets import make_example_field
+    >>> from compact_removal.instruments import get_band
+    >>> from compact_removal.maps.images import read_image
+    >>> from compact_removal.removal.locate import locate
+    >>> image, catalog = make_example_field(shape=(64, 64), n_sources=1)
+    >>> located = locate(read_image(image), catalog['sky_center'],
+    ...                  get_band('scanmap', 'blue'), recenter=False)
+    >>> print(located.active, located.flags)
+    [ True] [0]
     """
     n_sources = len(coordinates)
     flags = np.zeros(n_sources, dtype=np.int64)
@@ -105,7 +129,8 @@ def locate(input_map, coordinates, band, *, recenter):
     active = on_map(x, y, input_map.data.shape)
     flags[~active] |= FLAG['off_map']
     if recenter:
-        _recenter(input_map, x, y, active, flags)
+        x, y, failed = _recenter(input_map, x, y, active)
+        flags[failed] |= FLAG['not_recentered']
     scale = input_map.pixel_scale
     first = _merge(input_map, x, y, active,
                    _SAME_SOURCE * fwhm_in_pixels(band, scale))
@@ -126,17 +151,20 @@ def locate(input_map, coordinates, band, *, recenter):
     empty[active] = ~np.isfinite(mean)
     flags[empty] |= FLAG['no_background']
     active &= ~empty
-    sources = Sources(x, y, flags, active, first, snr, std, radius)
-    _flag_holes(input_map, sources)
-    return sources
+    rows = np.flatnonzero(active)
+    flags[rows] |= _flag_holes(input_map, x[rows], y[rows], radius[rows],
+                               std[rows])
+    return LocatedSources(x, y, flags, active, first, snr, std, radius)
 
 
-def _recenter(input_map, x, y, active, flags):
+def _recenter(input_map, x, y, active):
     """
-    Move positions to the quadratic centroid of the core, in place.
+    Positions at the quadratic centroid of the core, and rows without.
     """
     from photutils.centroids import centroid_quadratic
 
+    x, y = x.copy(), y.copy()
+    failed = []
     rows = np.flatnonzero(active)
     box = 2 * _CENTROID_BOX + 1
     patches, corners = extract_valid(input_map.data, x[rows], y[rows], box,
@@ -145,12 +173,13 @@ def _recenter(input_map, x, y, active, flags):
         with warnings.catch_warnings():
             # Failures come back as NaN, which is flagged.
             warnings.simplefilter('ignore', AstropyUserWarning)
-            found = corner + centroid_quadratic(
+            center = corner + centroid_quadratic(
                 patch, mask=np.isnan(patch), fit_boxsize=_CENTROID_BOX)
-        if np.hypot(found[0] - x[row], found[1] - y[row]) < _CENTROID_BOX:
-            x[row], y[row] = found
+        if np.hypot(center[0] - x[row], center[1] - y[row]) < _CENTROID_BOX:
+            x[row], y[row] = center
         else:
-            flags[row] |= FLAG['not_recentered']
+            failed.append(row)
+    return x, y, failed
 
 
 def _merge(input_map, x, y, active, distance):
@@ -189,40 +218,39 @@ def _merge(input_map, x, y, active, distance):
     return first[first]
 
 
-def _flag_holes(input_map, sources):
+def _flag_holes(input_map, x, y, radius, std):
     """
-    Flag holes on edges, on pixels that are not valid or were not
-    observed, and those that overlap.
+    Flags of holes on edges, on pixels that are not valid or were not
+    observed, and of those that overlap.
     """
     ny, nx = input_map.data.shape
-    rows = np.flatnonzero(sources.active)
-    x, y, radius = sources.x[rows], sources.y[rows], sources.radius[rows]
+    flags = np.zeros(x.size, dtype=np.int64)
     edge = ((x - radius < -0.5) | (x + radius > nx - 0.5)
             | (y - radius < -0.5) | (y + radius > ny - 0.5))
-    sources.flags[rows[edge]] |= FLAG['edge']
+    flags[edge] |= FLAG['edge']
     size = 2 * int(np.ceil(radius.max(initial=0))) + 3
-    for part in chunk_slices(rows.size, size):
+    for part in chunk_slices(x.size, size):
         stack, corners = extract_valid(input_map.data, x[part], y[part],
                                        size, mask=input_map.mask)
         grid = np.arange(size)
         column, row = (corners[:, i, None] + grid for i in (0, 1))
-        on_map = (((row >= 0) & (row < ny))[:, :, None]
-                  & ((column >= 0) & (column < nx))[:, None, :])
+        observed = (((row >= 0) & (row < ny))[:, :, None]
+                    & ((column >= 0) & (column < nx))[:, None, :])
         hole = cutout_radii(x[part], y[part], corners,
                             size) <= radius[part, None, None]
         bad = np.isnan(stack)
-        sources.flags[rows[part][(bad & on_map & hole).any(axis=(1, 2))]] |= (
-            FLAG['invalid_pixels'])
-        sources.flags[rows[part][bad[:, size // 2, size // 2]]] |= (
-            FLAG['invalid_center'])
         core = stack[:, size // 2 - 1:size // 2 + 2,
                      size // 2 - 1:size // 2 + 2]
-        constant = np.ptp(core, axis=(1, 2)) == 0
-        constant |= sources.std[rows[part]] == 0
-        sources.flags[rows[part][constant]] |= FLAG['constant_pixels']
-    if rows.size > 1:
+        constant = (np.ptp(core, axis=(1, 2)) == 0) | (std[part] == 0)
+        for name, which in (
+                ('invalid_pixels', (bad & observed & hole).any(axis=(1, 2))),
+                ('invalid_center', bad[:, size // 2, size // 2]),
+                ('constant_pixels', constant)):
+            flags[part][which] |= FLAG[name]
+    if x.size > 1:
         tree = KDTree(np.column_stack([x, y]))
         i, j = tree.query_pairs(2 * radius.max(), output_type='ndarray').T
         close = np.hypot(x[i] - x[j], y[i] - y[j]) < radius[i] + radius[j]
-        for index in (i[close], j[close]):
-            sources.flags[rows[index]] |= FLAG['overlap']
+        flags[i[close]] |= FLAG['overlap']
+        flags[j[close]] |= FLAG['overlap']
+    return flags

@@ -1,22 +1,137 @@
 # Licensed under a 3-clause BSD style license - see licenses/LICENSE.rst
 """
-Fluxes of removed sources, and standard photometry beside them.
+Fourth step of a removal: fluxes, and standard photometry beside them.
 """
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
 
 import astropy.units as u
 import numpy as np
 
-from compact_removal.removal.locate import FLAG
-from compact_removal.removal.calibration import interpolate_errors
+from compact_removal.maps.cutouts import chunk_slices, extract_cutouts
 from compact_removal.photometry import (annulus_background,
-                                        aperture_correction, aperture_scatter,
-                                        aperture_sums)
+                                        aperture_correction, aperture_sums,
+                                        aperture_weights)
 from compact_removal.psf import fwhm_in_pixels
+from compact_removal.removal.aperture_errors import (background_scatter,
+                                                     interpolate_errors)
+from compact_removal.removal.flags import FLAG
+from compact_removal.removal.records import Record, read_only
 
-__all__ = ['measure']
+__all__ = ['Measurement', 'measure', 'sum_light']
+
+# What was removed is shared between sources in proportion to their
+# models, where these are more than this part of the standard deviation.
+_SHARED_LIGHT = 0.01
 
 
-def measure(input_map, background, sources, *, band, apertures, error_scale):
+@dataclass(frozen=True)
+class Measurement(Record):
+    """
+    The numbers of the sources.
+
+    Parameters
+    ----------
+    columns : mapping
+        Arrays of shape ``(n,)`` by the names that they have in the
+        table of sources; NaN in rows that are not processed. Fluxes are
+        in the unit of `~compact_removal.maps.images.InputMap`, radii in
+        arcsec.
+    flags : `~numpy.ndarray` of int
+        Bits of ``SOURCE_FLAGS``, shape ``(n,)``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from compact_removal.removal.measure import Measurement
+    >>> measurement = Measurement({'flux': np.array([2.5])}, np.array([0]))
+    >>> measurement.flags.flags.writeable
+    False
+    """
+
+    columns: Mapping
+    flags: np.ndarray
+
+
+def sum_light(removed, light, models, index, std, footprint, apertures):
+    """
+    Sum the light of sources in apertures.
+
+    Where models of sources overlap, what was removed is shared between
+    them in proportion. This is called for each tile of a map.
+
+    Parameters
+    ----------
+    removed : `~numpy.ndarray`
+        What was removed from the map, NaN where it is unknown, shape
+        ``(ny, nx)``.
+    light : `~numpy.ndarray`
+        Light of all models, shape ``(ny, nx)``.
+    models : `~compact_removal.fitting.SourceModels`
+        The models of the sources.
+    index : `~numpy.ndarray` of int
+        Which of them are measured, shape ``(k,)``.
+    std : `~numpy.ndarray`
+        Standard deviation of the background around all of them, shape
+        ``(m,)``.
+    footprint : `~numpy.ndarray`
+        Largest radii of the apertures (pixels), shape ``(k,)``.
+    apertures : `~numpy.ndarray`
+        Radii of the apertures (pixels), shape ``(n_apertures,)``.
+
+    Returns
+    -------
+    sums : `~numpy.ndarray`
+        In the unit of the map times pixel, shape ``(n_apertures, k)``;
+        NaN where nothing was measured.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from compact_removal.fitting import SourceModels, SourcePSF
+    >>> from compact_removal.instruments import get_band
+    >>> from compact_removal.removal.measure import sum_light
+    >>> band = get_band('scanmap', 'blue')
+    >>> models = SourceModels(
+    ...     x=np.array([20.0]), y=np.array([20.0]), flux=np.array([5.0]),
+    ...     shapes=np.zeros((1, 5)), psf=SourcePSF(band, band.pixel_scale),
+    ...     noise=np.array([0.01]))
+    >>> light = models.render((41, 41))
+    >>> sums = sum_light(light, light, models, np.array([0]),
+    ...                  np.array([0.01]), np.array([9.0]),
+    ...                  np.array([3.0, 6.0]))
+    >>> print(sums.T.round(1))
+    [[2.9 3.8]]
+    """
+    sums = np.full((apertures.size, index.size), np.nan)
+    size = 2 * int(np.ceil(apertures.max())) + 3
+    for part in chunk_slices(index.size, size):
+        chosen = index[part]
+        x, y = models.x[chosen], models.y[chosen]
+        stack, corners = extract_cutouts(removed, x, y, size, fill=np.nan)
+        total, _ = extract_cutouts(light, x, y, size, fill=0.0)
+        own = models.draw(chosen, corners, size)
+        floor = _SHARED_LIGHT * np.nan_to_num(std[chosen])[:, None, None]
+        share = np.divide(np.maximum(own, 0) + floor,
+                          np.maximum(total, 0) + floor,
+                          out=np.ones_like(own), where=total + floor > 0)
+        values = own + np.minimum(share, 1) * (stack - total)
+        known = np.isfinite(stack)
+        values[~known] = 0
+        for k, aperture in enumerate(apertures):
+            radius = np.minimum(aperture, footprint[part])
+            weights = aperture_weights(x, y, radius, corners, size)
+            measured = (weights * known).sum(axis=(1, 2)) > 0
+            # nothing was measured, which is not a flux of 0
+            sums[k, part] = np.where(
+                measured, (weights * values).sum(axis=(1, 2)), np.nan)
+    return sums
+
+
+def measure(input_map, located, fitted, estimate, *, band, apertures,
+            error_scale):
     """
     Fluxes of the removed sources, and standard photometry beside them.
 
@@ -24,75 +139,109 @@ def measure(input_map, background, sources, *, band, apertures, error_scale):
     ----------
     input_map : InputMap
         The map.
-    background : Background
-        The map without the sources, and their light.
-    sources : Sources
+    located : LocatedSources
         The sources.
+    fitted : FittedSources
+        Their models.
+    estimate : BackgroundEstimate
+        The map without the sources, and their light.
     band : Band
         The band.
     apertures : `~astropy.units.Quantity`
-        Radii (angle), shape ``(m,)``.
+        Radii (angle), shape ``(n_apertures,)``.
     error_scale : callable
         Maps signal-to-noise ratios to factors on the errors of aperture
-        sums: on those that the network tells, or else on the scatter of
-        aperture sums around the source.
+        sums: on those that the network predicts, or else on the scatter
+        of aperture sums around the source.
 
     Returns
     -------
-    columns : dict
-        Arrays of shape ``(n,)`` by column name.
+    measurement : `Measurement`
+        Fluxes, errors, and what belongs to them.
+
+    Examples
+    --------
+    >>> import astropy.units as u
+    >>> import numpy as np
+    >>> from compact_removal.datasets import make_example_field
+    >>> from compact_removal.instruments import get_band
+    >>> from compact_removal.maps.images import read_image
+    >>> from compact_removal.removal.background import estimate_background
+    >>> from compact_removal.removal.cutout_network import CutoutNetwork
+    >>> from compact_removal.removal.fit import fit
+    >>> from compact_removal.removal.locate import locate
+    >>> from compact_removal.removal.measure import measure
+    >>> band = get_band('scanmap', 'blue')
+    >>> image, catalog = make_example_field(shape=(64, 64), n_sources=1)
+    >>> input_map = read_image(image)
+    >>> located = locate(input_map, catalog['sky_center'], band,
+    ...                  recenter=False)
+    >>> fitted = fit(input_map, located, band)
+    >>> network = CutoutNetwork(
+    ...     lambda inputs: {'background': np.ones(inputs['image'].shape)},
+    ...     64, np.ones_like, predicts_errors=False,
+    ...     removes_wings=False)
+    >>> estimate = estimate_background(input_map, located, fitted, network,
+    ...                                band=band, apertures=np.array([3.75]))
+    >>> measurement = measure(input_map, located, fitted, estimate, band=band,
+    ...                       apertures=[6] * u.arcsec,
+    ...                       error_scale=np.ones_like)
+    >>> measurement.columns['flux'].shape
+    (1,)
     """
     scale = input_map.pixel_scale
-    rows = np.flatnonzero(sources.active)
-    x, y = sources.x[rows], sources.y[rows]
-    largest = sources.footprint[rows] * scale
+    rows = np.flatnonzero(located.active)
+    x, y = located.x[rows], located.y[rows]
+    largest = estimate.footprint[rows] * scale
     mask = input_map.mask
     annulus = (band.photometry_annulus / scale).to_value(
         u.dimensionless_unscaled)
-    level, spread, count = annulus_background(input_map.data, x, y, *annulus,
-                                              mask=mask)
+    level, std, count = annulus_background(input_map.data, x, y, *annulus,
+                                           mask=mask)
     fwhm = fwhm_in_pixels(band, scale)
     variance = _noise_variance(input_map, x, y, annulus)
-    factor = error_scale(sources.snr[rows])
+    factor = error_scale(located.snr[rows])
     columns = {}
+    flags = np.zeros(located.x.size, dtype=np.int64)
     for i, aperture in enumerate(apertures):
         used = np.minimum(aperture, largest).to(u.arcsec)
-        sources.flags[rows[used < aperture]] |= FLAG['aperture_limited']
+        flags[rows[used < aperture]] |= FLAG['aperture_limited']
         radius = (used / scale).to_value(u.dimensionless_unscaled)
         fraction = aperture_correction(band, used)
         unit = input_map.to_flux / fraction
-        area = background.areas[i, rows]
-        total, total_error, area_total = aperture_sums(
+        total, total_noise, area = aperture_sums(
             input_map.data, x, y, radius, mask=mask, error=input_map.error)
-        scatter = aperture_scatter(background.data, x, y, radius,
-                                   np.mean(annulus), mask=mask)
-        scatter = np.fmax(scatter, spread * np.sqrt(np.pi) * radius)
-        told = interpolate_errors(sources.flux_error[rows], radius / fwhm)
-        told = factor * np.where(np.isfinite(told), told, scatter)
+        scatter = background_scatter(estimate.data, x, y, radius,
+                                     np.mean(annulus), annulus_std=std,
+                                     mask=mask)
+        predicted = interpolate_errors(estimate.flux_error[rows],
+                                       radius / fwhm)
+        background_err = factor * np.where(np.isfinite(predicted), predicted,
+                                           scatter)
         # the noise of the background is part of the error of its estimate
-        noise = np.sqrt(np.maximum(
-            total_error ** 2 - area_total * variance, 0))
+        excess_noise = np.sqrt(np.maximum(
+            total_noise ** 2 - area * variance, 0))
         suffix = f'_{i}' if i else ''
-        # nothing was measured, which is not a flux of 0
-        flux = np.where(area > 0, background.sums[i, rows], np.nan)
-        columns[f'flux{suffix}'] = flux * unit
+        sums = estimate.sums[i, rows]
+        columns[f'flux{suffix}'] = sums * unit
         columns[f'flux_err{suffix}'] = np.where(
-            area > 0, np.sqrt(noise ** 2 + told ** 2
-                              + (sources.blend_error[rows] * fraction) ** 2),
-            np.nan) * unit
+            np.isnan(sums), np.nan,
+            np.sqrt(excess_noise ** 2 + background_err ** 2
+                    + (fitted.blend_error[rows] * fraction) ** 2)) * unit
         columns[f'aperture_radius{suffix}'] = np.round(used.value, 6)
         columns[f'aperture_correction{suffix}'] = fraction
         if i == 0:
             columns['annulus_flux'] = np.where(
-                area_total > 0, (total - level * area_total) * unit, np.nan)
+                area > 0, (total - level * area) * unit, np.nan)
             columns['annulus_flux_err'] = np.sqrt(
-                total_error ** 2 + scatter ** 2
-                + (area_total * spread) ** 2 / np.maximum(count, 1)) * unit
+                total_noise ** 2 + scatter ** 2
+                + (area * std) ** 2 / np.maximum(count, 1)) * unit
     full = {}
     for name, values in columns.items():
-        full[name] = np.full(sources.x.size, np.nan)
-        full[name][rows] = values
-    return full
+        column = np.full(located.x.size, np.nan)
+        column[rows] = values
+        full[name] = read_only(column)
+    return Measurement(MappingProxyType(full), flags)
 
 
 def _noise_variance(input_map, x, y, annulus):
@@ -101,6 +250,6 @@ def _noise_variance(input_map, x, y, annulus):
     """
     if input_map.error is None:
         return np.zeros(np.size(x))
-    level, spread, _ = annulus_background(input_map.error, x, y, *annulus,
-                                          mask=input_map.mask)
-    return np.nan_to_num(level ** 2 + spread ** 2)
+    level, std, _ = annulus_background(input_map.error, x, y, *annulus,
+                                       mask=input_map.mask)
+    return np.nan_to_num(level ** 2 + std ** 2)

@@ -4,22 +4,25 @@ The estimator that removes compact sources.
 """
 
 import warnings
-from collections import namedtuple
 
 import astropy.units as u
 import numpy as np
 from astropy.utils.exceptions import AstropyUserWarning
 
 from compact_removal import nn
-from compact_removal.removal.locate import FLAG, locate
-from compact_removal.removal.background import estimate_background, hole_taper
+from compact_removal.removal.background import estimate_background
+from compact_removal.removal.cutout_network import CutoutNetwork, make_predict
+from compact_removal.removal.fit import fit
+from compact_removal.removal.flags import FLAG
+from compact_removal.removal.locate import locate
 from compact_removal.removal.networks import WEIGHTS, find_model_class
+from compact_removal.removal.reach import hole_taper
 from compact_removal.removal.training import fit_remover
 from compact_removal.maps.images import (check_apertures, read_image,
                                          warn_of_band, warn_of_width)
 from compact_removal.removal.measure import measure
 from compact_removal.maps.positions import read_positions
-from compact_removal.removal.results import make_ccd, make_table
+from compact_removal.removal.results import make_result
 from compact_removal.base import TrainableEstimator
 from compact_removal.removal.calibration import calibration
 from compact_removal.instruments import (Band, ObservingMode, get_band,
@@ -27,35 +30,11 @@ from compact_removal.instruments import (Band, ObservingMode, get_band,
 from compact_removal.utils.parameters import (ParameterError, check_boolean,
                                               check_positive_integer)
 
-__all__ = ['CompactSourceRemover', 'RemovalResult']
+__all__ = ['CompactSourceRemover']
 
 
 # Pixels between the largest hole and the edge of the cutout, at least.
 _AROUND_HOLES = 4
-
-
-class RemovalResult(namedtuple('RemovalResult', ['background', 'sources'])):
-    """
-    What `CompactSourceRemover.remove` returns; it unpacks.
-
-    Attributes
-    ----------
-    background : `~astropy.nddata.CCDData`
-        The map without the sources.
-    sources : `~astropy.table.QTable`
-        One row per position, in the input's order.
-
-    Examples
-    --------
-    >>> from compact_removal import CompactSourceRemover
-    >>> from compact_removal.datasets import make_example_field
-    >>> image, catalog = make_example_field(shape=(64, 64), n_sources=1)
-    >>> result = CompactSourceRemover('scanmap', 'blue').remove(image, catalog)
-    >>> result.background.shape, len(result.sources)
-    ((64, 64), 1)
-    """
-
-    __slots__ = ()
 
 
 class CompactSourceRemover(TrainableEstimator):
@@ -203,9 +182,9 @@ class CompactSourceRemover(TrainableEstimator):
         coordinates = read_positions(positions)
         apertures = check_apertures(self.apertures, band)
         model, info = self._model()
-        sources = locate(input_map, coordinates, band,
-                                 recenter=self.recenter)
-        if np.all(sources.flags & FLAG['off_map']) and sources.x.size:
+        located = locate(input_map, coordinates, band,
+                         recenter=self.recenter)
+        if np.all(located.flags & FLAG['off_map']) and located.x.size:
             warnings.warn('none of the positions lies on the map (are '
                           'longitude and latitude in their columns, and '
                           'their units right?)', AstropyUserWarning,
@@ -213,35 +192,29 @@ class CompactSourceRemover(TrainableEstimator):
         warn_of_band(image, band)
         if not self._is_fitted():
             warn_of_width(band, input_map.pixel_scale)
-
-        def predict(images, validity, models, psf):
-            inputs = {'image': images, 'validity': validity,
-                      'sources': models, 'fwhm': psf.fwhm,
-                      'psf_error': psf.uncertainty}
-            return nn.predict(model,
-                              {name: inputs[name] for name in model.inputs},
-                              batch_size=self.batch_size,
-                              device=self.device)
-
         size = self.cutout_size
         if size is None:
-            size = self._cutout_size(model, sources.radius, hole_taper(
+            size = self._cutout_size(model, located.radius, hole_taper(
                 band, input_map.pixel_scale))
-        background = estimate_background(
-            input_map, sources, predict, band=band,
-            size=size, separates='sources' in model.inputs,
+        network = CutoutNetwork(
+            make_predict(model, batch_size=self.batch_size,
+                         device=self.device),
+            size=size, error_scale=calibration(info, 'hole_error'),
+            predicts_errors='error' in model.outputs,
+            removes_wings='sources' in model.inputs)
+        fitted = fit(input_map, located, band)
+        estimate = estimate_background(
+            input_map, located, fitted, network, band=band,
             apertures=(apertures / input_map.pixel_scale).to_value(
                 u.dimensionless_unscaled),
-            error_scale=calibration(info, 'hole_error'),
             progress_bar=self.progress_bar)
-        columns = measure(
-            input_map, background, sources, band=band, apertures=apertures,
-            error_scale=calibration(info, 'flux_error'))
-        table = make_table(input_map, coordinates, sources, columns)
-        provenance = self._provenance(band, info, size)
-        provenance['CRNPSF'] = sources.n_psf
-        table.meta.update(provenance)
-        return RemovalResult(make_ccd(image, background, provenance), table)
+        measurement = measure(
+            input_map, located, fitted, estimate, band=band,
+            apertures=apertures, error_scale=calibration(info, 'flux_error'))
+        provenance = {**self._provenance(band, info, size),
+                      'CRNPSF': fitted.n_psf}
+        return make_result(image, coordinates, input_map.flux_unit, located,
+                           fitted, estimate, measurement, provenance)
 
     def fit(self, backgrounds, *, catalogs=None, validation=None,
             training=None):

@@ -17,6 +17,7 @@ from compact_removal.maps.positions import read_positions
 from compact_removal import nn
 from compact_removal.nn import TrainingSettings
 from compact_removal.removal.calibration import measure_errors
+from compact_removal.removal.cutout_network import make_predict
 from compact_removal.removal.networks import find_model_class
 from compact_removal.removal.simulation import TrainingCutouts
 from compact_removal.utils.parameters import (ParameterError, check_boolean,
@@ -224,8 +225,9 @@ def fit_remover(remover, band, backgrounds, *, catalogs, validation,
     info |= {'mode': band.mode, 'bands': [band.name],
              'training': {**settings.to_dict(), **info['config']},
              'data': f'{len(maps)} maps' if maps else 'simulated backgrounds',
-             'validation': measure_errors(model, calibration_batches,
-                                          device=remover.device)}
+             'validation': measure_errors(
+                 make_predict(model, device=remover.device),
+                 calibration_batches.epoch(0))}
     return model, info, history
 
 

@@ -35,7 +35,8 @@ from astropy.table import Table
 from compact_removal import nn
 from compact_removal.removal import TrainingCutouts
 from compact_removal.datasets import load_background_maps
-from compact_removal.removal import measure_errors
+from compact_removal.removal.calibration import measure_errors
+from compact_removal.removal.cutout_network import make_predict
 from compact_removal.instruments import get_band
 
 # Never trained on: they are for benchmarks/accuracy.py.
@@ -190,7 +191,7 @@ def main():
             **{key.removeprefix('validation_'): round(values[best], 5)
                for key, values in history.items()
                if key.startswith('validation_')},
-            **measure_errors(model, calibration),
+            **measure_errors(make_predict(model), calibration.epoch(0)),
         },
     }
     nn.save_weights(model, args.output / f'{name}.safetensors', metadata)

@@ -9,9 +9,10 @@ from numpy.testing import assert_allclose
 
 from compact_removal import nn
 from compact_removal.removal import TrainingCutouts
-from compact_removal.removal.calibration import (calibration,
-                                                 interpolate_errors,
-                                                 measure_errors)
+from compact_removal.removal.aperture_errors import (background_scatter,
+                                                     interpolate_errors)
+from compact_removal.removal.calibration import calibration, measure_errors
+from compact_removal.removal.cutout_network import make_predict
 
 
 def test_calibration():
@@ -58,8 +59,8 @@ def test_measured_factors_calibrate(network):
                               batch_size=16, n_batches=5, n_fields=6,
                               field_size=128, n_psfs=2, seed=2)
     model = nn.build_model(network, width=1, seed=1)
-    factors = measure_errors(model, cutouts)
-    again = measure_errors(model, cutouts)
+    factors = measure_errors(make_predict(model), cutouts.epoch(0))
+    again = measure_errors(make_predict(model), cutouts.epoch(0))
     assert factors == again
     for name in ('hole_error', 'flux_error'):
         values = factors[name]
@@ -70,7 +71,7 @@ def test_measured_factors_calibrate(network):
     if network == 'separation':
         head = model.network.head[-1].bias
         head.data += np.log(10)
-        wrong = measure_errors(model, cutouts)
+        wrong = measure_errors(make_predict(model), cutouts.epoch(0))
         assert_allclose(wrong['flux_error']['factor'],
                         np.array(factors['flux_error']['factor']) / 10,
                         rtol=0.02)

@@ -1,0 +1,119 @@
+# Licensed under a 3-clause BSD style license - see licenses/LICENSE.rst
+"""
+A part of a map as the estimate of its background sees it.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from compact_removal.fitting.models import SourceModels
+from compact_removal.maps.holes import draw_discs, source_snr
+from compact_removal.maps.tiles import Tile
+from compact_removal.removal.records import Record
+
+__all__ = ['Window', 'open_window', 'read_noise']
+
+
+@dataclass(frozen=True)
+class Window(Record):
+    """
+    A tile with its surroundings, in pixels of the window.
+
+    Parameters
+    ----------
+    tile : Tile
+        The tile.
+    models : `~compact_removal.fitting.SourceModels`
+        All sources of the map.
+    data : `~numpy.ndarray`
+        The map, NaN where a pixel must not be used, shape ``(ny, nx)``.
+    light : `~numpy.ndarray`
+        The light of all models, shape ``(ny, nx)``.
+    outside : `~numpy.ndarray` of bool
+        True at usable pixels outside of all holes, shape ``(ny, nx)``.
+    std : `~numpy.ndarray`
+        Standard deviation of the background around each source, without
+        the light of the others; NaN for those far away, shape ``(m,)``.
+    noise : `~numpy.ndarray`
+        The uncertainty of the map, 0 where it is unknown, shape ``(ny,
+        nx)``.
+    """
+
+    tile: Tile
+    models: SourceModels
+    data: np.ndarray
+    light: np.ndarray
+    outside: np.ndarray
+    std: np.ndarray
+    noise: np.ndarray
+
+
+def open_window(input_map, tile, models, radius, near, *, source_radius,
+                annulus_radii, error_dtype):
+    """
+    Cut out the window of a tile, and draw holes and sources on it.
+
+    Parameters
+    ----------
+    input_map : InputMap
+        The map.
+    tile : Tile
+        The tile.
+    models : `~compact_removal.fitting.SourceModels`
+        All sources of the map.
+    radius : `~numpy.ndarray`
+        Radii of their holes (pixels), shape ``(m,)``.
+    near : `~numpy.ndarray` of bool
+        Those that matter to the tile, shape ``(m,)``.
+    source_radius : float
+        Radius of the source circle (pixels).
+    annulus_radii : tuple of float
+        Radii of the annulus around sources (pixels).
+    error_dtype : `~numpy.dtype`
+        Type in which errors are kept.
+
+    Returns
+    -------
+    window : `Window`
+        The window.
+    """
+    distance = tile.distance(models.x, models.y)
+    models = models.moved(-tile.window[1].start, -tile.window[0].start)
+    data = input_map.window(tile.window)
+    light = models.render(data.shape)
+    covered = distance <= tile.margin + radius.max()
+    count = draw_discs(data.shape, models.x[covered], models.y[covered],
+                       radius[covered])
+    std = np.full(radius.size, np.nan)
+    _, _, std[near] = source_snr(
+        data - light, models.x[near], models.y[near],
+        source_radius=source_radius, annulus_radii=annulus_radii)
+    return Window(tile, models, data, light,
+                  np.isfinite(data) & (count == 0), std,
+                  read_noise(input_map, tile.window, error_dtype))
+
+
+def read_noise(input_map, part, dtype):
+    """
+    Read the uncertainty of a part of a map.
+
+    Parameters
+    ----------
+    input_map : InputMap
+        The map.
+    part : tuple of slice
+        Rows and columns.
+    dtype : `~numpy.dtype`
+        Type of the result.
+
+    Returns
+    -------
+    noise : `~numpy.ndarray`
+        Standard deviation per pixel, 0 where it is unknown.
+    """
+    if input_map.error is None:
+        return np.zeros(input_map.data[part].shape, dtype)
+    noise = input_map.error[part].astype(dtype)
+    noise[~np.isfinite(noise)] = 0
+    return noise

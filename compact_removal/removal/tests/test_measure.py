@@ -1,0 +1,201 @@
+# Licensed under a 3-clause BSD style license - see licenses/LICENSE.rst
+"""
+Tests of fluxes and of the parts of their errors.
+"""
+
+from dataclasses import replace
+
+import astropy.units as u
+import numpy as np
+import pytest
+from astropy.nddata import StdDevUncertainty
+from numpy.testing import assert_allclose, assert_array_equal
+
+from compact_removal.datasets import make_example_field
+from compact_removal.fitting import SourceModels, SourcePSF
+from compact_removal.instruments import get_band
+from compact_removal.maps.images import read_image
+from compact_removal.photometry import aperture_scatter, aperture_sums
+from compact_removal.removal.aperture_errors import background_scatter
+from compact_removal.removal.background import BackgroundEstimate
+from compact_removal.removal.fit import fit
+from compact_removal.removal.locate import locate
+from compact_removal.removal.measure import measure, sum_light
+
+BAND = get_band('scanmap', 'blue')
+APERTURES = [6, 10] * u.arcsec
+RADII = APERTURES.value / 1.6
+
+
+class Case:
+    """
+    Records of the steps before the measurement.
+    """
+
+    def __init__(self):
+        self.image, catalog = make_example_field(shape=(120, 120),
+                                                 n_sources=3, seed=2)
+        self.image.uncertainty = None
+        input_map = read_image(self.image)
+        self.located = locate(input_map, catalog['sky_center'], BAND,
+                              recenter=False)
+        self.fitted = fit(input_map, self.located, BAND)
+        shape = self.image.shape
+        n = self.located.x.size
+        quiet = np.random.default_rng(1).normal(size=shape)
+        self.estimate = BackgroundEstimate(
+            data=1e-3 * quiet, error=np.zeros(shape),
+            pixel_flags=np.zeros(shape, dtype=np.uint8),
+            footprint=np.full(n, 20.0),
+            flux_error=np.tile([0.1, 0.2, 0.3, 0.4], (n, 1)),
+            sums=np.array([np.full(n, 5.0), np.full(n, 7.0)]),
+            flags=np.zeros(n, dtype=int))
+
+    def measure(self, noise=None, factor=1.0, **changes):
+        image = self.image.copy()
+        if noise is not None:
+            image.uncertainty = StdDevUncertainty(noise)
+        fitted = replace(self.fitted, blend_error=changes.pop(
+            'blend_error', np.zeros(self.located.x.size)))
+        estimate = replace(self.estimate, **changes)
+        return measure(read_image(image), self.located, fitted, estimate,
+                       band=BAND, apertures=APERTURES,
+                       error_scale=lambda snr: np.full(snr.shape, factor))
+
+
+@pytest.fixture(scope='module')
+def case():
+    return Case()
+
+
+def test_flux_is_the_sum_over_the_encircled_energy(case):
+    columns = case.measure().columns
+    for suffix, total in (('', 5), ('_1', 7)):
+        assert_allclose(columns[f'flux{suffix}'],
+                        total / columns[f'aperture_correction{suffix}'])
+    assert_allclose(columns['aperture_radius_1'], 10)
+
+
+def test_predicted_errors_are_scaled(case):
+    one, two = case.measure(), case.measure(factor=2.0)
+    for name in ('flux_err', 'flux_err_1'):
+        assert_allclose(two.columns[name], 2 * one.columns[name])
+    larger = case.measure(flux_error=3 * case.estimate.flux_error)
+    assert_allclose(larger.columns['flux_err'],
+                    3 * one.columns['flux_err'])
+
+
+def test_errors_of_blends_are_part_of_those_of_fluxes(case):
+    plain = case.measure().columns
+    blended = case.measure(blend_error=np.array([0.0, 0.5, 2.0])).columns
+    for name in ('flux_err', 'flux_err_1'):
+        # of the flux of the whole source, so no correction
+        extra = blended[name] ** 2 - plain[name] ** 2
+        assert_allclose(extra, [0, 0.25, 4], atol=1e-12)
+    assert_array_equal(blended['flux'], plain['flux'])
+
+
+def test_noise_beyond_that_of_the_background_is_added(case):
+    plain = case.measure().columns
+    noise = np.full(case.image.shape, 0.02)
+    even = case.measure(noise).columns
+    # the network has seen the noise that is everywhere
+    assert_allclose(even['flux_err'], plain['flux_err'], rtol=1e-6)
+    x, y = (np.rint(value).astype(int) for value in (case.located.x,
+                                                     case.located.y))
+    noise[y[0], x[0]] = 0.5
+    noise[y[2], x[2]] = 3.0
+    noisy = case.measure(noise).columns
+    for suffix in ('', '_1'):
+        extra = (noisy[f'flux_err{suffix}'] ** 2
+                 - plain[f'flux_err{suffix}'] ** 2)
+        extra *= noisy[f'aperture_correction{suffix}'] ** 2
+        assert_allclose(extra, [0.5 ** 2 - 0.02 ** 2, 0, 3 ** 2 - 0.02 ** 2],
+                        rtol=1e-6, atol=1e-9)
+    # less noise than around it is no gain
+    noise[y, x] = 0
+    assert_allclose(case.measure(noise).columns['flux_err'],
+                    plain['flux_err'], rtol=1e-6)
+
+
+def test_without_predicted_errors_the_scatter_is_taken(case):
+    unknown = np.full_like(case.estimate.flux_error, np.nan)
+    columns = case.measure(flux_error=unknown, factor=1.5).columns
+    input_map = read_image(case.image)
+    x, y = case.located.x, case.located.y
+    # the input, sources and all, decides
+    y0, x0 = np.indices(case.image.shape)
+    inner, outer = BAND.photometry_annulus.value / 1.6
+    for i in range(x.size):
+        distance = np.hypot(x0 - x[i], y0 - y[i])
+        ring = (distance >= inner) & (distance <= outer)
+        expected = np.std(input_map.data[ring]) * np.sqrt(np.pi) * RADII[0]
+        expected = max(expected, aperture_scatter(
+            case.estimate.data, x[i:i + 1], y[i:i + 1], RADII[:1],
+            (inner + outer) / 2)[0])
+        assert_allclose(columns['flux_err'][i] * columns[
+            'aperture_correction'][i], 1.5 * expected, rtol=1e-6)
+
+
+def test_nothing_measured_is_not_zero(case):
+    sums = case.estimate.sums.copy()
+    sums[:, 1] = np.nan
+    columns = case.measure(sums=sums).columns
+    for name in ('flux', 'flux_err', 'flux_1', 'flux_err_1'):
+        assert_array_equal(np.isnan(columns[name]), [False, True, False])
+
+
+def test_scatter_with_and_without_an_excess():
+    data = np.random.default_rng(3).normal(size=(91, 91))
+    place = [45.0], [45.0], [3.0], 20.0
+    scatter = background_scatter(data, *place)
+    assert_array_equal(scatter, aperture_scatter(data, *place))
+    assert_array_equal(background_scatter(data, *place, annulus_std=[0.1]),
+                       scatter)
+    assert_allclose(background_scatter(data, *place, annulus_std=[9.0]),
+                    27 * np.sqrt(np.pi))
+    # where nothing is known around the source, the annulus is
+    mask = np.ones(data.shape, dtype=bool)
+    assert np.isnan(background_scatter(data, *place, mask=mask))
+    assert_allclose(background_scatter(data, *place, mask=mask,
+                                       annulus_std=[1.0]),
+                    3 * np.sqrt(np.pi))
+
+
+def make_models(x, flux):
+    x = np.asarray(x)
+    n = x.size
+    return SourceModels(x, np.full(n, 40.0), np.asarray(flux, dtype=float),
+                        np.zeros((n, 5)), SourcePSF(BAND, BAND.pixel_scale),
+                        np.full(n, 0.01))
+
+
+def test_light_of_overlapping_sources_is_shared():
+    models = make_models([38.0, 42.0], [9.0, 3.0])
+    light = models.render((81, 81))
+    # a tenth more than the models was removed
+    args = (models, np.arange(2), np.full(2, 1e-6), np.full(2, 30.0),
+            np.array([3.0]))
+    sums = sum_light(1.1 * light, light, *args)[0]
+    alone = [sum_light(*2 * [make_models([x], [flux]).render((81, 81))],
+                       make_models([x], [flux]), np.array([0]),
+                       np.array([1e-6]), np.array([30.0]),
+                       np.array([3.0]))[0, 0]
+             for x, flux in ((38.0, 9.0), (42.0, 3.0))]
+    assert_allclose(sums, 1.1 * np.array(alone), rtol=1e-3)
+    # all of it is in the plain sums
+    both = aperture_sums(1.1 * light, models.x, models.y, [3.0, 3.0])[0]
+    assert np.all(sums < both)
+
+
+def test_apertures_end_at_the_footprint():
+    models = make_models([40.0], [5.0])
+    light = models.render((81, 81))
+    args = light, light, models, np.array([0]), np.array([0.01])
+    wide = sum_light(*args, np.array([20.0]), np.array([4.0, 9.0]))
+    narrow = sum_light(*args, np.array([4.0]), np.array([4.0, 9.0]))
+    assert wide[1] > wide[0]
+    assert_allclose(narrow[:, 0], wide[0, 0])
+    lost = np.full_like(light, np.nan)
+    assert np.all(np.isnan(sum_light(lost, *args[1:], np.array([9.0]),
+                                     np.array([4.0]))))
