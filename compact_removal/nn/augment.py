@@ -109,9 +109,13 @@ class RandomTransform:
         if not keys:
             return dict(batch)
         move = self._draw(batch[keys[0]].shape, rng)
+        planes = {key: batch[key].unsqueeze(1).flatten(1, -3).float()
+                  for key in keys}
+        inside = move(torch.ones_like(planes[keys[0]][:, :1]))
         result = dict(batch)
-        for key in keys:
-            result[key] = _transform(batch[key], fields[key], move)
+        for key, values in planes.items():
+            moved = _transform(values, fields[key], move, inside)
+            result[key] = moved.reshape(batch[key].shape).to(batch[key].dtype)
         return result
 
     def _draw(self, shape, rng):
@@ -139,20 +143,19 @@ class RandomTransform:
         return move
 
 
-def _transform(values, field, move):
+def _transform(planes, field, move, inside):
     """
-    Transform the planes of one entry.
+    Transform the planes of one entry, shape (n, m, ny, nx).
     """
-    planes = values.reshape(len(values), -1, *values.shape[-2:]).float()
-    inside = torch.ones_like(planes[:, :1])
     if field.kind == 'mask':
-        moved = _is_all(move(planes))
+        return _is_all(move(planes)).float()
+    finite = torch.isfinite(planes)
+    if finite.all():
+        moved = move(planes)
     else:
-        finite = torch.isfinite(planes)
         moved = move(torch.where(finite, planes, 0.0))
         moved = torch.where(_is_all(move(finite.float())), moved, torch.nan)
-        moved = torch.where(_is_all(move(inside)), moved, field.fill)
-    return moved.reshape(values.shape).to(values.dtype)
+    return torch.where(_is_all(inside), moved, field.fill)
 
 
 def _is_all(share):

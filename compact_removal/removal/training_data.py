@@ -33,6 +33,14 @@ class TrainingData:
     validation_maps : tuple of `~compact_removal.datasets.BackgroundMap`
         Those that decide which weights are kept: ``maps`` where the user
         has given no others.
+
+    Examples
+    --------
+    >>> from compact_removal.instruments import get_band
+    >>> from compact_removal.removal.training_data import TrainingData
+    >>> data = TrainingData((get_band('scanmap', 'blue'),), (), ())
+    >>> [band.name for band in data.bands], data.maps
+    (['blue'], ())
     """
 
     bands: tuple
