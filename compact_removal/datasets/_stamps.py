@@ -111,6 +111,8 @@ def make_varied_stamp(band, varied, *, shape, center, rng):
     -------
     stamp : `~numpy.ndarray`
         Fraction of the flux per pixel.
+    extent : float
+        Width of the source with the PSF over that of the PSF.
     """
     psf, angle, crossed = varied
     if hasattr(psf, 'vary'):
@@ -125,23 +127,23 @@ def make_varied_stamp(band, varied, *, shape, center, rng):
         stamp /= 2
     if rng.random() < _EXTENDED_CHANCE:
         fwhm = float(psf.fwhm) / band.pixel_scale.to_value(u.arcsec)
-        stamp = _broaden(stamp, fwhm, rng)
-    return stamp
+        return _broaden(stamp, fwhm, rng)
+    return stamp, 1.0
 
 
 def _broaden(stamp, fwhm, rng):
     """
     Convolve a stamp with a Gaussian source of random size and shape.
     """
-    sigma = (gaussian_fwhm_to_sigma * fwhm
-             * np.sqrt(rng.uniform(*_EXTENT) ** 2 - 1))
+    extent = rng.uniform(*_EXTENT)
+    sigma = gaussian_fwhm_to_sigma * fwhm * np.sqrt(extent ** 2 - 1)
     ratio, angle = rng.uniform(0.5, 1), rng.uniform(0, np.pi)
     ky = fft.fftfreq(stamp.shape[0])[:, None]
     kx = fft.rfftfreq(stamp.shape[1])
     along = kx * np.cos(angle) + ky * np.sin(angle)
     across = ratio * (ky * np.cos(angle) - kx * np.sin(angle))
     transfer = np.exp(-2 * (np.pi * sigma) ** 2 * (along ** 2 + across ** 2))
-    return fft.irfft2(fft.rfft2(stamp) * transfer, s=stamp.shape)
+    return fft.irfft2(fft.rfft2(stamp) * transfer, s=stamp.shape), extent
 
 
 class StampLibrary:
@@ -164,14 +166,15 @@ class StampLibrary:
 
     def __init__(self, band, n_psfs, n_stamps, half, rng):
         size = 2 * half + 1
-        self.half = half
         self.stamps = np.empty((n_psfs, n_stamps, size, size),
                                dtype=np.float32)
         self.phases = rng.uniform(-0.5, 0.5, (n_psfs, n_stamps, 2))
-        for stamps, phases in zip(self.stamps, self.phases, strict=True):
+        self.extents = np.empty((n_psfs, n_stamps))
+        for psf, (stamps, phases) in enumerate(zip(self.stamps, self.phases,
+                                                   strict=True)):
             varied = vary_psf(band, rng)
-            for stamp, (dx, dy) in zip(stamps, phases, strict=True):
-                stamp[:] = make_varied_stamp(
+            for k, (dx, dy) in enumerate(phases):
+                stamps[k], self.extents[psf, k] = make_varied_stamp(
                     band, varied, shape=(size, size),
                     center=(half + dx, half + dy), rng=rng)
 
@@ -192,17 +195,9 @@ class StampLibrary:
             A view of shape ``(2 * half + 1, 2 * half + 1)``.
         phase : tuple of float
             ``(x, y)`` of the source from the central pixel.
+        extent : float
+            Width of the source over that of the PSF; 1 for a point.
         """
         index = rng.integers(self.stamps.shape[1])
-        return self.stamps[psf, index], tuple(self.phases[psf, index])
-
-    def add(self, image, stamp, flux, x, y):
-        """
-        Add a stamp, whose central pixel falls on (x, y), to an image.
-        """
-        ny, nx = image.shape
-        half = self.half
-        x0, x1 = max(0, x - half), min(nx, x + half + 1)
-        y0, y1 = max(0, y - half), min(ny, y + half + 1)
-        image[y0:y1, x0:x1] += np.float32(flux) * stamp[
-            y0 - y + half:y1 - y + half, x0 - x + half:x1 - x + half]
+        return (self.stamps[psf, index], tuple(self.phases[psf, index]),
+                self.extents[psf, index])

@@ -8,10 +8,13 @@ import warnings
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import astropy.units as u
 import numpy as np
 from astropy.io import fits
 from astropy.stats import gaussian_fwhm_to_sigma
 from scipy.ndimage import gaussian_filter, maximum_filter
+
+from compact_removal.utils.parameters import ParameterError
 
 __all__ = ['BackgroundMap', 'find_compact_sources', 'load_background_maps']
 
@@ -38,11 +41,18 @@ class BackgroundMap:
         Where it comes from.
     fwhm : float, optional
         Beam (pixels) of the map, if it may be smoothed to wider ones.
+    pixel_scale : `~astropy.units.Quantity`, optional
+        Size of its pixels (angle). Without it, the map is dimensionless:
+        its pixels are those of any band.
+    band : str, optional
+        Name of the band that it was observed in; without it, it may
+        stand for any band.
 
     Raises
     ------
-    ValueError
-        If ``data`` is not 2-D or ``positions`` has another shape.
+    ParameterError
+        If ``data`` is not 2-D, ``positions`` has another shape or
+        ``pixel_scale`` is no positive angle.
 
     Examples
     --------
@@ -56,15 +66,23 @@ class BackgroundMap:
     positions: np.ndarray = field(default_factory=lambda: np.zeros((0, 2)))
     name: str = ''
     fwhm: float | None = None
+    pixel_scale: u.Quantity | None = None
+    band: str | None = None
 
     def __post_init__(self):
         if np.ndim(self.data) != 2:
             msg = f'data must be 2-D, got {np.ndim(self.data)} dimension(s)'
-            raise ValueError(msg)
+            raise ParameterError(msg, 'data')
         positions = np.asarray(self.positions, dtype=float)
         if positions.ndim != 2 or positions.shape[1] != 2:
             msg = f'positions must have shape (n, 2), got {positions.shape}'
-            raise ValueError(msg)
+            raise ParameterError(msg, 'positions')
+        scale = self.pixel_scale
+        if scale is not None and not (
+                isinstance(scale, u.Quantity) and scale.isscalar
+                and scale.unit.is_equivalent(u.arcsec) and scale > 0):
+            msg = f'pixel_scale must be a positive angle, got {scale!r}'
+            raise ParameterError(msg, 'pixel_scale')
         object.__setattr__(self, 'positions', positions)
 
     def smoothed(self, fwhm):
@@ -173,7 +191,7 @@ def load_background_maps(path, *, fwhm=3.0, min_size=96, threshold=5.0):
     path : str or path-like
         A folder with FITS files (subfolders are not searched), or one
         FITS file. The first 2-D image of each file is used. A name that
-        ends in ``_<number>as`` tells the pixel scale in arcsec, from
+        ends in ``_<number>as`` gives the pixel scale in arcsec, from
         which the beam of well-known surveys follows.
     fwhm : float, optional
         Least beam (pixels).
@@ -194,7 +212,7 @@ def load_background_maps(path, *, fwhm=3.0, min_size=96, threshold=5.0):
         If there is no such folder or file.
     OSError
         If a file is not FITS.
-    ValueError
+    ParameterError
         If no map of sufficient size is found.
 
     Examples
@@ -237,7 +255,7 @@ def load_background_maps(path, *, fwhm=3.0, min_size=96, threshold=5.0):
     if not maps:
         msg = (f'path holds no 2-D FITS image of at least {min_size} pixels '
                f'a side: {path}')
-        raise ValueError(msg)
+        raise ParameterError(msg, 'path')
     return maps
 
 
@@ -259,7 +277,7 @@ def _first_image(file):
 
 def _native_beam(name):
     """
-    Beam (pixels) that a file name tells; 0 if it does not.
+    Beam (pixels) that follows from a file name, or 0.
     """
     scale = re.search(r'_([0-9.]+)as[._]', name)
     beam = [value for key, value in _BEAMS.items() if key in name]

@@ -7,8 +7,8 @@ import numpy as np
 from astropy.stats import gaussian_fwhm_to_sigma
 from scipy import fft
 
-__all__ = ['list_background_kinds', 'make_background',
-           'make_random_background']
+__all__ = ['draw_background_settings', 'list_background_kinds',
+           'make_background', 'make_random_background']
 
 
 # Fields are made on a grid larger by this factor and cropped, so that
@@ -208,6 +208,35 @@ def make_background(shape, *, kind='cloud', slope=3.0, fwhm=3.5, noise=0.05,
     return structure
 
 
+def draw_background_settings(rng):
+    """
+    Draw kind, slope and noise of a background, for training.
+
+    Parameters
+    ----------
+    rng : `~numpy.random.Generator`
+        Source of randomness.
+
+    Returns
+    -------
+    settings : dict
+        Arguments ``kind``, ``slope``, ``noise`` and ``noise_fwhm`` of
+        `make_background`, see `make_random_background`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from compact_removal.datasets.backgrounds import (
+    ...     draw_background_settings)
+    >>> list(draw_background_settings(np.random.default_rng(1)))
+    ['kind', 'slope', 'noise', 'noise_fwhm']
+    """
+    return {'kind': list(_KINDS)[rng.integers(len(_KINDS))],
+            'slope': rng.uniform(2.6, 3.6),
+            'noise': np.exp(rng.uniform(np.log(0.005), np.log(2))),
+            'noise_fwhm': rng.uniform(1, 2)}
+
+
 def make_random_background(shape, *, fwhm=3.5, seed=None):
     """
     Make a background of random kind, slope and noise, for training.
@@ -243,9 +272,5 @@ def make_random_background(shape, *, fwhm=3.5, seed=None):
     (32, 32)
     """
     rng = np.random.default_rng(seed)
-    kind = list(_KINDS)[rng.integers(len(_KINDS))]
-    slope = rng.uniform(2.6, 3.6)
-    noise = np.exp(rng.uniform(np.log(0.005), np.log(2)))
-    return make_background(shape, kind=kind, slope=slope, fwhm=fwhm,
-                           noise=noise, noise_fwhm=rng.uniform(1, 2),
-                           seed=rng)
+    return make_background(shape, fwhm=fwhm, seed=rng,
+                           **draw_background_settings(rng))

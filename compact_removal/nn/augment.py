@@ -5,131 +5,160 @@ Random shifts, flips and rotations of training cutouts.
 
 import numpy as np
 import torch
-from kornia.geometry.transform import warp_affine
+from kornia.augmentation import RandomAffine
+
+from compact_removal.utils.parameters import (ParameterError, check_boolean,
+                                              check_choice)
 
 __all__ = ['RandomTransform']
+
+_ROTATIONS = ('any', 'right', 'none')
+
+# A pixel is known if all but this share of it comes from known pixels.
+_LOST_SHARE = 1e-3
 
 
 class RandomTransform:
     """
     Augment batches as in Section 2.4.3 of the paper.
 
-    Each cutout is shifted, flipped and rotated about its centre, the
-    same way in all planes of the batch. Pixels that come from outside
-    the cutout are not valid and have no known target. Training sets that
-    are cut from maps at random positions and angles do not need this.
+    Each cutout is flipped and rotated about the centre of pixel ``(nx //
+    2, ny // 2)``, which may show a source, and then shifted, the same way
+    in all planes of the batch. Training sets that are cut from maps at
+    random positions and angles do not need this.
 
     Parameters
     ----------
     max_shift : float, optional
         Largest shift in x and in y (pixels).
-    rotate : {'any', 'right', `None`}, optional
+    rotate : {'any', 'right', 'none'}, optional
         Any angle, multiples of 90 degrees, or none.
     flip : bool, optional
         Whether to flip at random, in x and in y.
 
     Raises
     ------
-    ValueError
+    ParameterError
         If an argument is not allowed.
 
     Examples
     --------
     >>> import numpy as np
     >>> import torch
-    >>> from compact_removal.nn.augment import RandomTransform
+    >>> from compact_removal.nn import Field, RandomTransform
+    >>> fields = {'image': Field('plane', 'affine'),
+    ...           'validity': Field('mask')}
     >>> batch = {'image': torch.rand(2, 32, 32),
     ...          'validity': torch.ones(2, 32, 32)}
-    >>> augmented = RandomTransform()(batch, np.random.default_rng(1))
+    >>> rng = np.random.default_rng(1)
+    >>> augmented = RandomTransform(max_shift=1)(batch, rng, fields)
     >>> augmented['image'].shape
     torch.Size([2, 32, 32])
     """
 
     def __init__(self, max_shift=2.0, *, rotate='any', flip=True):
-        if not 0 <= max_shift < np.inf:
+        if not (isinstance(max_shift, (int, float, np.number))
+                and 0 <= max_shift < np.inf):
             msg = f'max_shift must be >= 0 pixels, got {max_shift!r}'
-            raise ValueError(msg)
-        if rotate not in ('right', 'any', None):
-            msg = f"rotate must be 'right', 'any' or None, got {rotate!r}"
-            raise ValueError(msg)
-        self.max_shift = max_shift
-        self.rotate = rotate
-        self.flip = flip
+            raise ParameterError(msg, 'max_shift')
+        self.max_shift = float(max_shift)
+        self.rotate = check_choice('rotate', rotate, _ROTATIONS)
+        self.flip = check_boolean('flip', flip)
 
-    def __call__(self, batch, rng):
+    def __repr__(self):
+        return (f'{type(self).__name__}(max_shift={self.max_shift}, '
+                f'rotate={self.rotate!r}, flip={self.flip})')
+
+    def __call__(self, batch, rng, fields):
         """
         Transform a batch.
 
         Parameters
         ----------
-        batch : dict of `torch.Tensor`, (n, ny, nx)
-            ``image``, ``validity``, ``target`` and ``aperture``, those
-            that there are.
+        batch : dict of `torch.Tensor`
+            Planes of shape ``(n, ..., ny, nx)``, and numbers per cutout
+            of any shape.
         rng : `numpy.random.Generator`
-            The source of random numbers.
+            The source of random numbers. The global state of random
+            numbers is not touched.
+        fields : dict of `Field`
+            What is known of the entries of the batch: their kind, and
+            their value beyond the edges of a cutout (``fill``).
 
         Returns
         -------
-        batch : dict of `torch.Tensor`, (n, ny, nx)
-            The transformed planes. ``validity`` is 0 or 1, and 0 if any
-            part of the pixel comes from a hole. Outside the old cutout,
-            image, validity and aperture are 0 and the target is NaN.
-        """
-        image = batch['image']
-        n_images, ny, nx = image.shape
-        matrix = self._draw(n_images, ny, nx, rng)
-        matrix = torch.as_tensor(matrix, dtype=image.dtype,
-                                 device=image.device)
-        finite = torch.isfinite(image)
-        valid = (batch['validity'] > 0.5) & finite
-        planes = {'image': torch.where(finite, image, 0.0)}
-        known = {'image': torch.ones_like(finite), 'validity': valid}
-        if batch.get('target') is not None:
-            target = batch['target']
-            known['target'] = torch.isfinite(target)
-            planes['target'] = torch.where(known['target'], target, 0.0)
-        if batch.get('aperture') is not None:
-            planes['aperture'] = batch['aperture']
+        batch : dict of `torch.Tensor`
+            The same entries of the same types. Masks are 0 or 1, and 0
+            where any part of a pixel comes from a 0 or from outside.
+            Values stay as they are. All other kinds are interpolated
+            linearly; a pixel is NaN if any part of it comes from NaN,
+            and ``fill`` if any comes from outside.
 
-        planes = {key: _warp(plane, matrix)
-                  for key, plane in planes.items()}
-        # A pixel with any part from an unknown pixel is unknown.
-        known = {key: _warp(plane.to(image.dtype), matrix) > 1 - 1e-3
-                 for key, plane in known.items()}
-        inside = known.pop('image')
-        result = {key: plane * inside for key, plane in planes.items()}
-        result['validity'] = known['validity'].to(image.dtype)
-        if 'target' in result:
-            result['target'] = result['target'].masked_fill(
-                ~known['target'], torch.nan)
+        Raises
+        ------
+        ParameterError
+            If an entry is not in ``fields``.
+        """
+        missing = sorted(batch.keys() - fields.keys())
+        if missing:
+            msg = (f'fields must have all entries of the batch, '
+                   f'{missing[0]!r} is missing')
+            raise ParameterError(msg, 'fields')
+        keys = [key for key in batch if fields[key].kind != 'value']
+        if not keys:
+            return dict(batch)
+        move = self._draw(batch[keys[0]].shape, rng)
+        planes = {key: batch[key].unsqueeze(1).flatten(1, -3).float()
+                  for key in keys}
+        inside = move(torch.ones_like(planes[keys[0]][:, :1]))
+        result = dict(batch)
+        for key, values in planes.items():
+            moved = _transform(values, fields[key], move, inside)
+            result[key] = moved.reshape(batch[key].shape).to(batch[key].dtype)
         return result
 
-    def _draw(self, n_images, ny, nx, rng):
+    def _draw(self, shape, rng):
         """
-        Draw the (n, 2, 3) matrices that map old to new pixels.
+        Draw a transformation, which is the same for all planes.
         """
-        if self.rotate == 'any':
-            angle = rng.uniform(0, 2 * np.pi, n_images)
-        elif self.rotate == 'right':
-            angle = 0.5 * np.pi * rng.integers(0, 4, n_images)
-        else:
-            angle = np.zeros(n_images)
-        sign = np.ones((n_images, 2))
-        if self.flip:
-            sign = 2.0 * rng.integers(0, 2, (n_images, 2)) - 1
-        shift = rng.uniform(-self.max_shift, self.max_shift, (n_images, 2))
-        cos, sin = np.cos(angle), np.sin(angle)
-        linear = np.array([[cos, -sin], [sin, cos]]).transpose(2, 0, 1)
-        linear = linear * sign[:, None]
-        center = np.array([(nx - 1) / 2, (ny - 1) / 2])
-        offset = center - linear @ center + shift
-        return np.concatenate((linear, offset[..., None]), axis=2)
+        n, ny, nx = shape[0], *shape[-2:]
+        # the draws are those of kornia, the centre is that of a pixel
+        affine = RandomAffine(
+            180.0 if self.rotate == 'any' else 0.0, p=1.0,
+            translate=(self.max_shift / nx, self.max_shift / ny),
+            align_corners=True)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(int(rng.integers(2 ** 63)))
+            params = affine.forward_parameters(torch.Size((n, 1, ny, nx)))
+            if self.rotate == 'right':
+                params['angle'] = 90.0 * torch.randint(4, (n,))
+            if self.flip:
+                params['scale'] = 2.0 * torch.randint(2, (n, 2)) - 1
+        params['center'] = torch.tensor([[nx // 2, ny // 2]]).expand(n, 2)
+
+        def move(planes):
+            return affine(planes, params=params)
+
+        return move
 
 
-def _warp(plane, matrix):
+def _transform(planes, field, move, inside):
     """
-    Move the pixels of a stack, with bilinear interpolation.
+    Transform the planes of one entry, shape (n, m, ny, nx).
     """
-    return warp_affine(plane[:, None], matrix, plane.shape[-2:],
-                       mode='bilinear', padding_mode='zeros',
-                       align_corners=True)[:, 0]
+    if field.kind == 'mask':
+        return _is_all(move(planes)).float()
+    finite = torch.isfinite(planes)
+    if finite.all():
+        moved = move(planes)
+    else:
+        moved = move(torch.where(finite, planes, 0.0))
+        moved = torch.where(_is_all(move(finite.float())), moved, torch.nan)
+    return torch.where(_is_all(inside), moved, field.fill)
+
+
+def _is_all(share):
+    """
+    Whether all of a pixel comes from pixels of value 1.
+    """
+    return share > 1 - _LOST_SHARE

@@ -71,9 +71,9 @@ def train(model, batches, validation_batches, settings=None, *, loss=None,
     loss : callable, optional
         Default: ``model.make_loss()``.
     augment : callable, optional
-        ``augment(batch, rng, kinds)`` returns a changed batch of
-        tensors; ``kinds`` has the kind of each field by its name. See
-        `~compact_removal.nn.RandomTransform`.
+        ``augment(batch, rng, fields)`` returns a changed batch of
+        tensors, see `~compact_removal.nn.RandomTransform`; its ``repr``
+        says what it does.
     checkpoint : str or path-like, optional
         A safetensors file, replaced after every epoch. If it exists,
         training continues from it.
@@ -164,7 +164,6 @@ class _Run:
 
     def __post_init__(self):
         self.fields = {**self.model.inputs, **self.model.targets}
-        self.kinds = {name: one.kind for name, one in self.fields.items()}
         if isinstance(self.loss, torch.nn.Module):
             self.loss = self.loss.to(self.device)
         self.model.to(device=self.device, memory_format=torch.channels_last)
@@ -200,7 +199,7 @@ class _Run:
             batch = self._to_device(batch)
             if self.augment is not None:
                 rng = np.random.default_rng([self.seed, epoch, step])
-                batch = self.augment(batch, rng, self.kinds)
+                batch = self.augment(batch, rng, self.fields)
             with torch.autocast(self.device.type, dtype=torch.bfloat16,
                                 enabled=self.settings.mixed_precision):
                 total, terms = model.compute_loss(batch, self.loss)

@@ -1,94 +1,81 @@
 # Licensed under a 3-clause BSD style license - see licenses/LICENSE.rst
 """
-Training cutouts, made on the fly from simulated and real maps.
+Training cutouts of the removal, made from simulated scenes.
 """
+
+from dataclasses import replace
 
 import numpy as np
 
-from compact_removal.datasets._sites import Sites, lose_pixels, turn
-from compact_removal.datasets._stamps import StampLibrary
-from compact_removal.datasets.backgrounds import make_random_background
-from compact_removal.datasets.background_maps import BackgroundMap
+from compact_removal.datasets import SceneSettings, SceneSimulator
+from compact_removal.fitting.models import fit_sources, render_sources
+from compact_removal.fitting.psf_learning import learn_psf
+from compact_removal.fitting.source_psf import SourcePSF
 from compact_removal.instruments import get_band, get_mode, list_bands
 from compact_removal.maps.holes import draw_discs, mask_radius, source_snr
-from compact_removal.fitting.psf_learning import learn_psf
-from compact_removal.fitting.models import fit_sources, render_sources
-from compact_removal.fitting.source_psf import SourcePSF
+from compact_removal.utils.parameters import (ParameterError,
+                                              check_positive_integer)
 
 __all__ = ['TrainingCutouts']
 
-# Ratio of peak to local standard deviation of the background (log10)
-# that a share of the sources does not reach, for the central source and
-# for neighbours.
-_SHARES = (0.0, 0.25, 0.55, 0.8, 0.95, 1.0)
-_LOG_RATIO = (-0.6, 0.4, 1.2, 2.2, 3.2, 4.2)
-_LOG_RATIO_BRIGHT = (0.8, 1.2, 1.6, 2.1, 2.7, 3.5)
-_LOG_RATIO_NEIGHBOR = (-0.6, 0.0, 0.7, 1.5, 2.2, 2.7)
-
-_NEIGHBOR_CHANCE = 0.5
-_MAX_NEIGHBORS = 4
-
-# Cutouts of a batch with the same PSF, stamps of each PSF, how often it
-# is not learned, and from how many bright sources otherwise (log10).
+# Cutouts of a batch with the same PSF, how often it is not learned, and
+# from how many bright sources otherwise (log10).
 _GROUP = 4
-_STAMPS_PER_PSF = 6
 _NOMINAL_CHANCE = 0.3
 _LOG_BRIGHT = (0.0, 1.5)
 
-# Error of catalogue positions in pixels: mostly small, some large.
-_SMALL_ERROR = 0.2
-_LARGE_ERROR = 1.2
-_LARGE_ERROR_CHANCE = 0.25
-
-# How often a cutout loses pixels.
-_LOSS_CHANCE = 0.08
+# Ratios of these bright sources (log10), at the quantiles of
+# `SceneSettings`.
+_BRIGHT_QUANTILES = (0.0, 0.25, 0.55, 0.8, 0.95, 1.0)
+_LOG_RATIOS_BRIGHT = (0.8, 1.2, 1.6, 2.1, 2.7, 3.5)
 
 
 class TrainingCutouts:
     """
     Batches of cutouts with injected sources, and the truth behind them.
 
-    Each cutout shows a piece of a simulated or real map, flipped,
-    rotated and scaled at random, with one source near its centre and
-    often some neighbours (paper, Sect. 2.3 and 2.4). The PSF differs
-    from the nominal one; how much of that is known differs, too. Holes
-    have the radius that the signal-to-noise ratio of each source asks
-    for (paper, eq. 1 and Table 3). Everything depends on the seed and
-    the number of the epoch only.
+    Each cutout is a scene (`~compact_removal.datasets.SceneSimulator`)
+    with one source near its centre and often some neighbours (paper,
+    Sect. 2.3 and 2.4). The PSF differs from the nominal one; how much of
+    that is known differs, too. Holes have the radius that the
+    signal-to-noise ratio of each source asks for (paper, eq. 1 and
+    Table 3). A batch depends on the seed and the numbers of epoch and
+    batch only, so that several processes may share the work.
 
     Parameters
     ----------
     mode : str or `~compact_removal.instruments.ObservingMode`
         The observing mode.
-    maps : sequence of `BackgroundMap`, optional
-        Real maps, in the pixel scale of the bands, or dimensionless.
+    maps : sequence of `~compact_removal.datasets.BackgroundMap`, optional
+        Real maps. Cutouts of one with a pixel scale show its band with
+        its pixels; others are dimensionless.
     bands : sequence of str or `~compact_removal.instruments.Band`, optional
         Bands to mix; default: all bands of the mode.
-    real_fraction : float, optional
-        Share of the cutouts that come from ``maps``; ignored without
-        any.
-    size : int, optional
-        Side of the cutouts (pixels); the central source lies within
-        half a pixel of pixel ``size // 2`` but for the error of its
-        catalogue position.
     batch_size : int, optional
         Cutouts per batch.
     n_batches : int, optional
         Batches per epoch.
-    n_fields : int, optional
-        Simulated maps per band, made when first needed and kept.
-    field_size : int, optional
-        Side of the simulated maps (pixels).
-    n_psfs : int, optional
-        PSFs per band.
-    clearance : float, optional
-        Least distance (pixels) of the central source from real ones.
     seed : int, optional
         Seed; `None` for one that differs each time.
+    cache_size : int, optional
+        Memory (bytes) for simulated and smoothed maps, see
+        `~compact_removal.datasets.SceneSimulator`.
+    **settings
+        Settings of the scenes, see
+        `~compact_removal.datasets.SceneSettings`. The catalogue position
+        of the central source lies within half a pixel of pixel
+        ``size // 2``.
+
+    Attributes
+    ----------
+    bands : tuple of `~compact_removal.instruments.Band`
+        The bands of the cutouts, with the pixels of the maps.
+    simulator : `~compact_removal.datasets.SceneSimulator`
+        What draws the scenes.
 
     Raises
     ------
-    ValueError
+    ParameterError
         If a parameter is out of range, there is no such mode or band, or
         no map has room for a cutout.
 
@@ -104,58 +91,41 @@ class TrainingCutouts:
     7 (4, 48, 48)
     """
 
-    def __init__(self, mode, maps=(), *, bands=None, real_fraction=0.5,
-                 size=96, batch_size=32, n_batches=100, n_fields=800,
-                 field_size=192, n_psfs=48, clearance=12.0, seed=None):
-        for name, value in (('size', size), ('batch_size', batch_size),
-                            ('n_batches', n_batches), ('n_fields', n_fields),
-                            ('n_psfs', n_psfs)):
-            if value < 1:
-                msg = f'{name} must be positive, got {value!r}'
-                raise ValueError(msg)
-        if not 0 <= real_fraction <= 1:
-            msg = f'real_fraction must lie in [0, 1], got {real_fraction!r}'
-            raise ValueError(msg)
-        if field_size < size:
-            msg = (f'field_size must be at least size ({size}), '
-                   f'got {field_size}')
-            raise ValueError(msg)
+    def __init__(self, mode, maps=(), *, bands=None, batch_size=32,
+                 n_batches=100, seed=None, cache_size=None, **settings):
+        self.batch_size = check_positive_integer('batch_size', batch_size)
+        self.n_batches = check_positive_integer('n_batches', n_batches)
         self.mode = get_mode(mode)
         if bands is None:
             table = list_bands()
             bands = [str(name) for name in
                      table['band'][table['mode'] == self.mode.name]]
-        self.bands = [get_band(self.mode, band) for band in bands]
-        if not self.bands:
+        bands = [get_band(self.mode, band) for band in bands]
+        if not bands:
             msg = f'bands must name at least one band of {self.mode.name!r}'
-            raise ValueError(msg)
-        self.size, self.batch_size, self.n_batches = (size, batch_size,
-                                                      n_batches)
-        self.n_fields, self.field_size = n_fields, field_size
-        self.n_psfs, self.clearance = n_psfs, clearance
-        self.seed = int(np.random.SeedSequence(seed).generate_state(1)[0])
-        pairs = [(item, Sites(item, size, clearance)) for item in maps]
-        pairs = [pair for pair in pairs if pair[1].edge.size]
-        self._maps = [item for item, _ in pairs]
-        if len(maps) and not self._maps:
-            msg = 'maps have no room for a cutout away from real sources'
-            raise ValueError(msg)
-        self.real_fraction = real_fraction if self._maps else 0.0
-        weights = np.sqrt([float(site.edge.size) for _, site in pairs])
-        self._map_shares = np.cumsum(weights / weights.sum())
-        self._fields = {}
-        self._libraries = {}
-        # by number of the map and beam
-        self._sites = {(number, item.fwhm): site
-                       for number, (item, site) in enumerate(pairs)}
-        self._psfs = {}
+            raise ParameterError(msg, 'bands')
+        unknown = settings.keys() - SceneSettings.__dataclass_fields__.keys()
+        if unknown:
+            msg = (f'{min(unknown)} is no setting of scenes; allowed are '
+                   f'{", ".join(SceneSettings.__dataclass_fields__)}')
+            raise ParameterError(msg, min(unknown))
+        options = {} if cache_size is None else {'cache_size': cache_size}
+        self.simulator = SceneSimulator(
+            bands, maps, settings=SceneSettings(**settings), seed=seed,
+            **options)
+        self.bands, self.seed = self.simulator.bands, self.simulator.seed
+        self._psfs = [SourcePSF(band, band.pixel_scale)
+                      for band in self.bands]
         self._learned = {}
-        y, x = np.indices((size, size)) - size // 2
-        self._radius = np.hypot(x, y)
+
+    def __getstate__(self):
+        # what can be learned again stays behind
+        return {**self.__dict__, '_learned': {}}
 
     def __repr__(self):
         return (f'{type(self).__name__}(mode={self.mode.name!r}, '
-                f'n_maps={len(self._maps)}, size={self.size}, '
+                f'n_maps={self.simulator.n_maps}, '
+                f'size={self.simulator.settings.size}, '
                 f'batch_size={self.batch_size}, n_batches={self.n_batches})')
 
     def __len__(self):
@@ -173,6 +143,25 @@ class TrainingCutouts:
         Yields
         ------
         batch : dict of `~numpy.ndarray`
+            See `batch`.
+        """
+        for number in range(self.n_batches):
+            yield self.batch(i, number)
+
+    def batch(self, epoch, number):
+        """
+        Make one batch.
+
+        Parameters
+        ----------
+        epoch : int
+            Number of the epoch, from 0.
+        number : int
+            Number of the batch in its epoch, from 0.
+
+        Returns
+        -------
+        batch : dict of `~numpy.ndarray`
             Float32, shape ``(batch_size, size, size)``: ``image`` (the
             map minus the fitted sources; NaN where there is no
             measurement), ``sources`` (the fitted sources, see
@@ -186,233 +175,105 @@ class TrainingCutouts:
             and ``psf_error``, how well the shapes of sources are known
             (`~compact_removal.fitting.SourcePSF.uncertainty`).
         """
-        for number in range(self.n_batches):
-            yield self.batch(i, number)
+        rng = np.random.default_rng([self.seed, 1, epoch, number])
+        n, size = self.batch_size, self.simulator.settings.size
+        batch = {key: np.empty((n, size, size), dtype=np.float32)
+                 for key in ('image', 'sources', 'validity', 'target',
+                             'aperture')}
+        batch |= {key: np.empty(n, dtype=np.float32)
+                  for key in ('fwhm', 'psf_error')}
+        for start in range(0, n, _GROUP):
+            group = {key: values[start:start + _GROUP]
+                     for key, values in batch.items()}
+            self._fill_group(group, rng)
+        return batch
 
-    def batch(self, epoch, number):
+    def _fill_group(self, group, rng):
         """
-        Make one batch.
+        Fill cutouts with the same PSF, in place.
         """
-        return self._make_batch(
-            np.random.default_rng([self.seed, 1, epoch, number]))
+        number, member = self.simulator.draw_psf(rng)
+        psf = self._psfs[number]
+        if rng.random() > _NOMINAL_CHANCE:
+            psf = self._learned_psf(number, member)
+        group['fwhm'][:], group['psf_error'][:] = psf.fwhm, psf.uncertainty
+        scenes = [self.simulator.draw(rng, number, member)
+                  for _ in group['fwhm']]
+        holes, models = self._model_sources(number, psf, scenes)
+        band = self.bands[number]
+        radius = float(band.default_aperture / band.pixel_scale)
+        grid = np.arange(self.simulator.settings.size)
+        for k, scene in enumerate(scenes):
+            group['image'][k] = scene.image - models[k]
+            group['sources'][k] = models[k]
+            group['validity'][k] = scene.known & ~holes[k]
+            group['target'][k] = scene.background
+            distance = np.hypot(grid - scene.x_catalog[0],
+                                (grid - scene.y_catalog[0])[:, None])
+            group['aperture'][k] = np.clip(radius + 0.5 - distance, 0, 1)
 
-    def _map(self, band, number):
+    def _model_sources(self, number, psf, scenes):
         """
-        One of the real maps, with the beam of a band.
+        Holes and fitted models of all sources of some scenes.
         """
-        background = self._maps[number]
-        fwhm = background.fwhm
-        if fwhm is not None:
-            # in steps, so that similar bands share their maps
-            fwhm = max(fwhm, np.floor(2 * self._psf(band).fwhm) / 2)
-        if (number, fwhm) not in self._sites:
-            self._sites[number, fwhm] = Sites(
-                background.smoothed(fwhm), self.size, self.clearance)
-        return self._sites[number, fwhm]
+        tall, x, y = self._stack(number, scenes)
+        snr, _, std = self._measure_snr(number, tall, x, y)
+        radii = mask_radius(snr, self.bands[number])
+        flux, shapes, *_ = fit_sources(tall, x, y, psf, std)
+        holes, models = [], []
+        start = 0
+        for scene in scenes:
+            part = slice(start, start + scene.flux.size)
+            places = scene.x_catalog, scene.y_catalog
+            shape = scene.background.shape
+            holes.append(draw_discs(shape, *places, radii[part]) > 0)
+            models.append(render_sources(shape, *places, flux[part],
+                                         shapes[part], psf))
+            start = part.stop
+        return holes, np.array(models, dtype=np.float32)
 
-    def _field(self, band, number):
-        """
-        One of the simulated maps of a band.
-        """
-        if (band, number) not in self._fields:
-            rng = np.random.default_rng([self.seed, 2, band, number])
-            data = make_random_background(
-                (self.field_size,) * 2,
-                fwhm=self._psf(band).fwhm * rng.uniform(0.95, 1.25),
-                seed=rng)
-            self._fields[band, number] = Sites(
-                BackgroundMap(data), self.size, self.clearance)
-        return self._fields[band, number]
-
-    def _library(self, band):
-        """
-        The PSF stamps of a band.
-        """
-        if band not in self._libraries:
-            rng = np.random.default_rng([self.seed, 3, band])
-            self._libraries[band] = StampLibrary(
-                self.bands[band], self.n_psfs, _STAMPS_PER_PSF,
-                2 * self.size // 3, rng)
-        return self._libraries[band]
-
-    def _learned_psf(self, band, number):
+    def _learned_psf(self, number, member):
         """
         One of the PSFs of a band, as bright sources of a map show it.
         """
-        if (band, number) not in self._learned:
-            rng = np.random.default_rng([self.seed, 4, band, number])
-            n = round(10 ** rng.uniform(*_LOG_BRIGHT))
-            target = np.empty((n, self.size, self.size), dtype=np.float32)
-            image = np.empty_like(target)
-            known = np.ones(target.shape, dtype=bool)
-            sources = [self._fill(rng, band, number, target[k], image[k],
-                                  known[k], bright=True) for k in range(n)]
-            image[~known] = np.nan
-            tall, x, y = self._stack(band, image, sources)
-            _, _, std = self._signal(band, tall, x, y)
-            self._learned[band, number], _ = learn_psf(
-                tall, x, y, self._psf(band), std)
-        return self._learned[band, number]
+        if (number, member) not in self._learned:
+            rng = np.random.default_rng([self.seed, 4, number, member])
+            n_sources = round(10 ** rng.uniform(*_LOG_BRIGHT))
+            alone = replace(self.simulator.settings, loss_chance=0.0,
+                            neighbor_chance=0.0, quantiles=_BRIGHT_QUANTILES,
+                            log_ratios=_LOG_RATIOS_BRIGHT,
+                            neighbor_log_ratios=_LOG_RATIOS_BRIGHT)
+            scenes = [self.simulator.draw(rng, number, member,
+                                          settings=alone)
+                      for _ in range(n_sources)]
+            tall, x, y = self._stack(number, scenes)
+            _, _, std = self._measure_snr(number, tall, x, y)
+            self._learned[number, member], _ = learn_psf(
+                tall, x, y, self._psfs[number], std)
+        return self._learned[number, member]
 
-    def _make_batch(self, rng):
-        size, n = self.size, self.batch_size
-        target = np.empty((n, size, size), dtype=np.float32)
-        image = np.empty_like(target)
-        holes = np.zeros(target.shape, dtype=bool)
-        models, aperture = np.zeros_like(image), np.empty_like(image)
-        known = np.ones(target.shape, dtype=bool)
-        fwhm, psf_error = np.empty((2, n), dtype=np.float32)
-        grid = np.arange(size)
-        for start in range(0, n, _GROUP):
-            group = slice(start, start + _GROUP)
-            number = int(rng.integers(len(self.bands)))
-            member = int(rng.integers(self.n_psfs))
-            psf = self._psf(number)
-            if rng.random() > _NOMINAL_CHANCE:
-                psf = self._learned_psf(number, member)
-            sources = [self._fill(rng, number, member, target[k], image[k],
-                                  known[k])
-                       for k in range(n)[group]]
-            image[group][~known[group]] = np.nan
-            self._model_sources(number, psf, image[group], sources,
-                                holes[group], models[group])
-            fwhm[group], psf_error[group] = psf.fwhm, psf.uncertainty
-            band = self.bands[number]
-            radius = float(band.default_aperture / band.pixel_scale)
-            for k, positions in zip(range(n)[group], sources, strict=True):
-                x, y = positions[0]
-                distance = np.hypot(grid - x, (grid - y)[:, None])
-                aperture[k] = np.clip(radius + 0.5 - distance, 0, 1)
-        image -= models
-        return {'image': image, 'sources': models,
-                'validity': (known & ~holes).astype(np.float32),
-                'target': target, 'aperture': aperture,
-                'fwhm': fwhm, 'psf_error': psf_error}
-
-    def _psf(self, band):
-        """
-        The round nominal PSF of a band.
-        """
-        if band not in self._psfs:
-            entry = self.bands[band]
-            self._psfs[band] = SourcePSF(entry, entry.pixel_scale)
-        return self._psfs[band]
-
-    def _fill(self, rng, number, psf, target, image, known, *, bright=False):
-        """
-        Fill one cutout; returns the catalogue positions, shape (n, 2).
-
-        ``bright``: with one bright source alone.
-        """
-        size, center = self.size, self.size // 2
-        if rng.random() < self.real_fraction:
-            index = np.searchsorted(self._map_shares, rng.random())
-            site = self._map(number, min(index, len(self._maps) - 1))
-        else:
-            site = self._field(number, int(rng.integers(self.n_fields)))
-        cutout = turn(site.draw(rng, size), rng)
-        measured = np.isfinite(cutout)
-        whole = bool(measured.all())
-        values = cutout if whole else cutout[measured]
-        scale = np.float32(10 ** rng.uniform(-1, 1)) / max(
-            float(values.std(dtype=np.float64)), 1e-30)
-        offset = np.float32(rng.uniform(-1, 3))
-        middle = values.mean(dtype=np.float64)
-        np.multiply(cutout - np.float32(middle), scale, out=target)
-        target += offset
-        known &= measured
-        if not bright and rng.random() < _LOSS_CHANCE:
-            lose_pixels(known, rng)
-        np.copyto(image, target)
-
-        band, library = self.bands[number], self._library(number)
-        inner, outer = band.annulus_radii
-        ring = (self._radius >= inner) & (self._radius <= outer) & measured
-        spread = float(target[ring].std(dtype=np.float64)) if ring.any() else 0
-        spread = spread or 1.0
-        n_neighbors = 0
-        if not bright and rng.random() < _NEIGHBOR_CHANCE:
-            n_neighbors = int(rng.integers(1, _MAX_NEIGHBORS + 1))
-        ratios = _LOG_RATIO_BRIGHT if bright else _LOG_RATIO
-        positions = []
-        for k in range(n_neighbors + 1):
-            stamp, phase = library.draw(psf, rng)
-            error = _position_error(rng)
-            if k == 0:
-                # the catalogue position lies in the central pixel
-                x, y = (center - round(p - e)
-                        for p, e in zip(phase, error, strict=True))
-            else:
-                x, y = _neighbor_pixel(rng, size, 1.5 * band.mask_radii[-1])
-            ratio = 10 ** np.interp(
-                rng.random(), _SHARES,
-                _LOG_RATIO_NEIGHBOR if k else ratios)
-            flux = ratio * spread / float(stamp.max())
-            library.add(image, stamp, flux, x, y)
-            positions.append((x + phase[0] - error[0],
-                              y + phase[1] - error[1]))
-        return np.array(positions)
-
-    def _stack(self, number, image, sources):
+    def _stack(self, number, scenes):
         """
         All cutouts in one tall map, with gaps between them.
 
-        Returns the map and the positions of all sources in it.
+        Returns the map and the catalogue positions of all sources in it.
         """
-        n, size = image.shape[:2]
-        band, psf = self.bands[number], self._psf(number)
-        gap = int(np.ceil(max(band.annulus_radii[1], 7 * psf.fwhm))) + 3
-        tall = np.full((n, size + gap, size), np.nan, dtype=np.float32)
-        tall[:, :size] = image
-        x, y = np.concatenate(
-            [positions + [0, row * (size + gap)]
-             for row, positions in enumerate(sources)]).T
+        size = self.simulator.settings.size
+        gap = int(np.ceil(max(self.bands[number].annulus_radii[1],
+                              7 * self._psfs[number].fwhm))) + 3
+        tall = np.full((len(scenes), size + gap, size), np.nan,
+                       dtype=np.float32)
+        for part, scene in zip(tall, scenes, strict=True):
+            part[:size] = scene.image
+        x = np.concatenate([scene.x_catalog for scene in scenes])
+        y = np.concatenate([scene.y_catalog + row * (size + gap)
+                            for row, scene in enumerate(scenes)])
         return tall.reshape(-1, size), x, y
 
-    def _signal(self, number, tall, x, y):
+    def _measure_snr(self, number, tall, x, y):
         """
         Signal-to-noise ratios, means and standard deviations of sources.
         """
         band = self.bands[number]
         return source_snr(tall, x, y, source_radius=band.source_radius,
                           annulus_radii=band.annulus_radii)
-
-    def _model_sources(self, number, psf, image, sources, holes, models):
-        """
-        Draw holes and fitted models of all sources.
-        """
-        tall, x, y = self._stack(number, image, sources)
-        snr, _, std = self._signal(number, tall, x, y)
-        radii = mask_radius(snr, self.bands[number])
-        flux, shapes, *_ = fit_sources(tall, x, y, psf, std)
-        shape = image.shape[1:]
-        start = 0
-        for k, positions in enumerate(sources):
-            part = slice(start, start + len(positions))
-            holes[k] = draw_discs(shape, *positions.T, radii[part]) > 0
-            models[k] = render_sources(shape, *positions.T, flux[part],
-                                       shapes[part], psf)
-            start = part.stop
-
-
-def _position_error(rng):
-    """
-    Error of a catalogue position: (x, y) in pixels.
-    """
-    if rng.random() < _LARGE_ERROR_CHANCE:
-        radius = _LARGE_ERROR * np.sqrt(rng.random())
-        angle = rng.uniform(0, 2 * np.pi)
-        return radius * np.cos(angle), radius * np.sin(angle)
-    return tuple(rng.normal(0, _SMALL_ERROR, 2))
-
-
-def _neighbor_pixel(rng, size, least):
-    """
-    A pixel for a neighbour; half of them lie near the centre.
-    """
-    half = size // 2
-    reach = half / 2 if rng.random() < 0.5 else half
-    while True:
-        x, y = rng.uniform(-reach, reach, 2)
-        if np.hypot(x, y) >= min(least, reach):
-            return half + round(x), half + round(y)

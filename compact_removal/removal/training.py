@@ -3,28 +3,28 @@
 Settings of the training behind `CompactSourceRemover.fit`.
 """
 
+import hashlib
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 import numpy as np
-from astropy.nddata import NDData
 
 from compact_removal.base.trainable import make_integer_seed
-from compact_removal.datasets import BackgroundMap
-from compact_removal.maps.holes import scale_factor
-from compact_removal.maps.images import pair_catalogs, read_image
-from compact_removal.maps.positions import read_positions
 from compact_removal import nn
 from compact_removal.nn import TrainingSettings
 from compact_removal.removal.calibration import measure_errors
 from compact_removal.removal.cutout_network import make_predict
 from compact_removal.removal.networks import find_model_class
 from compact_removal.removal.simulation import TrainingCutouts
+from compact_removal.removal.training_data import make_training_data
 from compact_removal.utils.parameters import (ParameterError, check_boolean,
                                               check_positive_integer)
 
 __all__ = ['RemovalTraining', 'SelectedFields', 'TRAINING_DEFAULTS',
-           'choose_settings', 'fit_remover', 'read_training_maps']
+           'choose_settings', 'fit_remover']
+
+# Simulated maps per band, unless told otherwise.
+_N_FIELDS = 400
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,7 @@ class RemovalTraining(TrainingSettings):
                    f'given, got {self.n_fields!r}')
             raise ParameterError(msg, 'training')
         if not has_maps and self.n_fields is None:
-            return replace(self, n_fields=400)
+            return replace(self, n_fields=_N_FIELDS)
         return self
 
     def to_dict(self):
@@ -189,9 +189,10 @@ def fit_remover(remover, band, backgrounds, *, catalogs, validation,
     history : dict
         Losses and learning rates.
     """
-    maps = read_training_maps('backgrounds', backgrounds, band, catalogs)
-    kept = read_training_maps('validation', validation, band, None)
-    settings = choose_settings(remover.network, training, has_maps=bool(maps),
+    data = make_training_data(band, backgrounds, catalogs=catalogs,
+                              validation=validation)
+    settings = choose_settings(remover.network, training,
+                               has_maps=bool(data.maps),
                                has_weights=remover.weights is not None)
     seed = make_integer_seed(remover.seed)
     model_class = find_model_class(remover.network)
@@ -200,18 +201,19 @@ def fit_remover(remover, band, backgrounds, *, catalogs, validation,
 
     def simulate(maps, n_batches, n_fields, seed):
         return TrainingCutouts(
-            remover.mode, maps, bands=[band],
+            remover.mode, maps, bands=data.bands,
             real_fraction=1.0 if maps else 0.0, size=size,
             batch_size=batch_size, n_batches=n_batches, n_fields=n_fields,
             field_size=2 * size, seed=seed)
 
-    n_fields = settings.n_fields or 1
-    batches = simulate(maps, settings.n_batches, n_fields, seed)
+    n_fields = settings.n_fields or _N_FIELDS
+    batches = simulate(data.maps, settings.n_batches, n_fields, seed)
     # the first chooses the epoch, the second scales the errors
     validation_batches, calibration_batches = (
-        simulate(kept or maps, settings.n_validation_batches,
+        simulate(data.validation_maps, settings.n_validation_batches,
                  max(1, n_fields // 4), one) for one in (seed + 1, seed + 2))
     names = (*model_class.inputs, *model_class.targets)
+    bands = [entry.name for entry in data.bands]
     model, info, history = remover.train_network(
         SelectedFields(batches, names),
         SelectedFields(validation_batches, names), settings, seed=seed,
@@ -219,12 +221,14 @@ def fit_remover(remover, band, backgrounds, *, catalogs, validation,
         loss=settings.loss,
         augment=nn.RandomTransform() if settings.augment else None,
         checkpoint=settings.checkpoint,
-        description={'mode': band.mode, 'bands': [band.name],
-                     'n_maps': len(maps), 'size': size,
-                     'batch_size': batch_size})
-    info |= {'mode': band.mode, 'bands': [band.name],
+        description={'mode': band.mode, 'bands': bands, 'size': size,
+                     'batch_size': batch_size,
+                     'maps': _hash_maps(data.maps),
+                     'validation_maps': _hash_maps(data.validation_maps)})
+    info |= {'mode': band.mode, 'bands': bands,
              'training': {**settings.to_dict(), **info['config']},
-             'data': f'{len(maps)} maps' if maps else 'simulated backgrounds',
+             'data': (f'{len(data.maps)} maps' if data.maps
+                      else 'simulated backgrounds'),
              'validation': measure_errors(
                  make_predict(model, device=remover.device),
                  calibration_batches.epoch(0))}
@@ -267,26 +271,15 @@ class SelectedFields:
         return {name: batch[name] for name in self._names}
 
 
-def read_training_maps(name, images, band, catalogs):
+def _hash_maps(maps):
     """
-    Read maps to learn from, and positions to avoid, as arrays.
+    A hash of all pixels and positions; empty without maps.
     """
-    if images is None:
-        return []
-    images = [images] if isinstance(images, NDData) else list(images)
-    if not images:
-        msg = f'{name} must be None or hold at least one map'
-        raise ParameterError(msg, name)
-    catalogs = pair_catalogs(catalogs, len(images))
-    maps = []
-    for image, catalog in zip(images, catalogs, strict=True):
-        input_map = read_image(image)
-        scale_factor(band, input_map.pixel_scale)
-        positions = np.zeros((0, 2))
-        if catalog is not None and len(catalog):
-            x, y = input_map.wcs.world_to_pixel(read_positions(catalog))
-            positions = np.column_stack([x, y])
-            positions = positions[np.isfinite(positions).all(axis=1)]
-        data = input_map.window(np.s_[:, :])
-        maps.append(BackgroundMap(data, positions))
-    return maps
+    if not maps:
+        return ''
+    digest = hashlib.sha256()
+    for entry in maps:
+        digest.update(f'{entry.band} {entry.pixel_scale}'.encode())
+        for values in (entry.data, entry.positions):
+            digest.update(np.ascontiguousarray(values).tobytes())
+    return digest.hexdigest()

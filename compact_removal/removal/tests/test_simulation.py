@@ -1,13 +1,19 @@
 # Licensed under a 3-clause BSD style license - see licenses/LICENSE.rst
+"""
+Tests for the training cutouts.
+"""
+
+import pickle
+
+import astropy.units as u
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from compact_removal.datasets import BackgroundMap, SavedCutouts, save_cutouts
-from compact_removal.removal import TrainingCutouts
-from compact_removal.datasets._stamps import StampLibrary, make_fast_stamp
+from compact_removal.datasets import BackgroundMap
 from compact_removal.instruments import get_band
-from compact_removal.psf import make_psf_stamp
+from compact_removal.removal import TrainingCutouts
+from compact_removal.utils.parameters import ParameterError
 
 SMALL = {'size': 64, 'batch_size': 24, 'n_batches': 2, 'n_fields': 3,
          'field_size': 96, 'n_psfs': 2}
@@ -78,6 +84,121 @@ def test_deterministic(batch, cutouts):
     assert np.any(next(other.epoch(0))['image'] != first[0]['image'])
 
 
+def test_batch_by_number(batch, cutouts):
+    # in any order, by another object, with one map in memory
+    options = {'seed': 1, 'cache_size': 1, **SMALL}
+    for other in (TrainingCutouts('scanmap', **options),
+                  pickle.loads(pickle.dumps(cutouts))):
+        for number in (1, 0):
+            again = other.batch(0, number)
+            assert again.keys() == batch.keys()
+            for name, values in again.items():
+                part = slice(24 * number, 24 * (number + 1))
+                assert_array_equal(values, batch[name][part])
+
+
+def test_memory():
+    cutouts = TrainingCutouts('scanmap', seed=1, cache_size=200_000,
+                              **{**SMALL, 'n_fields': 100})
+    for _ in cutouts.epoch(0):
+        # four of about 50 kB
+        assert cutouts.simulator.cache_bytes < 205_000
+    assert cutouts.simulator.cache_bytes > 140_000
+    full = len(pickle.dumps(cutouts))
+    assert full < 50_000 * len(cutouts.bands)
+
+
+def test_aperture(batch):
+    # its centroid is the catalogue position, and its radius that of a band
+    area = batch['aperture'].sum(axis=(1, 2))
+    expected = [np.pi * float(band.default_aperture / band.pixel_scale) ** 2
+                for band in (get_band('scanmap', name)
+                             for name in ('blue', 'green', 'red'))]
+    closest = np.abs(area[:, None] / expected - 1).min(axis=1)
+    assert closest.max() < 0.02
+    grid = np.arange(64)
+    for axis in (1, 2):
+        center = (batch['aperture'].sum(axis=axis) * grid).sum(axis=1) / area
+        assert np.all(np.abs(center - 32) < 0.52)
+
+
+def test_positions_have_errors(batch):
+    # the fit starts at the catalogue's position; the light is elsewhere
+    light = batch['image'] + batch['sources'] - batch['target']
+    light = np.nan_to_num(light)[:, 24:41, 24:41]
+    aperture = batch['aperture'][:, 24:41, 24:41]
+    scale = np.nanstd(batch['target'], axis=(1, 2))
+    bright = light.max(axis=(1, 2)) > 20 * scale
+    assert bright.sum() > 8
+    y, x = np.indices((17, 17))
+    offsets = []
+    for shown, weight in zip(light[bright], aperture[bright], strict=True):
+        peak = np.unravel_index(np.argmax(shown), shown.shape)
+        core = np.where(np.hypot(x - peak[1], y - peak[0]) < 3, shown, 0)
+        offsets.append(np.hypot(
+            (x * core).sum() / core.sum() - (x * weight).sum() / weight.sum(),
+            (y * core).sum() / core.sum() - (y * weight).sum()
+            / weight.sum()))
+    assert 0.1 < np.median(offsets) < 0.6
+    assert max(offsets) > 0.5
+
+
+def test_neighbors_are_there(batch):
+    # holes other than that in the centre
+    y, x = np.indices((64, 64)) - 32
+    far = np.hypot(x, y) > 17
+    known = np.isfinite(batch['image'])
+    holes = (batch['validity'] == 0) & known & far
+    share = np.mean(holes.sum(axis=(1, 2)) > 20)
+    assert 0.25 < share < 0.7
+    light = np.nan_to_num(batch['image'] + batch['sources']
+                          - batch['target']) * far
+    assert np.mean(light.max(axis=(1, 2))
+                   > np.nanstd(batch['target'], axis=(1, 2))) > 0.2
+
+
+def _map(scale, **kwargs):
+    data = np.random.default_rng(3).normal(size=(150, 150))
+    return BackgroundMap(data, pixel_scale=scale * u.arcsec, **kwargs)
+
+
+def test_pixels_of_the_maps():
+    # the PSF of blue is 5 arcsec wide
+    cutouts = TrainingCutouts('scanmap', [_map(0.8)], bands=['blue'],
+                              real_fraction=1.0, seed=1, **SMALL)
+    batch = cutouts.batch(0, 0)
+    assert_allclose(batch['fwhm'], 6.2, atol=0.05)
+    radius = np.sqrt(batch['aperture'].sum(axis=(1, 2)) / np.pi)
+    band = get_band('scanmap', 'blue')
+    assert_allclose(radius, band.default_aperture.to_value(u.arcsec) / 0.8,
+                    rtol=0.01)
+    # the smallest hole has twice the radius
+    holes = (batch['validity'] == 0).sum(axis=(1, 2))
+    assert holes.min() > 0.9 * np.pi * (2 * band.mask_radii[-1]) ** 2
+
+
+def test_pixels_of_two_bands():
+    maps = [_map(0.8, band='blue'), _map(3.2, band='red')]
+    cutouts = TrainingCutouts('scanmap', maps, bands=['blue', 'red'],
+                              real_fraction=1.0, seed=1, **SMALL)
+    width = cutouts.batch(0, 0)['fwhm']
+    red = get_band('scanmap', 'red')
+    expected = red.psf.fwhm / 3.2
+    assert {round(float(value), 1) for value in width} == {
+        6.2, round(expected, 1)}
+
+
+def test_nominal_pixels_change_nothing():
+    data = np.random.default_rng(3).normal(size=(150, 150))
+    plain, scaled = (
+        TrainingCutouts('scanmap', [BackgroundMap(data, **kwargs)],
+                        bands=['blue'], seed=4, **SMALL).batch(2, 1)
+        for kwargs in ({}, {'pixel_scale': 1.60001 * u.arcsec,
+                            'band': 'blue'}))
+    for name, values in plain.items():
+        assert_array_equal(values, scaled[name])
+
+
 def test_holes_have_radii_of_the_table():
     cutouts = TrainingCutouts('parallel', bands=['blue'], seed=3, **SMALL)
     radii = set(get_band('parallel', 'blue').mask_radii)
@@ -131,16 +252,6 @@ def test_maps_get_the_beam_of_the_band():
     assert steps[0] < 0.8 * np.sqrt(2)
 
 
-def test_nothing_to_save(tmp_path):
-    class Nothing:
-        def epoch(self, number):
-            return iter(())
-
-    with pytest.raises(ValueError, match='cutouts has no batches in epoch 2'):
-        save_cutouts(tmp_path / 'set', Nothing(), epoch=2)
-    assert not (tmp_path / 'set').exists()
-
-
 def test_map_without_room():
     maps = [BackgroundMap(np.full((80, 80), np.nan))]
     with pytest.raises(ValueError, match='maps have no room'):
@@ -148,73 +259,15 @@ def test_map_without_room():
 
 
 @pytest.mark.parametrize(('kwargs', 'match'), [
-    ({'batch_size': 0}, 'batch_size must be positive'),
+    ({'batch_size': 0}, 'batch_size must be a positive integer'),
+    ({'n_batches': 0.5}, 'n_batches must be a positive integer'),
+    ({'n_fields': 0}, 'n_fields must be a positive integer'),
+    ({'sise': 32}, 'sise is no setting of scenes'),
     ({'real_fraction': 2}, 'real_fraction must lie'),
     ({'field_size': 32}, 'field_size must be at least'),
     ({'bands': []}, 'bands must name'),
-    ({'bands': ['pink']}, 'band must be one of'),
 ])
 def test_errors(kwargs, match):
-    with pytest.raises(ValueError, match=match):
+    with pytest.raises(ParameterError, match=match) as caught:
         TrainingCutouts('scanmap', **{**SMALL, **kwargs})
-
-
-def test_stamp_library():
-    band = get_band('scanmap', 'green')
-    library = StampLibrary(band, 3, 4, 30, np.random.default_rng(0))
-    rng = np.random.default_rng(1)
-    for k in range(12):
-        stamp, (dx, dy) = library.draw(k % 3, rng)
-        offset = np.arange(-3, 4)
-        core = stamp[27:34, 27:34]
-        x = (core * offset).sum() / core.sum()
-        y = (core * offset[:, None]).sum() / core.sum()
-        # the window of 7 pixels pulls the centroid inwards
-        assert np.hypot(x - dx, y - dy) < 0.35
-        assert x * dx >= -0.02
-        assert y * dy >= -0.02
-        assert 0.7 < stamp.sum() < 1
-    image = np.zeros((20, 20), dtype=np.float32)
-    library.add(image, stamp, 2.0, 0, 19)
-    assert_allclose(image[19, 0], 2 * stamp[30, 30], rtol=1e-6)
-    assert_allclose(image[0, 5], 2 * stamp[11, 35], rtol=1e-6)
-
-
-@pytest.mark.parametrize('center', [(30.3, 29.6), (2.2, 30), (-25, 80)])
-def test_fast_stamp(center):
-    band = get_band('scanmap', 'red')
-    kwargs = {'pixel_scale': band.pixel_scale, 'shape': (61, 61),
-              'center': center, 'position_angle': band.pixel_scale}
-    assert_allclose(make_fast_stamp(band, **kwargs),
-                    make_psf_stamp(band, **kwargs), rtol=0.02, atol=1e-7)
-
-
-def test_saved_cutouts(cutouts, batch, tmp_path):
-    save_cutouts(tmp_path / 'set', cutouts)
-    saved = SavedCutouts(tmp_path / 'set')
-    assert len(saved) == 2
-    for number, item in enumerate(saved.epoch(3)):
-        for name, values in item.items():
-            assert_array_equal(values,
-                               batch[name][24 * number:24 * (number + 1)])
-    shuffled = SavedCutouts(tmp_path / 'set', batch_size=20, seed=1)
-    sizes = [len(item['image']) for item in shuffled.epoch(0)]
-    assert sizes == [20, 20, 8]
-    first, again, other = (
-        np.concatenate([item['image'] for item in shuffled.epoch(i)])
-        for i in (0, 0, 1))
-    assert_array_equal(first, again)
-    assert np.any(first != other)
-    assert_allclose(np.sort(first, axis=None),
-                    np.sort(batch['image'], axis=None))
-    with pytest.raises(FileExistsError, match='path holds cutouts'):
-        save_cutouts(tmp_path / 'set', cutouts)
-    with pytest.raises(FileNotFoundError, match='no saved cutouts'):
-        SavedCutouts(tmp_path)
-    assert repr(shuffled) == (f"SavedCutouts({str(tmp_path / 'set')!r}, "
-                              f'n_cutouts=48, batch_size=20)')
-    with pytest.raises(ValueError, match='batch_size must be positive'):
-        SavedCutouts(tmp_path / 'set', batch_size=0)
-    np.save(tmp_path / 'set' / 'image.npy', np.zeros(3))
-    with pytest.raises(ValueError, match='image.npy of shape'):
-        SavedCutouts(tmp_path / 'set')
+    assert caught.value.parameter in kwargs
