@@ -9,13 +9,11 @@ from compact_removal.datasets.backgrounds import *
 from compact_removal.datasets.examples import *
 from compact_removal.datasets.background_maps import *
 from compact_removal.maps.pacs import *
-from compact_removal.datasets.saved import *
 from compact_removal.datasets.sources import *
 
-__all__ = ['BackgroundMap', 'FLUX_LEVELS', 'SavedCutouts',
-           'fetch_pacs_map', 'find_compact_sources', 'flux_levels_between',
+__all__ = ['BackgroundMap', 'FLUX_LEVELS', 'fetch_pacs_map', 'find_compact_sources', 'flux_levels_between',
            'inject_sources', 'list_background_kinds', 'load_background_maps',
            'make_background', 'make_example_field', 'make_random_background',
            'make_simulations', 'make_source_catalog', 'make_source_positions',
            'make_test_fields', 'read_pacs_map', 'read_source_catalog',
-           'save_cutouts', 'write_source_catalog']
+           'write_source_catalog']

@@ -9,8 +9,7 @@ from astropy.coordinates import SkyCoord
 from astropy.nddata import CCDData
 from astropy.table import QTable
 
-from compact_removal.datasets._stamps import make_fast_stamp
-from compact_removal.psf import as_psf
+from compact_removal.psf import as_psf, make_psf_stamp
 from compact_removal.maps.pixels import (beam_area, pixel_area, pixel_scale,
                                          valid_pixels)
 
@@ -310,10 +309,10 @@ def inject_sources(ccd, catalog, band, *, position_angle=None,
         y0, y1 = _limits(yi, half, data.shape[0])
         if x0 >= x1 or y0 >= y1:
             continue
-        stamp = make_fast_stamp(psf, pixel_scale=scale,
-                                shape=(y1 - y0, x1 - x0),
-                                center=(xi - x0, yi - y0),
-                                position_angle=angle)
+        stamp = make_psf_stamp(psf, pixel_scale=scale,
+                               shape=(y1 - y0, x1 - x0),
+                               center=(xi - x0, yi - y0),
+                               position_angle=angle)
         data[y0:y1, x0:x1] += flux * stamp
     return injected
 

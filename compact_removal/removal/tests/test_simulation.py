@@ -3,11 +3,10 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from compact_removal.datasets import BackgroundMap, SavedCutouts, save_cutouts
+from compact_removal.datasets import BackgroundMap
 from compact_removal.removal import TrainingCutouts
-from compact_removal.datasets._stamps import StampLibrary, make_fast_stamp
+from compact_removal.datasets._stamps import StampLibrary
 from compact_removal.instruments import get_band
-from compact_removal.psf import make_psf_stamp
 
 SMALL = {'size': 64, 'batch_size': 24, 'n_batches': 2, 'n_fields': 3,
          'field_size': 96, 'n_psfs': 2}
@@ -131,16 +130,6 @@ def test_maps_get_the_beam_of_the_band():
     assert steps[0] < 0.8 * np.sqrt(2)
 
 
-def test_nothing_to_save(tmp_path):
-    class Nothing:
-        def epoch(self, number):
-            return iter(())
-
-    with pytest.raises(ValueError, match='cutouts has no batches in epoch 2'):
-        save_cutouts(tmp_path / 'set', Nothing(), epoch=2)
-    assert not (tmp_path / 'set').exists()
-
-
 def test_map_without_room():
     maps = [BackgroundMap(np.full((80, 80), np.nan))]
     with pytest.raises(ValueError, match='maps have no room'):
@@ -178,43 +167,3 @@ def test_stamp_library():
     library.add(image, stamp, 2.0, 0, 19)
     assert_allclose(image[19, 0], 2 * stamp[30, 30], rtol=1e-6)
     assert_allclose(image[0, 5], 2 * stamp[11, 35], rtol=1e-6)
-
-
-@pytest.mark.parametrize('center', [(30.3, 29.6), (2.2, 30), (-25, 80)])
-def test_fast_stamp(center):
-    band = get_band('scanmap', 'red')
-    kwargs = {'pixel_scale': band.pixel_scale, 'shape': (61, 61),
-              'center': center, 'position_angle': band.pixel_scale}
-    assert_allclose(make_fast_stamp(band, **kwargs),
-                    make_psf_stamp(band, **kwargs), rtol=0.02, atol=1e-7)
-
-
-def test_saved_cutouts(cutouts, batch, tmp_path):
-    save_cutouts(tmp_path / 'set', cutouts)
-    saved = SavedCutouts(tmp_path / 'set')
-    assert len(saved) == 2
-    for number, item in enumerate(saved.epoch(3)):
-        for name, values in item.items():
-            assert_array_equal(values,
-                               batch[name][24 * number:24 * (number + 1)])
-    shuffled = SavedCutouts(tmp_path / 'set', batch_size=20, seed=1)
-    sizes = [len(item['image']) for item in shuffled.epoch(0)]
-    assert sizes == [20, 20, 8]
-    first, again, other = (
-        np.concatenate([item['image'] for item in shuffled.epoch(i)])
-        for i in (0, 0, 1))
-    assert_array_equal(first, again)
-    assert np.any(first != other)
-    assert_allclose(np.sort(first, axis=None),
-                    np.sort(batch['image'], axis=None))
-    with pytest.raises(FileExistsError, match='path holds cutouts'):
-        save_cutouts(tmp_path / 'set', cutouts)
-    with pytest.raises(FileNotFoundError, match='no saved cutouts'):
-        SavedCutouts(tmp_path)
-    assert repr(shuffled) == (f"SavedCutouts({str(tmp_path / 'set')!r}, "
-                              f'n_cutouts=48, batch_size=20)')
-    with pytest.raises(ValueError, match='batch_size must be positive'):
-        SavedCutouts(tmp_path / 'set', batch_size=0)
-    np.save(tmp_path / 'set' / 'image.npy', np.zeros(3))
-    with pytest.raises(ValueError, match='image.npy of shape'):
-        SavedCutouts(tmp_path / 'set')
