@@ -9,8 +9,8 @@ from astropy.nddata import CCDData, StdDevUncertainty
 from astropy.wcs import WCS
 
 from compact_removal.datasets.backgrounds import make_background
-from compact_removal.datasets.sources import (inject_sources,
-                                              make_source_catalog)
+from compact_removal.datasets.source_catalogs import make_source_catalog
+from compact_removal.datasets.sources import inject_sources
 from compact_removal.instruments import get_band
 from compact_removal.maps.holes import source_snr
 from compact_removal.psf import as_psf, make_psf_stamp

@@ -49,16 +49,14 @@ def join_catalog(sources, catalog, rows=None):
 
     Examples
     --------
-    >>> from compact_removal import CompactSourceRemover
-    >>> from compact_removal.datasets import make_example_field
-    >>> from compact_removal.removal import join_catalog
-    >>> image, catalog = make_example_field(shape=(64, 64), n_sources=1)
-    >>> catalog['name'] = ['IRS 1']
-    >>> remover = CompactSourceRemover('scanmap', 'blue')
-    >>> _, sources = remover.remove(image, catalog)
-    >>> table = join_catalog(sources, catalog)
-    >>> table['name'][0], 'flux_catalog' in table.colnames
-    (np.str_('IRS 1'), True)
+    >>> import astropy.units as u
+    >>> from astropy.table import QTable
+    >>> from compact_removal.maps import join_catalog
+    >>> sources = QTable({'id': [1], 'flux': [0.2] * u.Jy})
+    >>> catalog = QTable({'ra': [83.8], 'dec': [-5.4], 'name': ['IRS 1'],
+    ...                   'flux': [0.3] * u.Jy})
+    >>> join_catalog(sources, catalog).colnames
+    ['id', 'flux', 'name', 'flux_catalog']
     """
     joined = sources.copy()
     columns = list_columns(catalog)
@@ -81,7 +79,7 @@ def join_catalog(sources, catalog, rows=None):
 
 def list_columns(catalog):
     """
-    The columns of a catalogue that are not the positions, by name.
+    List the columns of a catalogue that are not the positions.
 
     Parameters
     ----------
@@ -96,7 +94,7 @@ def list_columns(catalog):
     Examples
     --------
     >>> from astropy.table import Table
-    >>> from compact_removal.maps import list_columns
+    >>> from compact_removal.maps.columns import list_columns
     >>> list(list_columns(Table({'ra': [1.0], 'dec': [2.0], 'id': [7]})))
     ['id']
     """

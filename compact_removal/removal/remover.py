@@ -17,14 +17,15 @@ from compact_removal.removal.locate import FLAG, locate
 from compact_removal.removal.background import estimate_background, hole_taper
 from compact_removal.removal.training import (TRAINING_DEFAULTS, fit_remover,
                                               load_model)
-from compact_removal.maps.images import (check_apertures, read_image,
-                                         warn_of_band, warn_of_width)
+from compact_removal.maps.headers import warn_of_band
+from compact_removal.maps.images import read_image, warn_of_width
 from compact_removal.removal.measure import measure
 from compact_removal.maps.positions import read_positions
 from compact_removal.removal.results import make_ccd, make_table
 from compact_removal.base import BaseEstimator, NotFittedError
 from compact_removal.removal.calibration import calibration
 from compact_removal.instruments import Band, ObservingMode, get_band
+from compact_removal.photometry.corrections import check_apertures
 from compact_removal.utils.files import check_overwrite
 
 __all__ = ['TRAINING_DEFAULTS', 'CompactSourceRemover', 'RemovalResult']

@@ -12,8 +12,8 @@ from astropy.nddata import NDData
 from compact_removal import nn
 from compact_removal.datasets import BackgroundMap
 from compact_removal.removal.simulation import TrainingCutouts
-from compact_removal.maps.images import pair_catalogs, read_image
-from compact_removal.maps.positions import read_positions
+from compact_removal.maps.images import read_image
+from compact_removal.maps.positions import pair_catalogs, read_positions
 from compact_removal.removal.calibration import measure_errors
 from compact_removal.instruments import get_mode
 from compact_removal.maps.holes import scale_factor
