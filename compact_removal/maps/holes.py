@@ -10,7 +10,12 @@ from compact_removal.maps.cutouts import (chunk_slices, cutout_radii,
                                           extract_valid, stack_statistics)
 from compact_removal.utils.parameters import ParameterError
 
-__all__ = ['draw_discs', 'mask_radius', 'scale_factor', 'source_snr']
+__all__ = ['ANNULUS_FWHM', 'draw_discs', 'mask_radius', 'scale_factor',
+           'source_snr']
+
+# Annulus of signal-to-noise ratios in full widths of the PSF, where there
+# is no band that gives it in pixels.
+ANNULUS_FWHM = (3.2, 7.0)
 
 # Maps whose pixels differ by more than this factor from the nominal
 # ones are refused: masks and networks were made for the nominal scale.
