@@ -14,6 +14,7 @@ from compact_removal.datasets.sources import inject_sources
 from compact_removal.instruments import get_band
 from compact_removal.maps.holes import source_snr
 from compact_removal.psf import as_psf, make_psf_stamp
+from compact_removal.utils.parameters import check_positive_integer
 
 __all__ = ['make_example_field', 'make_test_fields']
 
@@ -152,9 +153,7 @@ def make_test_fields(mode, band, *, n_fields=6, shape=(320, 320), seed=0):
     >>> list(fields)
     ['field 1 (cirrus)', 'field 2 (cloud)']
     """
-    if n_fields < 1:
-        msg = f'n_fields must be positive, got {n_fields!r}'
-        raise ValueError(msg)
+    check_positive_integer('n_fields', n_fields)
     band = get_band(mode, band)
     rng = np.random.default_rng(seed)
     fields = {}

@@ -9,6 +9,10 @@ import astropy.units as u
 import numpy as np
 from astropy.nddata import NDData
 
+from compact_removal.utils.parameters import ParameterError, ParameterTypeError
+
+__all__ = ['Values', 'read_selection', 'read_values']
+
 
 @dataclass(frozen=True)
 class Values:
@@ -47,10 +51,10 @@ def read_values(image, mask=None, *, name='image', ndim=None):
     except (TypeError, ValueError) as error:
         msg = (f'{name} must be an NDData, a Quantity or an array of '
                f'numbers, got {type(image).__name__}')
-        raise TypeError(msg) from error
+        raise ParameterTypeError(msg, name) from error
     if ndim is not None and data.ndim != ndim:
         msg = f'{name} must have {ndim} dimensions, got {data.ndim}'
-        raise ValueError(msg)
+        raise ParameterError(msg, name)
     valid = np.isfinite(data)
     for label, bad in ((f'mask of {name}', own), ('mask', mask)):
         if bad is not None:
@@ -68,5 +72,5 @@ def read_selection(selection, shape, name):
     if selection.shape != shape:
         msg = (f'{name} must have the shape of the map {shape}, got '
                f'{selection.shape}')
-        raise ValueError(msg)
+        raise ParameterError(msg, name.split()[-1])
     return selection
