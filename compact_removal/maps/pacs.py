@@ -20,10 +20,10 @@ from compact_removal.utils.parameters import ParameterError
 __all__ = ['read_pacs_map']
 
 # Cards that describe the file rather than the observation.
-_STRUCTURE = frozenset({'SIMPLE', 'XTENSION', 'BITPIX', 'NAXIS', 'NAXIS1', 'NAXIS2',
-              'EXTEND', 'PCOUNT', 'GCOUNT', 'GROUPS', 'EXTNAME', 'EXTVER',
-              'EXTLEVEL', 'BUNIT', 'BSCALE', 'BZERO', 'BLANK', 'CHECKSUM',
-              'DATASUM', 'LONGSTRN', ''})
+_STRUCTURE = frozenset({
+    'SIMPLE', 'XTENSION', 'BITPIX', 'NAXIS', 'NAXIS1', 'NAXIS2', 'EXTEND',
+    'PCOUNT', 'GCOUNT', 'GROUPS', 'EXTNAME', 'EXTVER', 'EXTLEVEL', 'BUNIT',
+    'BSCALE', 'BZERO', 'BLANK', 'CHECKSUM', 'DATASUM', 'LONGSTRN', ''})
 
 # Cards of axes, those of further ones too.
 _AXIS = re.compile(r'(NAXIS|CTYPE|CRVAL|CRPIX|CDELT|CUNIT|CNAME|CROTA)\d+$'

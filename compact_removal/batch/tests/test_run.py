@@ -463,8 +463,8 @@ def test_mode_and_band_of_headers(maps, catalogs, tmp_path):
     assert list(report['status']) == ['done', 'error']
     header = fits.getheader(report['background'][0])
     assert (header['CRMODE'], header['CRBAND']) == ('parallel', 'blue')
-    assert report['error'][1] == ('ParameterError: mode must be given, such as '
-                                  'scanmap, parallel: no header of a map '
+    assert report['error'][1] == ('ParameterError: mode must be given, such '
+                                  'as scanmap, parallel: no header of a map '
                                   'tells it')
     remover = CompactSourceRemover('scanmap', None, cutout_size=64)
     report = run(maps[:1], catalogs[:1], tmp_path / 'out', remover=remover)
