@@ -10,6 +10,8 @@ from scipy import fft
 
 from compact_removal.psf import as_psf, make_psf_stamp
 
+__all__ = ['StampLibrary', 'make_varied_stamp', 'vary_psf']
+
 # How the width, lobes and wings of real sources vary.
 _BROADENING = (0.93, 1.11)
 _LOBES = (0.7, 1.3)
@@ -32,7 +34,7 @@ _EXTENT = (1.0, 1.5)
 
 def vary_psf(band, rng):
     """
-    The PSF of a map, which differs a little from the nominal one.
+    Draw the PSF of a map, which differs a little from the nominal one.
 
     Parameters
     ----------
@@ -68,7 +70,7 @@ def vary_psf(band, rng):
 
 def make_varied_stamp(band, varied, *, shape, center, rng):
     """
-    Stamp of a source of a map.
+    Make the stamp of a source of a map.
 
     Parameters
     ----------
@@ -175,6 +177,17 @@ class StampLibrary:
     def add(self, image, stamp, flux, x, y):
         """
         Add a stamp, whose central pixel falls on (x, y), to an image.
+
+        Parameters
+        ----------
+        image : `~numpy.ndarray`
+            The image, float32, shape ``(ny, nx)``; it is changed.
+        stamp : `~numpy.ndarray`
+            From `draw`; what is off the image is left out.
+        flux : float
+            The flux of the source.
+        x, y : int
+            The pixel.
         """
         ny, nx = image.shape
         half = self.half

@@ -197,9 +197,9 @@ def make_background(shape, *, kind='cloud', slope=3.0, fwhm=3.5, noise=0.05,
     crop = (slice(shape[0]), slice(shape[1]))
     structure = grid.smooth(_KINDS[kind](grid, slope), fwhm)[crop]
     structure = structure - structure.mean()
-    spread = structure.std()
-    if spread > 0:
-        structure = structure / spread
+    std = structure.std()
+    if std > 0:
+        structure = structure / std
     if noise > 0:
         grain = grid.smooth(grid.white(), noise_fwhm)
         structure = structure + noise / grain.std() * grain[crop]

@@ -119,7 +119,7 @@ class PSFParameters:
 @dataclass(frozen=True, eq=False)
 class Band:
     """
-    Everything the package has to know of one band in one mode.
+    Everything the package needs of one band in one mode.
 
     Radii of masks are in pixels of the nominal ``pixel_scale``; radii
     of photometry are in arcsec. A band holds copies of what it is given,

@@ -67,7 +67,7 @@ def fetch_pacs_map(obsid, band, *, mapper='jscanam', level=2.5,
     ------
     ValueError
         If a parameter is not allowed, or the observation has no such
-        map; the message tells which bands there are.
+        map; the message lists the bands there are.
     ImportError
         If astroquery is needed and not installed.
     OSError

@@ -45,7 +45,7 @@ def join_catalog(sources, catalog, rows=None):
         A new table that can be written as ECSV: the columns of
         ``sources``, then those of the catalogue that are not the
         positions. Names that are taken get the suffix ``_catalog``.
-        What an ECSV file cannot hold is text, and a warning tells it.
+        What an ECSV file cannot hold becomes text, with a warning.
 
     Examples
     --------
@@ -113,7 +113,7 @@ def _as_writable(column, name):
     A column, or its text if an ECSV file cannot hold it.
     """
     plain = getattr(getattr(column, 'dtype', None), 'kind', '') in _PLAIN
-    # of plain ones, only what is told about them can be at fault
+    # of plain ones, only their description can be at fault
     reason = _try_to_write(column[:1] if plain else column)
     if reason is None:
         return column

@@ -67,7 +67,7 @@ def read_pacs_map(path):
         ``stDev`` is the scatter of the samples, somewhat below the
         noise of the map. ``meta`` holds the cards of the primary and
         the image header, ``HISTORY`` and ``COMMENT`` at the end, without
-        WCS and structure, and what they tell of a PACS map:
+        WCS and structure, and what they say of a PACS map:
         ``PACSMODE`` (``'scanmap'`` or ``'parallel'``) and ``PACSBAND``
         (``'blue'``, ``'green'`` or ``'red'``), each only if it was
         recognized. They are names for
@@ -79,7 +79,7 @@ def read_pacs_map(path):
         If there is no such file.
     ValueError
         If the file is neither kind of map, or is truncated or corrupt,
-        as far as this can be told: cards ``CHECKSUM`` and ``DATASUM``
+        as far as this can be seen: cards ``CHECKSUM`` and ``DATASUM``
         are checked where there are any.
 
     Notes

@@ -127,7 +127,7 @@ def _flat_positions(coordinates):
     flat = coordinates.reshape(-1)
     mask = flat.mask
     try:
-        # a frame may lack what tells where on the sky it is
+        # a frame may lack its place on the sky
         icrs = flat.unmasked.icrs.spherical
     except (AttributeError, TypeError, ValueError) as error:
         msg = ('positions must be in a frame that can be transformed to '

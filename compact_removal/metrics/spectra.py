@@ -331,12 +331,12 @@ def fit_power_law(table, *, limits=None):
               else (y / table[f'{y_name}_err']).value[use] ** 2)
     pivot = np.average(log_x, weights=weight)
     middle = np.average(log_y, weights=weight)
-    spread = np.average((log_x - pivot) ** 2, weights=weight)
+    variance = np.average((log_x - pivot) ** 2, weights=weight)
     index = np.average((log_x - pivot) * (log_y - middle),
-                       weights=weight) / spread
+                       weights=weight) / variance
     rest = log_y - middle - index * (log_x - pivot)
     # of the rows as they are, and from their scatter about the line
-    formal = 1 / (weight.sum() * spread)
-    found = np.average(rest ** 2, weights=weight) / spread / (use.sum() - 2)
+    formal = 1 / (weight.sum() * variance)
+    found = np.average(rest ** 2, weights=weight) / variance / (use.sum() - 2)
     return PowerLaw(float(index), float(np.sqrt(max(formal, found))),
                     np.exp(middle) * y.unit, np.exp(pivot) * x.unit)
