@@ -16,7 +16,7 @@ from astropy.table import QTable
 from astropy.utils.exceptions import AstropyUserWarning
 
 from compact_removal.maps.files import (describe_removal, read_catalog,
-                                        write_record, write_result)
+                                        write_result)
 from compact_removal.batch._settings import hash_positions, map_fingerprint
 from compact_removal.maps.cutouts import chunk_slices, extract_valid
 from compact_removal.datasets import read_pacs_map
@@ -25,6 +25,7 @@ from compact_removal.maps.headers import find_mode_and_band
 from compact_removal.maps.positions import read_positions
 from compact_removal.maps.columns import join_catalog
 from compact_removal.maps.pixels import on_map
+from compact_removal.utils.records import write_record
 from compact_removal.utils.text import one_line
 
 # A position is on a map if a pixel this near was observed.

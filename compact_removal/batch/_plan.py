@@ -11,17 +11,17 @@ from pathlib import Path
 
 from astropy.table import QTable
 
-from compact_removal.maps.files import (map_stem, read_catalog, read_record,
-                                        write_record)
+from compact_removal.maps.files import map_stem, read_catalog
 from compact_removal.batch._job import Job
 from compact_removal.batch._settings import (describe_remover, hash_positions,
                                              hash_settings, is_same_map)
 from compact_removal.removal import CompactSourceRemover
-from compact_removal.maps.images import check_apertures
+from compact_removal.photometry.corrections import check_apertures
 from compact_removal.maps.positions import read_positions
 from compact_removal.maps.columns import list_columns
 from compact_removal.utils.files import (compute_sha256, is_temporary,
                                          replace_file)
+from compact_removal.utils.records import read_record, write_record
 
 REPORT_NAME = 'report.ecsv'
 REPORT_KIND = 'compact_removal: report of remove_many'

@@ -14,11 +14,11 @@ from tqdm import tqdm
 
 from compact_removal import nn
 from compact_removal.batch import _workers
-from compact_removal.maps.files import read_record
 from compact_removal.batch._job import describe_error, remove_one
 from compact_removal.batch._plan import REPORT_KIND, make_plan
 from compact_removal.utils.files import replace_file
 from compact_removal.utils.progress import bar_shape
+from compact_removal.utils.records import read_record
 
 __all__ = ['remove_many']
 

@@ -127,7 +127,8 @@ def _check_remover(remover, images):
     """
     Refuse what would fail after the training only; return the band.
     """
-    from compact_removal.maps.images import check_apertures, warn_of_band
+    from compact_removal.maps.headers import warn_of_band
+    from compact_removal.photometry.corrections import check_apertures
 
     band = remover._check()
     check_apertures(remover.apertures, band)
@@ -181,8 +182,8 @@ def _prepare(checkpoint, settings, *, overwrite):
 
     Returns whether there is one.
     """
-    from compact_removal.maps.files import read_record, write_record
     from compact_removal.utils.files import is_temporary
+    from compact_removal.utils.records import read_record, write_record
 
     for path in checkpoint.parent.iterdir():
         # what killed writers of this checkpoint left

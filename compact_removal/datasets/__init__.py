@@ -3,22 +3,33 @@
 Simulated maps, injected sources, real maps and training sets.
 """
 
-# ruff: noqa: F403, F405
-from compact_removal.maps.archive import *
-from compact_removal.datasets.backgrounds import *
-from compact_removal.datasets.examples import *
-from compact_removal.datasets.background_maps import *
-from compact_removal.maps.pacs import *
-from compact_removal.datasets.saved import *
-from compact_removal.datasets.scene_simulator import *
-from compact_removal.datasets.scenes import *
-from compact_removal.datasets.sources import *
+from compact_removal.datasets.background_maps import (BackgroundMap,
+                                                      find_compact_sources,
+                                                      load_background_maps)
+from compact_removal.datasets.backgrounds import (list_background_kinds,
+                                                  make_background,
+                                                  make_random_background)
+from compact_removal.datasets.examples import (make_example_field,
+                                               make_test_fields)
+from compact_removal.datasets.scene_simulator import (SceneSimulator,
+                                                      make_scene)
+from compact_removal.datasets.scenes import Scene, SceneSettings
+from compact_removal.datasets.source_catalogs import (make_source_catalog,
+                                                      make_source_positions,
+                                                      read_source_catalog,
+                                                      write_source_catalog)
+from compact_removal.datasets.sources import (FLUX_LEVELS,
+                                              flux_levels_between,
+                                              inject_sources,
+                                              make_simulations)
+from compact_removal.maps import fetch_pacs_map, read_pacs_map
 
-__all__ = ['BackgroundMap', 'FLUX_LEVELS', 'SavedCutouts', 'Scene',
-           'SceneSettings', 'SceneSimulator',
-           'fetch_pacs_map', 'find_compact_sources', 'flux_levels_between',
-           'inject_sources', 'list_background_kinds', 'load_background_maps',
+__all__ = ['FLUX_LEVELS', 'BackgroundMap', 'Scene', 'SceneSettings',
+           'SceneSimulator', 'fetch_pacs_map',
+           'find_compact_sources', 'flux_levels_between', 'inject_sources',
+           'list_background_kinds', 'load_background_maps',
            'make_background', 'make_example_field', 'make_random_background',
-           'make_scene', 'make_simulations', 'make_source_catalog', 'make_source_positions',
+           'make_scene', 'make_simulations', 'make_source_catalog',
+           'make_source_positions',
            'make_test_fields', 'read_pacs_map', 'read_source_catalog',
-           'save_cutouts', 'write_source_catalog']
+           'write_source_catalog']

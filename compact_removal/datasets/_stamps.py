@@ -10,9 +10,7 @@ from scipy import fft
 
 from compact_removal.psf import as_psf, make_psf_stamp
 
-# Beyond this many pixels from the centre the PSF is smooth enough for
-# one point per pixel.
-_CORE = 15
+__all__ = ['StampLibrary', 'make_varied_stamp', 'vary_psf']
 
 # How the width, lobes and wings of real sources vary.
 _BROADENING = (0.93, 1.11)
@@ -34,29 +32,9 @@ _EXTENDED_CHANCE = 0.12
 _EXTENT = (1.0, 1.5)
 
 
-def make_fast_stamp(psf, *, pixel_scale, shape, center, position_angle):
-    """
-    Stamp that is averaged over each pixel near the centre only.
-
-    Parameters and result are those of
-    `compact_removal.psf.make_psf_stamp`.
-    """
-    kwargs = {'pixel_scale': pixel_scale, 'position_angle': position_angle}
-    stamp = make_psf_stamp(psf, shape=shape, center=center, oversampling=1,
-                           **kwargs)
-    x0, y0 = (max(0, round(float(value)) - _CORE) for value in center)
-    x1, y1 = (max(0, round(float(value)) + _CORE + 1) for value in center)
-    inner = (slice(y0, y1), slice(x0, x1))
-    if stamp[inner].size:
-        stamp[inner] = make_psf_stamp(
-            psf, shape=stamp[inner].shape,
-            center=(center[0] - x0, center[1] - y0), **kwargs)
-    return stamp
-
-
 def vary_psf(band, rng):
     """
-    The PSF of a map, which differs a little from the nominal one.
+    Draw the PSF of a map, which differs a little from the nominal one.
 
     Parameters
     ----------
@@ -92,7 +70,7 @@ def vary_psf(band, rng):
 
 def make_varied_stamp(band, varied, *, shape, center, rng):
     """
-    Stamp of a source of a map.
+    Make the stamp of a source of a map.
 
     Parameters
     ----------
@@ -118,12 +96,12 @@ def make_varied_stamp(band, varied, *, shape, center, rng):
     if hasattr(psf, 'vary'):
         broadening, elongation = np.exp(rng.normal(0, _SCATTER, 2))
         psf = psf.vary(broadening=broadening, elongation=elongation)
-    stamp = make_fast_stamp(psf, pixel_scale=band.pixel_scale, shape=shape,
-                            center=center, position_angle=angle)
+    grid = {'pixel_scale': band.pixel_scale, 'shape': shape,
+            'center': center}
+    stamp = make_psf_stamp(psf, position_angle=angle, **grid)
     if crossed:
-        stamp += make_fast_stamp(
-            psf, pixel_scale=band.pixel_scale, shape=shape, center=center,
-            position_angle=angle + 90 * u.deg)
+        stamp += make_psf_stamp(psf, position_angle=angle + 90 * u.deg,
+                                **grid)
         stamp /= 2
     if rng.random() < _EXTENDED_CHANCE:
         fwhm = float(psf.fwhm) / band.pixel_scale.to_value(u.arcsec)

@@ -7,9 +7,10 @@ import numpy as np
 from astropy.stats import gaussian_fwhm_to_sigma
 from scipy import fft
 
+from compact_removal.utils.parameters import ParameterError, check_choice
+
 __all__ = ['draw_background_settings', 'list_background_kinds',
            'make_background', 'make_random_background']
-
 
 # Fields are made on a grid larger by this factor and cropped, so that
 # opposite edges do not match.
@@ -182,26 +183,23 @@ def make_background(shape, *, kind='cloud', slope=3.0, fwhm=3.5, noise=0.05,
     >>> background.shape
     (64, 48)
     """
-    if kind not in _KINDS:
-        allowed = ', '.join(repr(name) for name in _KINDS)
-        msg = f'kind must be one of {allowed}, got {kind!r}'
-        raise ValueError(msg)
+    check_choice('kind', kind, _KINDS)
     if len(shape) != 2 or min(shape) < 1:
         msg = f'shape must be two positive numbers, got {shape!r}'
-        raise ValueError(msg)
+        raise ParameterError(msg, 'shape')
     for name, value in (('fwhm', fwhm), ('noise', noise),
                         ('noise_fwhm', noise_fwhm)):
         if not value >= 0:
             msg = f'{name} must not be negative, got {value!r}'
-            raise ValueError(msg)
+            raise ParameterError(msg, name)
     rng = np.random.default_rng(seed)
     grid = _Grid(shape, rng)
     crop = (slice(shape[0]), slice(shape[1]))
     structure = grid.smooth(_KINDS[kind](grid, slope), fwhm)[crop]
     structure = structure - structure.mean()
-    spread = structure.std()
-    if spread > 0:
-        structure = structure / spread
+    std = structure.std()
+    if std > 0:
+        structure = structure / std
     if noise > 0:
         grain = grid.smooth(grid.white(), noise_fwhm)
         structure = structure + noise / grain.std() * grain[crop]

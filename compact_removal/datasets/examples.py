@@ -9,23 +9,24 @@ from astropy.nddata import CCDData, StdDevUncertainty
 from astropy.wcs import WCS
 
 from compact_removal.datasets.backgrounds import make_background
-from compact_removal.datasets.sources import (inject_sources,
-                                              make_source_catalog)
+from compact_removal.datasets.source_catalogs import make_source_catalog
+from compact_removal.datasets.sources import inject_sources
 from compact_removal.instruments import get_band
 from compact_removal.maps.holes import source_snr
 from compact_removal.psf import as_psf, make_psf_stamp
+from compact_removal.utils.parameters import check_positive_integer
 
 __all__ = ['make_example_field', 'make_test_fields']
 
 # The Aquila star-forming region, and typical numbers for such a cloud.
 _CENTER = (277.45, -2.07)
 _LEVEL = 400 * u.MJy / u.sr
-_SPREAD = 80 * u.MJy / u.sr
+_STD = 80 * u.MJy / u.sr
 _NOISE = 0.03
 
 # Standard deviations of structure and noise of the test fields in
 # Jy/pixel: the structure in the range of Table 6 of the paper.
-_TEST_SPREADS = (0.6e-3, 60e-3)
+_TEST_STDS = (0.6e-3, 60e-3)
 _TEST_NOISE = 0.3e-3
 _TEST_KINDS = ('cirrus', 'cloud', 'anisotropic', 'filaments')
 
@@ -84,11 +85,11 @@ def make_example_field(*, shape=(256, 256), n_sources=20, mode='scanmap',
     area = band.pixel_scale ** 2
     data = make_background(shape, kind=kind, noise=_NOISE, seed=rng,
                            fwhm=_beam(band))
-    spread = (_SPREAD * area).to_value(u.Jy)
+    std = (_STD * area).to_value(u.Jy)
     level = max((_LEVEL * area).to_value(u.Jy),
-                spread * (1 - float(data.min())))
-    data = level + spread * data
-    background = _as_map(data, band, _NOISE * spread, 'simulated field')
+                std * (1 - float(data.min())))
+    data = level + std * data
+    background = _as_map(data, band, _NOISE * std, 'simulated field')
 
     # Sources should not crowd, but always find room.
     separation = min(2 * band.mask_radii[0],
@@ -101,7 +102,7 @@ def make_example_field(*, shape=(256, 256), n_sources=20, mode='scanmap',
             data, catalog['x_center'], catalog['y_center'],
             source_radius=band.source_radius,
             annulus_radii=band.annulus_radii)
-        local = np.where(local > 0, local, spread)
+        local = np.where(local > 0, local, std)
         peak = make_psf_stamp(as_psf(band), pixel_scale=band.pixel_scale,
                               shape=(5, 5)).max()
         ratio = rng.permutation(np.geomspace(*_PEAKS, n_sources))
@@ -152,17 +153,15 @@ def make_test_fields(mode, band, *, n_fields=6, shape=(320, 320), seed=0):
     >>> list(fields)
     ['field 1 (cirrus)', 'field 2 (cloud)']
     """
-    if n_fields < 1:
-        msg = f'n_fields must be positive, got {n_fields!r}'
-        raise ValueError(msg)
+    check_positive_integer('n_fields', n_fields)
     band = get_band(mode, band)
     rng = np.random.default_rng(seed)
     fields = {}
-    for i, spread in enumerate(np.geomspace(*_TEST_SPREADS, n_fields)):
+    for i, std in enumerate(np.geomspace(*_TEST_STDS, n_fields)):
         kind = _TEST_KINDS[i % len(_TEST_KINDS)]
-        data = spread * make_background(
+        data = std * make_background(
             shape, kind=kind, slope=rng.uniform(2.6, 3.6), fwhm=_beam(band),
-            noise=_TEST_NOISE / spread, seed=rng)
+            noise=_TEST_NOISE / std, seed=rng)
         name = f'field {i + 1} ({kind})'
         fields[name] = _as_map(data - data.min(), band, _TEST_NOISE,
                                f'simulated {name}')

@@ -22,14 +22,16 @@ from typing import NamedTuple
 
 import numpy as np
 
-from compact_removal.fitting.neighbors import Crowd
-from compact_removal.fitting.patches import (SourcePatches, measure_graininess,
+from compact_removal.fitting.neighbors import Neighbors
+from compact_removal.fitting.patches import (SourcePatches,
+                                             measure_noise_ratio,
                                              normal_equations)
 from compact_removal.maps.cutouts import add_cutouts, chunk_slices
 
 __all__ = ['SourceFit', 'SourceModels', 'fit_sources', 'render_sources']
 
-_LIMIT = np.array([1.5, 1.5, 0.6, 0.45, 0.45])
+# Largest absolute values of shapes.
+_LIMITS = (1.5, 1.5, 0.6, 0.45, 0.45)
 _N_ITERATIONS = 4
 _CHUNK = 500
 
@@ -72,8 +74,7 @@ class SourceFit(NamedTuple):
     --------
     >>> from compact_removal.instruments import get_band
     >>> from compact_removal.psf import make_psf_stamp
-    >>> from compact_removal.fitting import fit_sources
-    >>> from compact_removal.fitting import SourcePSF
+    >>> from compact_removal.fitting import SourcePSF, fit_sources
     >>> band = get_band('scanmap', 'blue')
     >>> data = 5 * make_psf_stamp(band, shape=(41, 41), center=(20.4, 20))
     >>> fit = fit_sources(data, [20], [20], SourcePSF(band, band.pixel_scale),
@@ -125,8 +126,7 @@ def fit_sources(data, x, y, psf, noise, *, mask=None):
     >>> import numpy as np
     >>> from compact_removal.instruments import get_band
     >>> from compact_removal.psf import make_psf_stamp
-    >>> from compact_removal.fitting import fit_sources
-    >>> from compact_removal.fitting import SourcePSF
+    >>> from compact_removal.fitting import SourcePSF, fit_sources
     >>> band = get_band('scanmap', 'blue')
     >>> psf = SourcePSF(band, band.pixel_scale)
     >>> data = 1.0 + 5.0 * make_psf_stamp(band, shape=(41, 41),
@@ -137,31 +137,31 @@ def fit_sources(data, x, y, psf, noise, *, mask=None):
     (True, True)
     """
     x, y = np.asarray(x, dtype=float), np.asarray(y, dtype=float)
-    crowd = Crowd(x, y, psf)
+    neighbors = Neighbors(x, y, psf)
     noise = np.asarray(noise, dtype=float)
     known = np.isfinite(noise) & (noise > 0)
     unit = np.where(known, noise, 1.0)
     flux, shapes = np.zeros(x.size), np.tile(psf.mean, (x.size, 1))
-    graininess = np.empty(x.size)
+    noise_ratio = np.empty(x.size)
     for start in range(0, x.size, _CHUNK):
         rows = slice(start, start + _CHUNK)
-        graininess[rows] = measure_graininess(data, x[rows], y[rows], psf,
-                                              mask=mask)
+        noise_ratio[rows] = measure_noise_ratio(data, x[rows], y[rows], psf,
+                                                mask=mask)
     blend_error = np.zeros(x.size)
     settled = np.zeros(x.size, dtype=bool)
     for i in range(_MAX_ROUNDS + 1):
         # all neighbours as they were: no source comes before another
         old, old_shapes = flux.copy(), shapes.copy()
         chosen = np.flatnonzero(~settled)
-        for rows, blended in crowd.batches(chosen, _CHUNK):
+        for rows, blended in neighbors.batches(chosen, _CHUNK):
             patches = SourcePatches(data, x[rows], y[rows], psf, _FIT_RADIUS,
                                     mask=mask)
-            crowd.subtract_far(patches, rows, old, old_shapes)
-            patches.scale(noise[rows], graininess[rows], psf)
+            neighbors.subtract_far(patches, rows, old, old_shapes)
+            patches.scale(noise[rows], noise_ratio[rows], psf)
             around = None
             if blended.shape[1]:
-                around = crowd.neighbors(patches, blended, rows, old,
-                                         old_shapes, known=i > 0)
+                around = neighbors.make_columns(patches, blended, rows, old,
+                                                old_shapes, known=i > 0)
             start = (old[rows], old_shapes[rows]) if i else None
             flux[rows], shapes[rows], blend_error[rows] = _fit_patches(
                 patches, psf, around, start)
@@ -170,10 +170,10 @@ def fit_sources(data, x, y, psf, noise, *, mask=None):
             shapes[chosen] += (1 - _RELAXATION) * (old_shapes
                                                    - shapes)[chosen]
         share, floor = _TOLERANCE
-        moved = crowd.n_neighbors > 0
+        moved = neighbors.n_neighbors > 0
         if i:
             moved &= np.abs(flux - old) > share * flux + floor * unit / psf(0)
-        settled = ~(moved | crowd.near_any(moved))
+        settled = ~(moved | neighbors.near_any(moved))
         if settled.all():
             break
     return SourceFit(flux, shapes, settled, blend_error)
@@ -187,6 +187,7 @@ def _fit_patches(patches, psf, around, start):
     neighbours; ``start`` the flux and shapes to begin with.
     """
     n = len(patches.used)
+    limits = np.array(_LIMITS)
     functions, mean, width = ((), np.zeros((n, 0)), np.ones((n, 0)))
     if around is not None:
         functions, mean, width = around
@@ -206,7 +207,7 @@ def _fit_patches(patches, psf, around, start):
         matrix, right = normal_equations(design, values, offset, prior)
         solution = np.linalg.solve(matrix, right[..., None])[..., 0]
         if flux is not None:
-            moved = np.clip(shapes + solution[:, 2:7], -_LIMIT, _LIMIT)
+            moved = np.clip(shapes + solution[:, 2:7], -limits, limits)
             shapes = np.where(patches.known[:, None], moved, psf.mean)
         flux = np.where(enough, np.maximum(solution[:, 1], 0), 0.0)
     shapes[flux == 0] = psf.mean
@@ -216,7 +217,7 @@ def _fit_patches(patches, psf, around, start):
         excess = (np.linalg.inv(matrix)[:, 1, 1]
                   - np.linalg.inv(alone)[:, 1, 1])
     return (flux * patches.unit, shapes,
-            np.sqrt(np.maximum(excess, 0)) * patches.spread * patches.unit)
+            np.sqrt(np.maximum(excess, 0)) * patches.std * patches.unit)
 
 
 @dataclass(frozen=True)
@@ -240,8 +241,7 @@ class SourceModels:
     --------
     >>> import numpy as np
     >>> from compact_removal.instruments import get_band
-    >>> from compact_removal.fitting import SourceModels
-    >>> from compact_removal.fitting import SourcePSF
+    >>> from compact_removal.fitting import SourceModels, SourcePSF
     >>> band = get_band('scanmap', 'blue')
     >>> models = SourceModels(
     ...     x=np.array([20.0]), y=np.array([15.0]), flux=np.array([5.0]),
@@ -368,8 +368,7 @@ def render_sources(shape, x, y, flux, shapes, psf, *, noise=None):
     --------
     >>> import numpy as np
     >>> from compact_removal.instruments import get_band
-    >>> from compact_removal.fitting import render_sources
-    >>> from compact_removal.fitting import SourcePSF
+    >>> from compact_removal.fitting import SourcePSF, render_sources
     >>> band = get_band('scanmap', 'blue')
     >>> psf = SourcePSF(band, band.pixel_scale)
     >>> model = render_sources((81, 81), [40], [40], [3.0],

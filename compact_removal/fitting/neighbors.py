@@ -7,7 +7,7 @@ import numpy as np
 
 from compact_removal.fitting.patches import close_pairs
 
-__all__ = ['Crowd']
+__all__ = ['Neighbors']
 
 # Light of sources within this many full widths is taken out; fluxes of
 # those within the second number are fitted along, of the nearest ones.
@@ -20,9 +20,33 @@ _MAX_BLENDED = 8
 _NEIGHBOR_PRIOR = (0.5, 3.0)
 
 
-class Crowd:
+class Neighbors:
     """
     Which sources shine into the patches of which others.
+
+    Parameters
+    ----------
+    x, y : `~numpy.ndarray`
+        Positions (pixels), shape ``(n,)``.
+    psf : SourcePSF
+        The PSF.
+
+    Attributes
+    ----------
+    n_neighbors : `~numpy.ndarray` of int
+        Number of neighbours within six full widths, shape ``(n,)``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from compact_removal.fitting import SourcePSF
+    >>> from compact_removal.fitting.neighbors import Neighbors
+    >>> from compact_removal.instruments import get_band
+    >>> band = get_band('scanmap', 'blue')
+    >>> neighbors = Neighbors(np.array([10.0, 14, 90]), np.zeros(3),
+    ...                       SourcePSF(band, band.pixel_scale))
+    >>> print(neighbors.n_neighbors)
+    [1 1 0]
     """
 
     def __init__(self, x, y, psf):
@@ -42,7 +66,17 @@ class Crowd:
 
     def near_any(self, chosen):
         """
-        Which sources have one of the chosen as neighbour.
+        Find the sources that have one of the chosen as neighbour.
+
+        Parameters
+        ----------
+        chosen : `~numpy.ndarray` of bool
+            The chosen ones, shape ``(n,)``.
+
+        Returns
+        -------
+        near : `~numpy.ndarray` of bool
+            Shape ``(n,)``.
         """
         hit = np.zeros(chosen.size, dtype=bool)
         hit[self._owners[chosen[self._neighbors]]] = True
@@ -50,8 +84,22 @@ class Crowd:
 
     def batches(self, rows, largest):
         """
-        Rows that are fitted at once, with the rows of those that blend
-        with each, shape ``(n, k)``, where -1 is none.
+        Split rows into those that are fitted at once.
+
+        Parameters
+        ----------
+        rows : `~numpy.ndarray` of int
+            The sources.
+        largest : int
+            Largest number of rows at a time.
+
+        Yields
+        ------
+        rows : `~numpy.ndarray` of int
+            Some of the rows, shape ``(m,)``.
+        blended : `~numpy.ndarray` of int
+            The rows of those that blend with each, shape ``(m, k)``,
+            where -1 is none.
         """
         # as many unknowns for all, in classes
         classes = np.array([0, 1, 3, _MAX_BLENDED])
@@ -68,6 +116,15 @@ class Crowd:
     def subtract_far(self, patches, rows, flux, shapes):
         """
         Take out the light of neighbours that are not fitted along.
+
+        Parameters
+        ----------
+        patches : SourcePatches
+            The patches of ``rows``; they are changed.
+        rows : `~numpy.ndarray` of int
+            The sources, shape ``(m,)``.
+        flux, shapes : `~numpy.ndarray`
+            Of all sources, shape ``(n,)`` and ``(n, 5)``.
         """
         count = self.n_neighbors[rows]
         place = np.repeat(np.arange(rows.size), count)
@@ -81,9 +138,28 @@ class Crowd:
                          self._y[mine] - self._y[owner], flux[mine],
                          shapes[mine], self._psf)
 
-    def neighbors(self, patches, blended, rows, flux, shapes, *, known):
+    def make_columns(self, patches, blended, rows, flux, shapes, *, known):
         """
-        Columns of the sources that blend, and the priors of their fluxes.
+        Make columns of the sources that blend, and priors of their fluxes.
+
+        Parameters
+        ----------
+        patches : SourcePatches
+            The patches of ``rows``.
+        blended, rows : `~numpy.ndarray` of int
+            See `batches`.
+        flux, shapes : `~numpy.ndarray`
+            Of all sources, shape ``(n,)`` and ``(n, 5)``.
+        known : bool
+            Whether the fluxes are known from an earlier fit.
+
+        Returns
+        -------
+        columns : `~numpy.ndarray`
+            Light of unit flux in the patches, shape ``(k, m, p)``.
+        mean, width : `~numpy.ndarray`
+            Mean and standard deviation of the priors, in the unit of
+            the patches, shape ``(m, k)``.
         """
         share, floor = _NEIGHBOR_PRIOR
         n, k = blended.shape

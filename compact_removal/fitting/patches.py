@@ -6,24 +6,27 @@ The pixels around sources, made ready for linear fits.
 import numpy as np
 from scipy.spatial import KDTree
 
+from compact_removal.fitting.covariance import (NOISE_LEVELS,
+                                                expected_noise_ratio,
+                                                make_whitener)
 from compact_removal.maps.cutouts import cutout_radii, extract_valid
-from compact_removal.fitting.source_psf import (expected_graininess,
-                                                noise_levels)
+from compact_removal.maps.holes import ANNULUS_FWHM
 
-__all__ = ['SourcePatches', 'close_pairs', 'measure_graininess',
+__all__ = ['SourcePatches', 'close_pairs', 'measure_noise_ratio',
            'normal_equations']
 
 # The least noise over structure that is assumed.
 _LEAST_NOISE = 0.25
 
-# Annulus (full widths) in which noise and structure are compared.
-_ANNULUS = (3.2, 7.0)
+# The annulus in which noise and structure are compared has at least these
+# radii (pixels).
+_LEAST_ANNULUS = (6.0, 12.0)
 
 # Pairs of sources and patches that are drawn at a time.
 _CHUNK_PAIRS = 20_000
 
 # Steps for the derivatives by the shapes.
-_STEP = np.array([0.02, 0.02, 0.01, 0.01, 0.01])
+_STEPS = (0.02, 0.02, 0.01, 0.01, 0.01)
 
 
 class SourcePatches:
@@ -65,7 +68,7 @@ class SourcePatches:
     """
 
     def __init__(self, data, x, y, psf, radius, *, mask=None):
-        (rows, columns), _ = psf.whitener(0, radius)
+        (rows, columns), _ = make_whitener(psf.fwhm, 0, radius)
         size = int(rows.max()) + 1
         patches, corners = extract_valid(data, x, y, size, mask=mask)
         self.dx = columns + (corners[:, 0] - x)[:, None]
@@ -76,7 +79,7 @@ class SourcePatches:
 
     def light(self, place, x, y, flux, shapes, psf):
         """
-        Light of sources in patches.
+        Compute the light of sources in patches.
 
         Parameters
         ----------
@@ -114,19 +117,19 @@ class SourcePatches:
                 place[part], x[part], y[part], flux[part], shapes[part],
                 psf))
 
-    def scale(self, noise, graininess, psf):
+    def scale(self, noise, noise_ratio, psf):
         """
         Choose scale and covariance of each patch.
 
         Sets ``known`` (whether the noise is), ``unit`` (the unit of
-        ``values``, which have no mean), ``spread`` (of background and
+        ``values``, which have no mean), ``std`` (of background and
         errors of the PSF, in ``unit``), and the level of the noise.
 
         Parameters
         ----------
-        noise, graininess : `~numpy.ndarray`
-            Standard deviation of the background and graininess around
-            the sources, shape ``(n,)``.
+        noise, noise_ratio : `~numpy.ndarray`
+            Standard deviation of the background around the sources, and
+            what `measure_noise_ratio` gives, shape ``(n,)``.
         psf : SourcePSF
             The PSF.
         """
@@ -138,15 +141,14 @@ class SourcePatches:
         level = values.sum(axis=1, keepdims=True) / count
         self.values = (np.where(self.used, values - level, 0.0)
                        / self.unit[:, None])
-        levels = noise_levels()
+        levels = np.array(NOISE_LEVELS)
         pixel_noise = np.exp(np.interp(
-            graininess, expected_graininess(round(psf.fwhm, 3)),
-            np.log(levels)))
+            noise_ratio, expected_noise_ratio(psf.fwhm), np.log(levels)))
         core = self.used & (self.dx ** 2 + self.dy ** 2 < psf.fwhm ** 2)
         peak = np.where(self.known,
                         np.where(core, self.values, 0).max(axis=1), np.inf)
         of_model = np.minimum(psf.model_error * peak, 1e3)
-        self.spread = np.where(self.known, np.hypot(1.0, of_model), 1.0)
+        self.std = np.where(self.known, np.hypot(1.0, of_model), 1.0)
         wanted = np.sqrt(pixel_noise ** 2 + _LEAST_NOISE ** 2 + of_model ** 2)
         wanted = np.minimum(wanted, 1e3)
         self._levels = np.abs(np.log(wanted)[:, None]
@@ -154,7 +156,7 @@ class SourcePatches:
 
     def design(self, flux, shapes, psf, functions=()):
         """
-        White columns of the linear problem.
+        Make the white columns of the linear problem.
 
         Parameters
         ----------
@@ -178,7 +180,7 @@ class SourcePatches:
         model = psf.evaluate(self.dx, self.dy, shapes[:, None])
         columns = [self.values, np.ones_like(model), model]
         if flux is not None:
-            for k, step in enumerate(_STEP):
+            for k, step in enumerate(_STEPS):
                 moved = shapes.copy()
                 moved[:, k] += step
                 other = psf.evaluate(self.dx, self.dy, moved[:, None])
@@ -188,7 +190,7 @@ class SourcePatches:
 
     def whiten(self, columns, psf):
         """
-        Columns in which the background is white noise.
+        Make columns in which the background is white noise.
 
         Parameters
         ----------
@@ -205,14 +207,14 @@ class SourcePatches:
         columns = columns * self.used[..., None]
         for level in np.unique(self._levels):
             rows = self._levels == level
-            _, matrix = psf.whitener(level, self._radius)
+            _, matrix = make_whitener(psf.fwhm, level, self._radius)
             columns[rows] = np.matmul(matrix, columns[rows])
         return columns
 
 
 def normal_equations(design, values, offset=None, prior=None):
     """
-    Matrices and right sides for constant, flux and what follows.
+    Make matrices and right sides for constant, flux and what follows.
 
     Parameters
     ----------
@@ -247,7 +249,7 @@ def normal_equations(design, values, offset=None, prior=None):
 
 def close_pairs(x, y, distance):
     """
-    Pairs of sources: the neighbour, and in whose patch it shines.
+    Find pairs of sources: the neighbour, and in whose patch it shines.
 
     Parameters
     ----------
@@ -269,11 +271,12 @@ def close_pairs(x, y, distance):
     return pairs[np.lexsort(pairs.T)].T
 
 
-def measure_graininess(data, x, y, psf, *, mask=None):
+def measure_noise_ratio(data, x, y, psf, *, mask=None):
     """
-    Rms of pixels minus their neighbours, over that of the pixels.
+    Measure the rms of pixels minus their neighbours over that of pixels.
 
-    Both robust, in an annulus around each source.
+    Both are robust, in an annulus around each source. Structure is
+    smooth, so the ratio grows with the noise.
 
     Parameters
     ----------
@@ -282,11 +285,12 @@ def measure_graininess(data, x, y, psf, *, mask=None):
 
     Returns
     -------
-    graininess : `~numpy.ndarray`
-        Shape ``(n,)``.
+    ratio : `~numpy.ndarray`
+        See `~compact_removal.fitting.covariance.expected_noise_ratio`;
+        0 where nothing is known, shape ``(n,)``.
     """
     inner, outer = (max(value * psf.fwhm, least) for value, least
-                    in zip(_ANNULUS, (6.0, 12.0), strict=True))
+                    in zip(ANNULUS_FWHM, _LEAST_ANNULUS, strict=True))
     size = 2 * int(np.ceil(outer)) + 3
     patches, corners = extract_valid(data, x, y, size, mask=mask)
     fine = patches[:, 1:-1, 1:-1] - (
@@ -294,12 +298,12 @@ def measure_graininess(data, x, y, psf, *, mask=None):
         + patches[:, 1:-1, 2:] + patches[:, 1:-1, :-2]) / 4
     radius = cutout_radii(x, y, corners + 1, size - 2)
     ring = (radius >= inner) & (radius <= outer)
-    spread = _spread(np.where(ring, patches[:, 1:-1, 1:-1], np.nan))
-    return np.divide(_spread(np.where(ring, fine, np.nan)), spread,
-                     out=np.zeros(len(x)), where=spread > 0)
+    whole = _range(np.where(ring, patches[:, 1:-1, 1:-1], np.nan))
+    return np.divide(_range(np.where(ring, fine, np.nan)), whole,
+                     out=np.zeros(len(x)), where=whole > 0)
 
 
-def _spread(values):
+def _range(values):
     """
     16-84 % range of each stack, without NaN; 0 where there is nothing.
     """

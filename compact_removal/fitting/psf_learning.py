@@ -10,16 +10,16 @@ of each source is drawn from a distribution of the map, whose mean and
 scatter have priors themselves, and the profile may differ from the
 nominal one by smooth functions of radius and angle, the same for all.
 Sources may be larger than the PSF, never smaller, so the narrow ones
-tell its width.
+show its width.
 """
 
 import numpy as np
 
+from compact_removal.fitting.models import fit_sources
 from compact_removal.fitting.patches import (SourcePatches, close_pairs,
-                                             measure_graininess,
+                                             measure_noise_ratio,
                                              normal_equations)
 from compact_removal.maps.cutouts import extract_valid
-from compact_removal.fitting.models import fit_sources
 
 __all__ = ['learn_psf']
 
@@ -40,7 +40,7 @@ _NEIGHBORHOOD = 8.0
 # Priors: standard deviation of the common shift (pixels) and log of the
 # width; scatter of the shapes of sources, and how many sources it counts.
 _COMMON = (0.2, 0.2, 0.08)
-_SCATTER = np.array([0.15, 0.15, 0.02, 0.015, 0.015])
+_SCATTER = (0.15, 0.15, 0.02, 0.015, 0.015)
 _SCATTER_COUNT = 4.0
 
 # Sources may be larger than the PSF, never smaller: the log of the width
@@ -88,9 +88,8 @@ def learn_psf(data, x, y, psf, noise, *, mask=None):
     --------
     >>> import numpy as np
     >>> from compact_removal.instruments import get_band
-    >>> from compact_removal.fitting import learn_psf
-    >>> from compact_removal.fitting import render_sources
-    >>> from compact_removal.fitting import SourcePSF
+    >>> from compact_removal.fitting import (SourcePSF, learn_psf,
+    ...                                      render_sources)
     >>> band = get_band('scanmap', 'blue')
     >>> psf = SourcePSF(band, band.pixel_scale)
     >>> shapes = np.array([[0, 0, 0.1, 0.05, 0]])
@@ -126,7 +125,7 @@ def learn_psf(data, x, y, psf, noise, *, mask=None):
     patches.subtract(np.searchsorted(rows, owners),
                      x[neighbors] - x[owners], y[neighbors] - y[owners],
                      flux[neighbors], shapes[neighbors], psf)
-    patches.scale(noise[rows], measure_graininess(
+    patches.scale(noise[rows], measure_noise_ratio(
         data, x[rows], y[rows], psf, mask=mask), psf)
     return _learn(patches, flux[rows] / patches.unit, shapes[rows],
                   psf), int(rows.size)
@@ -158,7 +157,8 @@ def _learn(patches, flux, shapes, psf):
     common = np.concatenate([
         np.hypot([*_COMMON, 0, 0], [0, 0, 0, *psf.prior[3:]]),
         psf.basis_prior])
-    mean, scatter = np.zeros(5), _SCATTER.copy()
+    nominal_scatter = np.array(_SCATTER)
+    mean, scatter = np.zeros(5), nominal_scatter
     coefficients = np.zeros(psf.basis_prior.size)
     weight, deviation = np.ones((2, flux.size))
     n_known = patches.used.sum(axis=1)
@@ -205,12 +205,12 @@ def _learn(patches, flux, shapes, psf):
             distance = np.mean((own_shapes / scatter) ** 2, axis=1)
             weight = (_FREEDOM + 1) / (_FREEDOM + distance)
             weight *= _pointlike(shapes[:, 2], variance[:, 2])
-        spread = weight @ (own_shapes ** 2 + variance)
+        squares = weight @ (own_shapes ** 2 + variance)
         # the larger ones count, too: a source may be one of them
-        spread[2] = np.sum(own_shapes[:, 2] ** 2 + variance[:, 2])
+        squares[2] = np.sum(own_shapes[:, 2] ** 2 + variance[:, 2])
         count = np.full(5, weight.sum())
         count[2] = flux.size
-        scatter = np.sqrt((_SCATTER_COUNT * _SCATTER ** 2 + spread)
+        scatter = np.sqrt((_SCATTER_COUNT * nominal_scatter ** 2 + squares)
                           / (_SCATTER_COUNT + count))
         uncertain = np.diag(np.linalg.inv(total))[:5]
         learned = psf.adapted(mean, np.sqrt(scatter ** 2 + uncertain),

@@ -1,23 +1,22 @@
 # Licensed under a 3-clause BSD style license - see licenses/LICENSE.rst
 """
-The PSF as sources are fitted with it, and the background below them.
+The PSF as sources are fitted with it.
 
-The nominal PSF of a band is taken as round. What a map tells of its own
-PSF is kept beside it, see `compact_removal.fitting`.
+The nominal PSF of a band is taken as round. What is learned of the PSF
+of a map is kept beside it, see `compact_removal.fitting.learn_psf`.
 """
 
 import copy
-from functools import lru_cache
 
 import astropy.units as u
 import numpy as np
-from astropy.stats import gaussian_fwhm_to_sigma
-from scipy.ndimage import gaussian_filter, map_coordinates
 
+from compact_removal.fitting.psf_basis import (HALF_TABLE, KNOTS, basis_prior,
+                                               basis_tables, find_places,
+                                               look_up)
 from compact_removal.psf import as_psf
 
-__all__ = ['SourcePSF', 'expected_graininess', 'noise_levels']
-
+__all__ = ['SourcePSF']
 
 # Reach of the wings that are modelled, in full widths at half maximum.
 _REACH = 15
@@ -34,36 +33,10 @@ _CORE = 2.0
 _PRIOR = (0.3, 0.3, 0.08)
 _PRIOR_ELONGATION = (0.03, 1.3)
 
-# What a map may tell beyond the shape: knots (full widths) of functions
-# that are linear between them, the last one zero, and then smoothed, as
-# a PSF has no kinks; the largest angular harmonic; standard deviations
-# of the priors, as a share of the profile and of its peak, for the
-# profile and for the harmonics.
-_KNOTS = np.array([0, 0.35, 0.7, 1.05, 1.4, 1.75, 2.1, 2.6, 3.2])
-_SMOOTHING = 0.33
-_N_HARMONICS = 3
-_PROFILE_PRIOR = (0.05, 0.0005)
-_HARMONIC_PRIOR = (0.04, 0.004)
-
-# Steps per full width of the tables in which it is kept, and their half
-# size (full widths).
-_N_STEPS = 20
-_HALF_TABLE = 4
-
 # Error of the model as a share of the peak of the source: of a PSF that
 # is known as well as it can be, and what the nominal one adds.
 _LEAST_ERROR = 0.01
 _NOMINAL_ERROR = 0.023
-
-# The background: slope of the power spectrum, its outer scale (full
-# widths), width of the noise (pixels), and white share of its variance.
-_SLOPE = 3.0
-_OUTER_SCALE = 8.0
-_NOISE_FWHM = 1.5
-_WHITE_SHARE = 0.1
-
-# Noise over structure in the covariances that sources may get.
-_NOISE_LEVELS = (0.15, 0.3, 0.6, 1.2, 2.5, 5.0, 20.0)
 
 
 class SourcePSF:
@@ -75,7 +48,7 @@ class SourcePSF:
 
     Parameters
     ----------
-    band : Band
+    band : `~compact_removal.instruments.Band`
         The band.
     pixel_scale : `~astropy.units.Quantity`
         Size of the pixels of the map (angle).
@@ -183,7 +156,7 @@ class SourcePSF:
 
     def adapted(self, mean, prior, coefficients):
         """
-        Adapt the PSF to what a map tells of it.
+        Adapt the PSF to what was learned from a map.
 
         Parameters
         ----------
@@ -194,13 +167,13 @@ class SourcePSF:
 
         Returns
         -------
-        psf : SourcePSF
+        psf : `SourcePSF`
             The same nominal PSF, adapted.
         """
         psf = copy.copy(self)
         psf.mean, psf.prior = np.array(mean), np.array(prior)
         psf._table = self._values[0] * np.tensordot(coefficients,
-                                                    _basis_tables(), 1)
+                                                    basis_tables(), 1)
         return psf
 
     def basis(self, dx, dy, shapes):
@@ -218,9 +191,8 @@ class SourcePSF:
             In units of fraction of the flux per pixel, shape ``(...,
             k)``.
         """
-        place = self._place(dx, dy, shapes)
-        values = [_look_up(table, place)
-                  for table in _basis_tables()]
+        places = find_places(dx, dy, shapes, self.fwhm)
+        values = [look_up(table, places) for table in basis_tables()]
         return self._values[0] * np.stack(values, axis=-1)
 
     @property
@@ -228,22 +200,8 @@ class SourcePSF:
         """
         Standard deviations of the coefficients of `basis`.
         """
-        profile = self(_KNOTS[:-1] * self.fwhm) / self._values[0]
-        share, floor = _PROFILE_PRIOR
-        deviations = [share * profile + floor]
-        share, floor = _HARMONIC_PRIOR
-        harmonic = np.repeat(share * profile[1:] + floor, 2)
-        return np.concatenate(deviations + _N_HARMONICS * [harmonic])
-
-    def _place(self, dx, dy, shapes):
-        """
-        Places in the tables, rows first, shape ``(2, ...)``.
-        """
-        shift_x, shift_y, width = np.moveaxis(np.asarray(shapes), -1, 0)[:3]
-        unit = _N_STEPS * np.exp(-width) / self.fwhm
-        place = np.broadcast_arrays((dy - shift_y) * unit,
-                                    (dx - shift_x) * unit)
-        return np.stack(place) + _N_STEPS * _HALF_TABLE
+        knots = np.array(KNOTS[:-1]) * self.fwhm
+        return basis_prior(self(knots) / self._values[0])
 
     def evaluate(self, dx, dy, shapes):
         """
@@ -282,8 +240,8 @@ class SourcePSF:
         values = ((1 + weight * (shrink ** 2 - 1))
                   * self(np.sqrt(np.maximum(squared, 0))))
         if self._table is not None:
-            values = values + _look_up(self._table,
-                                       self._place(dx, dy, shapes))
+            values = values + look_up(
+                self._table, find_places(dx, dy, shapes, self.fwhm))
         return values
 
     def evaluate_stamps(self, dx, dy, shapes):
@@ -307,7 +265,7 @@ class SourcePSF:
             Fraction of the flux per pixel, shape ``(n, m, m)``.
         """
         size = dx.shape[1]
-        half = min(int(np.ceil(_HALF_TABLE * self.fwhm)) + 2, size // 2)
+        half = min(int(np.ceil(HALF_TABLE * self.fwhm)) + 2, size // 2)
         core = slice(size // 2 - half, size // 2 + half + 1)
         if size > 2 * half + 1:
             values = self(np.sqrt(
@@ -318,146 +276,3 @@ class SourcePSF:
         values[:, core, core] = self.evaluate(
             dx[:, None, core], dy[:, core, None], shapes[:, None, None])
         return values
-
-    def whitener(self, level, radius):
-        """
-        Get the matrix that makes the background of a patch white.
-
-        Parameters
-        ----------
-        level : int
-            Index into `noise_levels`.
-        radius : float
-            Radius of the patch (full widths).
-
-        Returns
-        -------
-        offsets : `~numpy.ndarray` of int
-            Row and column of the pixels of the patch, shape ``(2, p)``.
-        matrix : `~numpy.ndarray`
-            Shape ``(p, p)``.
-        """
-        return _whitener(round(self.fwhm, 3), level, radius)
-
-
-@lru_cache(maxsize=64)
-def _whitener(fwhm, level, radius):
-    """
-    See `SourcePSF.whitener`.
-    """
-    pixels = max(radius * fwhm, 3.0)
-    half = int(np.ceil(pixels))
-    rows, columns = np.indices((2 * half + 1,) * 2) - half
-    offsets = np.array(np.nonzero(np.hypot(rows, columns) <= pixels))
-    covariance = _covariance(fwhm, _NOISE_LEVELS[level])
-    rows, columns = np.abs(offsets[:, :, None] - offsets[:, None, :])
-    matrix = covariance[rows, columns] + 1e-6 * np.eye(rows.shape[0])
-    whitener = np.linalg.inv(np.linalg.cholesky(matrix))
-    offsets.flags.writeable = whitener.flags.writeable = False
-    return offsets, whitener
-
-
-@lru_cache(maxsize=1)
-def _basis_tables():
-    """
-    Tables of the functions of `SourcePSF.basis`, shape ``(k, m, m)``.
-    """
-    half = _N_STEPS * _HALF_TABLE
-    axis = np.arange(-half, half + 1) / _N_STEPS
-    radius = np.hypot(axis, axis[:, None])
-    hats = [np.interp(radius, _KNOTS, row, right=0)
-            for row in np.eye(_KNOTS.size)[:-1]]
-    tables = list(hats)
-    direction = (axis + 1j * axis[:, None]) / np.maximum(radius, 1e-9)
-    for m in range(1, _N_HARMONICS + 1):
-        wave = direction ** m
-        for hat in hats[1:]:
-            tables += [hat * wave.real, hat * wave.imag]
-    return np.array([gaussian_filter(table, _SMOOTHING * _N_STEPS)
-                     for table in tables])
-
-
-def _look_up(table, place):
-    """
-    Values of a table between its points; 0 outside.
-    """
-    inside = np.all((place > 0) & (place < table.shape[0] - 1), axis=0)
-    values = np.zeros(inside.shape)
-    values[inside] = map_coordinates(table, place[:, inside], order=1,
-                                     prefilter=False)
-    return values
-
-
-def noise_levels():
-    """
-    List the ratios of noise to structure of which covariances are kept.
-
-    Returns
-    -------
-    levels : `~numpy.ndarray`
-        In growing order.
-
-    Examples
-    --------
-    >>> from compact_removal.fitting.source_psf import noise_levels
-    >>> print(noise_levels())
-    [ 0.15  0.3   0.6   1.2   2.5   5.   20.  ]
-    """
-    return np.array(_NOISE_LEVELS)
-
-
-@lru_cache(maxsize=64)
-def expected_graininess(fwhm):
-    """
-    Compute the rms of pixels minus the mean of their neighbours.
-
-    Parameters
-    ----------
-    fwhm : float
-        Width of the PSF (pixels).
-
-    Returns
-    -------
-    graininess : `~numpy.ndarray`
-        Over the standard deviation of the pixels, one value for each of
-        the `noise_levels`; in growing order.
-
-    Examples
-    --------
-    >>> from compact_removal.fitting.source_psf import expected_graininess
-    >>> print(expected_graininess(3.0).round(2))
-    [0.11 0.19 0.34 0.5  0.6  0.63 0.65]
-    """
-    expected = []
-    for noise in _NOISE_LEVELS:
-        c = _covariance(fwhm, noise)
-        # of a pixel minus the mean of its four neighbours
-        near, diagonal, far = c[0, 1], c[1, 1], c[0, 2]
-        expected.append(1 - 2 * near + (4 + 8 * diagonal + 4 * far) / 16)
-    return np.sqrt(expected)
-
-
-def _covariance(fwhm, noise, size=256):
-    """
-    Covariance of two pixels by their distance along y and x.
-
-    Of unit variance: structure with a power spectrum and a beam, plus
-    noise, ``noise`` times stronger, most of it correlated.
-    """
-    k = np.hypot(np.fft.fftfreq(size)[:, None], np.fft.fftfreq(size))
-    outer = np.maximum(k, 1 / (_OUTER_SCALE * fwhm))
-    structure = outer ** -_SLOPE * _beam(k, 1.1 * fwhm)
-    structure[0, 0] = 0
-    grain = _beam(k, _NOISE_FWHM)
-    grain = ((1 - _WHITE_SHARE) * grain / grain.sum()
-             + _WHITE_SHARE / grain.size)
-    power = structure / structure.sum() + noise ** 2 * grain
-    return np.fft.ifft2(power / power.sum()).real * power.size
-
-
-def _beam(k, fwhm):
-    """
-    Power of a Gaussian beam at wave numbers.
-    """
-    sigma = fwhm * gaussian_fwhm_to_sigma
-    return np.exp(-4 * (np.pi * sigma * k) ** 2)

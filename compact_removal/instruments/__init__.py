@@ -3,9 +3,9 @@
 What the telescope is: observing modes, bands and their tables of facts.
 """
 
-# ruff: noqa: F403, F405
-from compact_removal.instruments.bands import *
-from compact_removal.instruments.parameters import *
+from compact_removal.instruments.bands import get_band, get_mode, list_bands
+from compact_removal.instruments.parameters import (Band, ObservingMode,
+                                                    PSFParameters)
 
 __all__ = ['Band', 'ObservingMode', 'PSFParameters', 'get_band', 'get_mode',
            'list_bands']

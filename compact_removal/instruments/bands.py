@@ -15,6 +15,8 @@ from astropy.table import QTable
 
 from compact_removal.instruments.parameters import (Band, ObservingMode,
                                                     PSFParameters)
+from compact_removal.utils.parameters import (ParameterError,
+                                              ParameterTypeError)
 
 __all__ = ['get_band', 'get_mode', 'list_bands']
 
@@ -34,6 +36,9 @@ def _read_table(name):
 
 @lru_cache(maxsize=1)
 def _modes():
+    """
+    All modes, by name.
+    """
     return {str(row['mode']): ObservingMode(str(row['mode']),
                                             str(row['description']),
                                             str(row['reference']))
@@ -41,11 +46,17 @@ def _modes():
 
 
 def _rows(table, mode, band):
+    """
+    The rows of a table that belong to a band.
+    """
     return table[(table['mode'] == mode) & (table['band'] == band)]
 
 
 @lru_cache(maxsize=1)
 def _bands():
+    """
+    All bands, by mode and name.
+    """
     masks = _read_table('mask_radii')
     corrections = _read_table('encircled_energy')
     psfs = _read_table('psf')
@@ -146,11 +157,12 @@ def get_mode(mode):
         return mode
     allowed = ', '.join(repr(name) for name in _modes())
     if not isinstance(mode, str):
-        msg = f'mode must be an ObservingMode or one of {allowed}'
-        raise TypeError(msg)
+        msg = (f'mode must be an ObservingMode or one of {allowed}, got '
+               f'{mode!r}')
+        raise ParameterTypeError(msg, 'mode')
     if mode.lower() not in _modes():
         msg = f'mode must be one of {allowed}, got {mode!r}'
-        raise ValueError(msg)
+        raise ParameterError(msg, 'mode')
     return _modes()[mode.lower()]
 
 
@@ -205,16 +217,16 @@ def get_band(mode, band):
             missing = ', which has no unit' if bare else ''
             msg = (f'band must be a scalar wavelength with its unit, such as '
                    f"'70um', or one of {allowed}; got {given!r}{missing}")
-            raise ValueError(msg)
+            raise ParameterError(msg, 'band')
         for entry in bands.values():
             if u.isclose(entry.wavelength, band, rtol=1e-3):
                 return entry
     elif not isinstance(band, str):
         msg = (f'band must be a Band, a wavelength with its unit, or one of '
                f'{allowed}; got {given!r}')
-        raise TypeError(msg)
+        raise ParameterTypeError(msg, 'band')
     elif band.lower() in bands:
         return bands[band.lower()]
     msg = (f'band must be one of {allowed} for mode {mode_name!r}, '
            f'got {given!r}')
-    raise ValueError(msg)
+    raise ParameterError(msg, 'band')

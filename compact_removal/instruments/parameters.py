@@ -3,12 +3,21 @@
 Frozen records of an observing mode, a band and a point spread function.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 import astropy.units as u
 import numpy as np
 
+from compact_removal.utils.parameters import ParameterError
+
 __all__ = ['Band', 'ObservingMode', 'PSFParameters']
+
+# Quantities of a band, and the units in which bands are compared.
+_QUANTITIES = {'wavelength': u.um, 'pixel_scale': u.arcsec,
+               'photometry_annulus': u.arcsec, 'default_aperture': u.arcsec}
+
+_TUPLES = ('annulus_radii', 'snr_thresholds', 'mask_radii', 'eef_radii',
+           'eef_values')
 
 
 @dataclass(frozen=True)
@@ -107,13 +116,14 @@ class PSFParameters:
                 - self.ring_fraction)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Band:
     """
-    Everything the package has to know of one band in one mode.
+    Everything the package needs of one band in one mode.
 
     Radii of masks are in pixels of the nominal ``pixel_scale``; radii
-    of photometry are in arcsec.
+    of photometry are in arcsec. A band holds copies of what it is given,
+    which are read-only; bands are equal if all their values are.
 
     Parameters
     ----------
@@ -154,7 +164,7 @@ class Band:
     ValueError
         If thresholds, radii or encircled energies are not in order,
         numbers of them do not match, or an angle or the wavelength is
-        no Quantity.
+        no Quantity of such a unit.
 
     Examples
     --------
@@ -182,28 +192,83 @@ class Band:
     eef_values: tuple = ()
 
     def __post_init__(self):
+        for name, unit in _QUANTITIES.items():
+            value = getattr(self, name)
+            if (not isinstance(value, u.Quantity)
+                    or not value.unit.is_equivalent(unit)):
+                msg = (f'{name} must be an astropy Quantity with a unit like '
+                       f'{unit}, got {value!r}')
+                raise ParameterError(msg, name)
+            self._freeze(name, value.copy())
+        for name in _TUPLES:
+            self._freeze(name, tuple(getattr(self, name)))
+        if isinstance(self.psf, np.ndarray):
+            self._freeze('psf', self.psf.copy())
+        self._check_masks()
+        self._check_energies()
+
+    def _freeze(self, name, value):
+        """
+        Set a field, and keep it from being changed in place.
+        """
+        if isinstance(value, np.ndarray):
+            value.flags.writeable = False
+        object.__setattr__(self, name, value)
+
+    def _check_masks(self):
+        """
+        Refuse thresholds and radii that are not in order.
+        """
         thresholds = self.snr_thresholds
         if len(self.mask_radii) != len(thresholds) + 1:
             msg = ('mask_radii must have one entry more than '
                    f'snr_thresholds ({len(thresholds) + 1}), got '
                    f'{len(self.mask_radii)}')
-            raise ValueError(msg)
+            raise ParameterError(msg, 'mask_radii')
         for name in ('snr_thresholds', 'mask_radii'):
             if np.any(np.diff(getattr(self, name)) >= 0):
                 msg = f'{name} must fall strictly from first to last'
-                raise ValueError(msg)
-        for name in ('wavelength', 'pixel_scale', 'photometry_annulus',
-                     'default_aperture'):
-            if not isinstance(getattr(self, name), u.Quantity):
-                msg = f'{name} must be an astropy Quantity'
-                raise ValueError(msg)
+                raise ParameterError(msg, name)
+
+    def _check_energies(self):
+        """
+        Refuse encircled energies that are not in order.
+        """
         if len(self.eef_radii) != len(self.eef_values):
             msg = 'eef_values must have the length of eef_radii'
-            raise ValueError(msg)
+            raise ParameterError(msg, 'eef_values')
         values = (0.0, *self.eef_values)
         if np.any(np.diff(values) <= 0) or values[-1] > 1:
             msg = 'eef_values must rise with radius and stay in (0, 1]'
-            raise ValueError(msg)
+            raise ParameterError(msg, 'eef_values')
+
+    def _key(self):
+        """
+        The values of all fields, which can be hashed.
+        """
+        values = []
+        for entry in fields(self):
+            value = getattr(self, entry.name)
+            if entry.name in _QUANTITIES:
+                value = value.to_value(_QUANTITIES[entry.name])
+                value = tuple(np.ravel(value).tolist())
+            elif isinstance(value, np.ndarray):
+                value = value.shape, tuple(value.ravel().tolist())
+            values.append(value)
+        return tuple(values)
+
+    def __eq__(self, other):
+        if type(other) is not type(self):
+            return NotImplemented
+        return self._key() == other._key()
+
+    def __hash__(self):
+        return hash(self._key())
+
+    def __reduce__(self):
+        # copies are made anew, so that they are read-only, too
+        return type(self), tuple(getattr(self, entry.name)
+                                 for entry in fields(self))
 
     def with_pixel_scale(self, pixel_scale):
         """
@@ -270,13 +335,13 @@ class Band:
         """
         if not self.eef_radii:
             msg = f'eef_radii: band {self.name!r} has no such table'
-            raise ValueError(msg)
+            raise ParameterError(msg, 'eef_radii')
         value = u.Quantity(radius).to_value(u.arcsec)
         largest = self.eef_radii[-1]
         if not np.all((value > 0) & (value <= largest * (1 + 1e-9))):
             msg = (f'radius must lie in (0, {largest:g}] arcsec for band '
                    f'{self.name!r} of mode {self.mode!r}, got {radius}')
-            raise ValueError(msg)
+            raise ParameterError(msg, 'radius')
         # here, as few need it and it takes long to import
         from scipy.interpolate import PchipInterpolator
 

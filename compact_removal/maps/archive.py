@@ -18,8 +18,10 @@ from astropy.config.paths import get_cache_dir
 from astropy.io import fits
 from astropy.table import Table
 
-from compact_removal.maps.pacs import _find_band, read_pacs_map
 from compact_removal.instruments import get_band
+from compact_removal.maps.headers import find_band
+from compact_removal.maps.pacs import read_pacs_map
+from compact_removal.utils.parameters import ParameterError
 
 __all__ = ['fetch_pacs_map']
 
@@ -65,7 +67,7 @@ def fetch_pacs_map(obsid, band, *, mapper='jscanam', level=2.5,
     ------
     ValueError
         If a parameter is not allowed, or the observation has no such
-        map; the message tells which bands there are.
+        map; the message lists the bands there are.
     ImportError
         If astroquery is needed and not installed.
     OSError
@@ -90,7 +92,7 @@ def fetch_pacs_map(obsid, band, *, mapper='jscanam', level=2.5,
     """
     if not re.fullmatch('[0-9]{10}', str(obsid)):
         msg = f'obsid must have 10 digits, got {obsid!r}'
-        raise ValueError(msg)
+        raise ParameterError(msg, 'obsid')
     name = get_band('scanmap', band).name
     facts = _get_product(mapper, level)
     root = Path(get_cache_dir('compact_removal') if cache_dir is None
@@ -103,12 +105,12 @@ def fetch_pacs_map(obsid, band, *, mapper='jscanam', level=2.5,
     if not cached:
         msg = (f'mapper {mapper!r} has no map of level {facts["level"]:g} '
                f'in observation {obsid}')
-        raise ValueError(msg)
+        raise ParameterError(msg, 'mapper')
     if name not in cached:
         bands = ', '.join(repr(found) for found in cached)
         msg = (f'band must be one of {bands} in observation {obsid}, got '
                f'{name!r}')
-        raise ValueError(msg)
+        raise ParameterError(msg, 'band')
     return read_pacs_map(cached[name])
 
 
@@ -135,7 +137,7 @@ def _get_product(mapper, level):
         allowed = ', '.join(repr(name) for name in dict.fromkeys(
             row['mapper'] for row in _products()))
         msg = f'mapper must be one of {allowed}, got {mapper!r}'
-        raise ValueError(msg)
+        raise ParameterError(msg, 'mapper')
     with contextlib.suppress(TypeError, ValueError):
         for row in rows:
             if row['level'] == float(level):
@@ -143,7 +145,7 @@ def _get_product(mapper, level):
     allowed = ', '.join(f'{row["level"]:g}' for row in rows)
     msg = (f'level must be one of {allowed} for mapper {mapper!r}, got '
            f'{level!r}')
-    raise ValueError(msg)
+    raise ParameterError(msg, 'level')
 
 
 def _find_cached(folder, mapper):
@@ -212,7 +214,7 @@ def _unpack(path, facts, folder, work):
             copy = work / f'map{suffix}'
             with tar.extractfile(member) as source, copy.open('wb') as sink:
                 shutil.copyfileobj(source, sink)
-            band = _find_band(fits.getheader(copy))
+            band = find_band(fits.getheader(copy))
             if band is not None and band not in found:
                 found.add(band)
                 os.replace(copy, folder / f'{facts["mapper"]}_{band}{suffix}')

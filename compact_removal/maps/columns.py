@@ -45,20 +45,18 @@ def join_catalog(sources, catalog, rows=None):
         A new table that can be written as ECSV: the columns of
         ``sources``, then those of the catalogue that are not the
         positions. Names that are taken get the suffix ``_catalog``.
-        What an ECSV file cannot hold is text, and a warning tells it.
+        What an ECSV file cannot hold becomes text, with a warning.
 
     Examples
     --------
-    >>> from compact_removal import CompactSourceRemover
-    >>> from compact_removal.datasets import make_example_field
-    >>> from compact_removal.removal import join_catalog
-    >>> image, catalog = make_example_field(shape=(64, 64), n_sources=1)
-    >>> catalog['name'] = ['IRS 1']
-    >>> remover = CompactSourceRemover('scanmap', 'blue')
-    >>> _, sources = remover.remove(image, catalog)
-    >>> table = join_catalog(sources, catalog)
-    >>> table['name'][0], 'flux_catalog' in table.colnames
-    (np.str_('IRS 1'), True)
+    >>> import astropy.units as u
+    >>> from astropy.table import QTable
+    >>> from compact_removal.maps import join_catalog
+    >>> sources = QTable({'id': [1], 'flux': [0.2] * u.Jy})
+    >>> catalog = QTable({'ra': [83.8], 'dec': [-5.4], 'name': ['IRS 1'],
+    ...                   'flux': [0.3] * u.Jy})
+    >>> join_catalog(sources, catalog).colnames
+    ['id', 'flux', 'name', 'flux_catalog']
     """
     joined = sources.copy()
     columns = list_columns(catalog)
@@ -81,7 +79,7 @@ def join_catalog(sources, catalog, rows=None):
 
 def list_columns(catalog):
     """
-    The columns of a catalogue that are not the positions, by name.
+    List the columns of a catalogue that are not the positions.
 
     Parameters
     ----------
@@ -96,7 +94,7 @@ def list_columns(catalog):
     Examples
     --------
     >>> from astropy.table import Table
-    >>> from compact_removal.maps import list_columns
+    >>> from compact_removal.maps.columns import list_columns
     >>> list(list_columns(Table({'ra': [1.0], 'dec': [2.0], 'id': [7]})))
     ['id']
     """
@@ -115,7 +113,7 @@ def _as_writable(column, name):
     A column, or its text if an ECSV file cannot hold it.
     """
     plain = getattr(getattr(column, 'dtype', None), 'kind', '') in _PLAIN
-    # of plain ones, only what is told about them can be at fault
+    # of plain ones, only their description can be at fault
     reason = _try_to_write(column[:1] if plain else column)
     if reason is None:
         return column

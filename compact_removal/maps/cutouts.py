@@ -7,7 +7,8 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 __all__ = ['DiscBlender', 'add_cutouts', 'chunk_slices', 'cutout_radii',
-           'drop_unusable', 'extract_cutouts', 'extract_valid']
+           'drop_unusable', 'extract_cutouts', 'extract_valid',
+           'stack_statistics']
 
 # Values from which on squares may overflow.
 _LARGEST = 1e100
@@ -34,7 +35,7 @@ def chunk_slices(n, size):
 
     Examples
     --------
-    >>> from compact_removal.maps import chunk_slices
+    >>> from compact_removal.maps.cutouts import chunk_slices
     >>> chunk_slices(300, 100)
     [slice(0, 200, None), slice(200, 300, None)]
     """
@@ -138,7 +139,7 @@ def drop_unusable(data):
     Examples
     --------
     >>> import numpy as np
-    >>> from compact_removal.maps import drop_unusable
+    >>> from compact_removal.maps.cutouts import drop_unusable
     >>> data = np.array([1.0, np.inf, -1e200])
     >>> drop_unusable(data)
     >>> print(data)
@@ -174,7 +175,7 @@ def extract_valid(data, x, y, size, *, mask=None):
     Examples
     --------
     >>> import numpy as np
-    >>> from compact_removal.maps import extract_valid
+    >>> from compact_removal.maps.cutouts import extract_valid
     >>> cutouts, _ = extract_valid(np.array([[1, np.inf], [3, 4]]), [1], [1],
     ...                            3, mask=[[True, False], [False, False]])
     >>> print(cutouts[0])
@@ -228,7 +229,7 @@ def cutout_radii(x, y, corners, size):
 
     Examples
     --------
-    >>> from compact_removal.maps import cutout_radii
+    >>> from compact_removal.maps.cutouts import cutout_radii
     >>> print(cutout_radii([5], [5], [[5, 2]], 4)[0, :, 0])
     [3. 2. 1. 0.]
     """
@@ -237,6 +238,34 @@ def cutout_radii(x, y, corners, size):
     dx = corners[:, 0, None] + grid - np.asarray(x, dtype=float)[:, None]
     dy = corners[:, 1, None] + grid - np.asarray(y, dtype=float)[:, None]
     return np.sqrt(dx[:, None, :] ** 2 + dy[:, :, None] ** 2)
+
+
+def stack_statistics(stack, chosen):
+    """
+    Mean and standard deviation of chosen pixels of each cutout.
+
+    Parameters
+    ----------
+    stack : `~numpy.ndarray`
+        The cutouts, shape ``(n, size, size)``; pixels that are not finite
+        are left out.
+    chosen : `~numpy.ndarray` of bool
+        True where a pixel counts, of the shape of the cutouts.
+
+    Returns
+    -------
+    mean, std : `~numpy.ndarray`
+        In the unit of the cutouts, shape ``(n,)``; NaN without pixels.
+    count : `~numpy.ndarray` of int
+        Number of pixels, shape ``(n,)``.
+    """
+    chosen = chosen & np.isfinite(stack)
+    count = chosen.sum(axis=(1, 2))
+    divisor = np.where(count > 0, count, np.nan)
+    mean = np.where(chosen, stack, 0).sum(axis=(1, 2)) / divisor
+    deviation = np.where(chosen, stack - mean[:, None, None], 0)
+    std = np.sqrt((deviation ** 2).sum(axis=(1, 2)) / divisor)
+    return mean, std, count
 
 
 class DiscBlender:
@@ -265,7 +294,7 @@ class DiscBlender:
     Examples
     --------
     >>> import numpy as np
-    >>> from compact_removal.maps import DiscBlender
+    >>> from compact_removal.maps.cutouts import DiscBlender
     >>> blender = DiscBlender((1, 7), 1, taper=2)
     >>> blender.add([np.ones((1, 7, 7))], [3], [0], [1], [[0, -3]])
     >>> print(blender.weight)

@@ -1,9 +1,8 @@
 # Licensed under a 3-clause BSD style license - see licenses/LICENSE.rst
 """
-Read catalogues, write results and records.
+Read catalogues, write results.
 """
 
-import json
 import re
 from pathlib import Path
 
@@ -11,9 +10,9 @@ from astropy.io import fits
 from astropy.table import QTable
 
 from compact_removal.utils.files import check_overwrite, replace_file
+from compact_removal.utils.parameters import ParameterError
 
-__all__ = ['describe_removal', 'map_stem', 'read_catalog', 'read_record',
-           'write_record', 'write_result']
+__all__ = ['describe_removal', 'map_stem', 'read_catalog', 'write_result']
 
 _CATALOG_FORMATS = {'.ecsv': 'ascii.ecsv', '.csv': 'ascii.csv',
                     '.fits': 'fits', '.fit': 'fits', '.fits.gz': 'fits',
@@ -21,13 +20,14 @@ _CATALOG_FORMATS = {'.ecsv': 'ascii.ecsv', '.csv': 'ascii.csv',
 
 
 def read_catalog(path):
-    """
+    r"""
     Read positions: a table, or a list of regions.
 
     Parameters
     ----------
-    path : path-like
-        The file; its ending tells the format.
+    path : str or path-like
+        The file. Its ending gives the format: ``.ecsv``, ``.csv`` or
+        ``.fits`` for a table, ``.reg`` for regions of DS9.
 
     Returns
     -------
@@ -38,6 +38,18 @@ def read_catalog(path):
     ------
     OSError, ValueError
         If there is no such file, or it cannot be read.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from compact_removal.maps import read_catalog
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder) / 'sources.csv'
+    ...     _ = path.write_text('ra,dec\n83.8,-5.4\n83.9,-5.3\n')
+    ...     catalog = read_catalog(path)
+    >>> len(catalog), catalog.colnames
+    (2, ['ra', 'dec'])
     """
     path = Path(path)
     name = path.name.lower()
@@ -48,7 +60,7 @@ def read_catalog(path):
     if suffix not in _CATALOG_FORMATS:
         allowed = ', '.join(_CATALOG_FORMATS)
         msg = f'catalog must be a file of type {allowed}, got {path}'
-        raise ValueError(msg)
+        raise ParameterError(msg, 'catalog')
     if not path.is_file():
         msg = f'catalog: there is no file {path}'
         raise FileNotFoundError(msg)
@@ -61,12 +73,12 @@ def read_catalog(path):
         table = QTable.read(path, format=file_format)
     except (OSError, ValueError, TypeError, KeyError, IndexError) as error:
         msg = f'catalog: {path} could not be read: {error}'
-        raise ValueError(msg) from error
+        raise ParameterError(msg, 'catalog') from error
     if (file_format == 'ascii.csv' and len(table.colnames) == 1
             and re.search(r'[;|\s]', table.colnames[0])):
         msg = (f'catalog: {path} must have columns separated by commas, got '
                f'{table.colnames[0]!r}')
-        raise ValueError(msg)
+        raise ParameterError(msg, 'catalog')
     return table
 
 
@@ -145,40 +157,3 @@ def write_result(result, paths, *, overwrite, history=None):
         hdus.writeto(path)
     with replace_file(paths['sources']) as path:
         sources.write(path, format='ascii.ecsv')
-
-
-def write_record(path, record):
-    """
-    Write what is known of a map.
-
-    Parameters
-    ----------
-    path : path-like
-        The JSON file.
-    record : dict
-        Plain values.
-    """
-    with replace_file(path) as temporary:
-        temporary.write_text(json.dumps(record, indent=1) + '\n',
-                             encoding='utf-8')
-
-
-def read_record(path):
-    """
-    Read what `write_record` wrote.
-
-    Parameters
-    ----------
-    path : path-like
-        The JSON file.
-
-    Returns
-    -------
-    record : dict
-        Its content; empty if it is no such file.
-    """
-    try:
-        record = json.loads(Path(path).read_text(encoding='utf-8'))
-    except (OSError, ValueError):
-        return {}
-    return record if isinstance(record, dict) else {}

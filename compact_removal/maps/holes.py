@@ -7,9 +7,15 @@ import astropy.units as u
 import numpy as np
 
 from compact_removal.maps.cutouts import (chunk_slices, cutout_radii,
-                                          extract_valid)
+                                          extract_valid, stack_statistics)
+from compact_removal.utils.parameters import ParameterError
 
-__all__ = ['draw_discs', 'mask_radius', 'scale_factor', 'source_snr']
+__all__ = ['ANNULUS_FWHM', 'draw_discs', 'mask_radius', 'scale_factor',
+           'source_snr']
+
+# Annulus of signal-to-noise ratios in full widths of the PSF, where there
+# is no band that gives it in pixels.
+ANNULUS_FWHM = (3.2, 7.0)
 
 # Maps whose pixels differ by more than this factor from the nominal
 # ones are refused: masks and networks were made for the nominal scale.
@@ -42,7 +48,7 @@ def source_snr(data, x, y, *, source_radius, annulus_radii, mask=None):
     snr, mean, std : `~numpy.ndarray`
         Ratio, and mean and standard deviation of the annulus in the
         unit of ``data``, shape ``(n,)``; NaN where there are no pixels
-        to tell.
+        for it.
 
     Examples
     --------
@@ -64,22 +70,14 @@ def source_snr(data, x, y, *, source_radius, annulus_radii, mask=None):
         stack, corners = extract_valid(data, x[part], y[part], size,
                                        mask=mask)
         radius = cutout_radii(x[part], y[part], corners, size)
-        known = np.isfinite(stack)
-        circle = known & (radius <= source_radius)
-        ring = known & (radius >= inner) & (radius <= outer)
-        count = ring.sum(axis=(1, 2))
-        usable = (count > 1) & circle.any(axis=(1, 2))
-        known_ring = count > 0
-        count = np.maximum(count, 1)
+        circle = np.isfinite(stack) & (radius <= source_radius)
+        mean, std, count = stack_statistics(
+            stack, (radius >= inner) & (radius <= outer))
+        usable = (count > 1) & circle.any(axis=(1, 2)) & (std > 0)
         peak = np.where(circle, stack, -np.inf).max(axis=(1, 2))
-        mean = np.where(ring, stack, 0).sum(axis=(1, 2)) / count
-        deviation = np.where(ring, stack - mean[:, None, None], 0)
-        std = np.sqrt((deviation ** 2).sum(axis=(1, 2)) / count)
-        usable &= std > 0
         snr = np.divide(peak - mean, std, out=np.full_like(mean, np.nan),
                         where=usable)
-        results[:, part] = (snr, np.where(known_ring, mean, np.nan),
-                            np.where(known_ring, std, np.nan))
+        results[:, part] = snr, mean, std
     return tuple(results)
 
 
@@ -150,7 +148,7 @@ def scale_factor(band, pixel_scale):
     --------
     >>> import astropy.units as u
     >>> from compact_removal.instruments import get_band
-    >>> from compact_removal.maps import scale_factor
+    >>> from compact_removal.maps.holes import scale_factor
     >>> band = get_band('scanmap', 'blue')
     >>> print(band.pixel_scale, scale_factor(band, 0.8 * u.arcsec))
     1.6 arcsec 2.0
@@ -166,7 +164,7 @@ def scale_factor(band, pixel_scale):
                f'{nominal / _MAX_SCALE_RATIO:.2g} and '
                f'{nominal * _MAX_SCALE_RATIO:.2g} for band {band.name!r} of '
                f'mode {band.mode!r}, got {pixel_scale.to(nominal.unit):.3g}')
-        raise ValueError(msg)
+        raise ParameterError(msg, 'pixel_scale')
     return ratio
 
 

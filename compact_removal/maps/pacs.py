@@ -4,31 +4,26 @@ Read PACS maps as they come from the archive.
 """
 
 import contextlib
-import gzip
-import io
-import os
 import re
 import warnings
-import zlib
-from functools import partial
 
 import astropy.units as u
 import numpy as np
 from astropy.io import fits
 from astropy.nddata import CCDData, StdDevUncertainty
-from astropy.utils.exceptions import AstropyUserWarning
 from astropy.wcs import WCS, FITSFixedWarning
 
-from compact_removal.instruments import get_band
-from compact_removal.utils.text import one_line
+from compact_removal.maps.headers import find_band, find_mode, is_pacs
+from compact_removal.utils.files import read_hdus
+from compact_removal.utils.parameters import ParameterError
 
 __all__ = ['read_pacs_map']
 
 # Cards that describe the file rather than the observation.
-_STRUCTURE = {'SIMPLE', 'XTENSION', 'BITPIX', 'NAXIS', 'NAXIS1', 'NAXIS2',
-              'EXTEND', 'PCOUNT', 'GCOUNT', 'GROUPS', 'EXTNAME', 'EXTVER',
-              'EXTLEVEL', 'BUNIT', 'BSCALE', 'BZERO', 'BLANK', 'CHECKSUM',
-              'DATASUM', 'LONGSTRN', ''}
+_STRUCTURE = frozenset({
+    'SIMPLE', 'XTENSION', 'BITPIX', 'NAXIS', 'NAXIS1', 'NAXIS2', 'EXTEND',
+    'PCOUNT', 'GCOUNT', 'GROUPS', 'EXTNAME', 'EXTVER', 'EXTLEVEL', 'BUNIT',
+    'BSCALE', 'BZERO', 'BLANK', 'CHECKSUM', 'DATASUM', 'LONGSTRN', ''})
 
 # Cards of axes, those of further ones too.
 _AXIS = re.compile(r'(NAXIS|CTYPE|CRVAL|CRPIX|CDELT|CUNIT|CNAME|CROTA)\d+$'
@@ -37,14 +32,7 @@ _AXIS = re.compile(r'(NAXIS|CTYPE|CRVAL|CRPIX|CDELT|CUNIT|CNAME|CROTA)\d+$'
 _COMMENTARY = ('COMMENT', 'HISTORY')
 
 # The image HDUs of a product that are read.
-_PLANES = {'image', 'coverage', 'error', 'stdev'}
-
-# FITS files consist of blocks of so many bytes.
-_BLOCK = 2880
-
-# What a damaged file may raise, before anything is made of it.
-_DAMAGE = (OSError, EOFError, zlib.error, fits.VerifyError,
-           AstropyUserWarning, ValueError, TypeError, LookupError)
+_PLANES = frozenset({'image', 'coverage', 'error', 'stdev'})
 
 
 def read_pacs_map(path):
@@ -79,7 +67,7 @@ def read_pacs_map(path):
         ``stDev`` is the scatter of the samples, somewhat below the
         noise of the map. ``meta`` holds the cards of the primary and
         the image header, ``HISTORY`` and ``COMMENT`` at the end, without
-        WCS and structure, and what they tell of a PACS map:
+        WCS and structure, and what they say of a PACS map:
         ``PACSMODE`` (``'scanmap'`` or ``'parallel'``) and ``PACSBAND``
         (``'blue'``, ``'green'`` or ``'red'``), each only if it was
         recognized. They are names for
@@ -91,7 +79,7 @@ def read_pacs_map(path):
         If there is no such file.
     ValueError
         If the file is neither kind of map, or is truncated or corrupt,
-        as far as this can be told: cards ``CHECKSUM`` and ``DATASUM``
+        as far as this can be seen: cards ``CHECKSUM`` and ``DATASUM``
         are checked where there are any.
 
     Notes
@@ -114,58 +102,16 @@ def read_pacs_map(path):
     >>> ccd.shape, str(ccd.unit), ccd.meta['PACSBAND']
     ((64, 48), 'Jy / pix', 'blue')
     """
-    try:
-        hdus = _load(os.path.expanduser(path))
-    except FileNotFoundError:
-        raise
-    except _DAMAGE as error:
-        msg = f'path is no readable FITS file: {path} ({one_line(error)})'
-        raise ValueError(msg) from error
-    return _make_map(hdus, path)
+    return _make_map(read_hdus(path, choose=_choose_planes), path)
 
 
-def _load(path):
+def _choose_planes(hdus):
     """
-    HDUs of a file, with the data of those that may be needed.
+    Those of the images of a file that are read.
     """
-    with open(path, 'rb') as file:
-        packed = file.read(2) == b'\x1f\x8b'
-    with contextlib.ExitStack() as stack:
-        # astropy only warns of these, and leaves out what is missing
-        stack.enter_context(warnings.catch_warnings())
-        for message in ('File may have been truncated',
-                        'Error validating header',
-                        '(Checksum|Datasum) verification failed'):
-            warnings.filterwarnings('error', message, AstropyUserWarning)
-        opener = _unpack if packed else partial(open, mode='rb')
-        source = stack.enter_context(opener(path))
-        hdus = stack.enter_context(fits.open(source, memmap=False,
-                                              checksum=True))
-        loaded, product = [], False
-        for hdu in hdus:
-            name = hdu.name.lower()
-            product |= name == 'image'
-            if hdu.is_image and (name in _PLANES or not product):
-                # read while the file is open
-                _ = hdu.data
-            list(hdu.header.values())
-            loaded.append(hdu)
-    return loaded
-
-
-def _unpack(path):
-    """
-    The content of a gzipped file, read to its end, where its check sum is.
-
-    This comes first: astropy may take forever to make sense of what a
-    damaged file unpacks to, and does not see that it is too short.
-    """
-    with gzip.open(path, 'rb') as source:
-        content = source.read()
-    if len(content) % _BLOCK:
-        msg = 'File may have been truncated'
-        raise ValueError(msg)
-    return io.BytesIO(content)
+    product = any(hdu.name.lower() == 'image' for hdu in hdus)
+    return [hdu for hdu in hdus
+            if not product or hdu.name.lower() in _PLANES]
 
 
 def _make_map(hdus, path):
@@ -187,11 +133,11 @@ def _make_map(hdus, path):
                     and _flatten(names[name].data).shape != data.shape):
                 msg = (f'path has HDUs image and {name} of different '
                        f'shapes: {path}')
-                raise ValueError(msg)
+                raise ParameterError(msg, 'path')
         if 'coverage' in names:
             coverage = _flatten(names['coverage'].data)
             mask |= ~(np.isfinite(coverage) & (coverage > 0))
-        elif _is_pacs(meta):
+        elif is_pacs(meta):
             # no measured value is exactly 0
             mask |= data == 0
         for name in ('error', 'stdev'):
@@ -251,7 +197,7 @@ def _find_image(hdus, path):
         reason = f'has none ({"; ".join(reasons) or "it has no images"})'
     msg = ('path must be a PACS map with an image HDU, or have one 2-D image '
            f'HDU with a unit (BUNIT) and a celestial WCS; {path} {reason}')
-    raise ValueError(msg)
+    raise ParameterError(msg, 'path')
 
 
 def _list_faults(hdu):
@@ -331,8 +277,8 @@ def _make_meta(hdus, hdu, wcs):
                 # a damaged card is no reason to refuse the map
                 with contextlib.suppress(ValueError):
                     _copy_card(card, meta)
-    for keyword, value in (('PACSMODE', _find_mode(meta)),
-                           ('PACSBAND', _find_band(meta))):
+    for keyword, value in (('PACSMODE', find_mode(meta)),
+                           ('PACSBAND', find_band(meta))):
         if value is not None:
             meta[keyword] = value
     for entry in commentary:
@@ -349,37 +295,3 @@ def _copy_card(card, header):
     plain = str(fits.Card(card.keyword, card.value)).rstrip()
     fits_in = len(plain) + 3 + len(card.comment) <= 80
     header[card.keyword] = (card.value, card.comment if fits_in else '')
-
-
-def _find_mode(header):
-    """
-    Name of the observing mode that PACS cards tell, or None.
-    """
-    if not _is_pacs(header):
-        return None
-    modes = [''.join(str(header.get(keyword, '')).lower().split())
-             for keyword in ('INSTMODE', 'CUSMODE', 'OBS_MODE')]
-    if any('parallel' in mode for mode in modes):
-        return 'parallel'
-    return 'scanmap' if 'scanmap' in modes[-1] else None
-
-
-def _find_band(header):
-    """
-    Name of the band that PACS cards tell, or None.
-    """
-    if not _is_pacs(header):
-        return None
-    try:
-        wavelength = float(header.get('WAVELNTH')) * u.um
-        # the bands of the camera are the same in all modes
-        return get_band('scanmap', wavelength).name
-    except (TypeError, ValueError):
-        return None
-
-
-def _is_pacs(header):
-    """
-    Whether cards are those of a PACS observation.
-    """
-    return str(header.get('INSTRUME', '')).strip().upper() == 'PACS'

@@ -7,8 +7,10 @@ import astropy.units as u
 import numpy as np
 from astropy.wcs.utils import proj_plane_pixel_area
 
-__all__ = ['beam_area', 'check_square_pixels', 'on_map', 'pixel_area',
-           'pixel_scale', 'valid_pixels']
+from compact_removal.utils.parameters import ParameterError
+
+__all__ = ['check_square_pixels', 'on_map', 'pixel_area', 'pixel_scale',
+           'valid_pixels']
 
 # Largest ratio of the axes of a pixel on the sky.
 _MAX_AXIS_RATIO = 1.05
@@ -50,22 +52,21 @@ def check_square_pixels(wcs):
     except ValueError as error:
         reason = str(error).splitlines()[-1]
         msg = f'image must have a valid celestial WCS: {reason}'
-        raise ValueError(msg) from error
+        raise ParameterError(msg, 'image') from error
     if not np.all(np.isfinite(numbers)):
         msg = 'image must have a celestial WCS with finite values'
-        raise ValueError(msg)
+        raise ParameterError(msg, 'image')
     # axes of the ellipse that a circle in pixels is on the sky
     major, minor = np.linalg.svd(matrix, compute_uv=False)
     if major == 0 or minor < 1e-6 * major:
         msg = 'image must have a celestial WCS that is not singular'
-        raise ValueError(msg)
+        raise ParameterError(msg, 'image')
     if major > _MAX_AXIS_RATIO * minor:
         major, minor = ([major, minor] * u.deg).to_value(u.arcsec)
         msg = ('image must have square pixels (within '
                f'{_MAX_AXIS_RATIO - 1:.0%}), got axes of {major:.4g} and '
                f'{minor:.4g} arcsec; resample the map')
-        raise ValueError(msg)
-
+        raise ParameterError(msg, 'image')
 
 
 def pixel_area(wcs):
@@ -122,7 +123,7 @@ def pixel_scale(wcs):
 
 def on_map(x, y, shape):
     """
-    Tell whether the nearest pixels of positions are pixels of a map.
+    Check whether the nearest pixels of positions are pixels of a map.
 
     Parameters
     ----------
@@ -174,45 +175,3 @@ def valid_pixels(data, mask=None):
     if mask is not None:
         valid &= ~np.broadcast_to(np.asarray(mask, dtype=bool), valid.shape)
     return valid
-
-
-def beam_area(name, image):
-    """
-    Solid angle of a Gaussian beam from the header.
-
-    Parameters
-    ----------
-    name : str
-        What messages call the map.
-    image : `~astropy.nddata.NDData`
-        The map, with ``BMAJ`` and ``BMIN`` (degrees) in ``meta``.
-
-    Returns
-    -------
-    area : `~astropy.units.Quantity`
-        The solid angle.
-
-    Raises
-    ------
-    ValueError
-        If the header does not tell the beam.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from astropy.nddata import CCDData
-    >>> from compact_removal.maps.pixels import beam_area
-    >>> image = CCDData(np.zeros((9, 9)), unit='Jy/beam',
-    ...                 meta={'BMAJ': 0.005, 'BMIN': 0.005})
-    >>> print(beam_area('image', image).to('arcsec2').round(1))
-    367.1 arcsec2
-    """
-    try:
-        major, minor = (float(image.meta[key]) for key in ('BMAJ', 'BMIN'))
-    except (KeyError, TypeError, ValueError):
-        major = minor = np.nan
-    if not (0 < major < np.inf and 0 < minor < np.inf):
-        msg = (f'{name} must have BMAJ and BMIN (degrees) in its header '
-               f'when its unit is {image.unit}')
-        raise ValueError(msg)
-    return (np.pi / (4 * np.log(2)) * major * minor) * u.deg ** 2

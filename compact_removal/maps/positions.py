@@ -10,7 +10,10 @@ import numpy as np
 from astropy.coordinates import Angle, BaseCoordinateFrame, SkyCoord
 from astropy.table import Row, Table
 
-__all__ = ['position_columns', 'read_positions']
+from compact_removal.utils.parameters import (ParameterError,
+                                              ParameterTypeError)
+
+__all__ = ['pair_catalogs', 'position_columns', 'read_positions']
 
 # Columns of longitude and latitude in tables of positions, in lower
 # case, and their frame. The first pair that a table has is used: names
@@ -37,16 +40,46 @@ _COLUMNS = (
 )
 
 
+def pair_catalogs(catalogs, n_maps):
+    """
+    Check that there is one catalogue per map.
+
+    Parameters
+    ----------
+    catalogs : sequence or None
+        The catalogues; None for none at all.
+    n_maps : int
+        Number of maps.
+
+    Returns
+    -------
+    catalogs : list
+        One entry per map.
+
+    Raises
+    ------
+    ValueError
+        If there are more or fewer.
+    """
+    catalogs = [None] * n_maps if catalogs is None else list(catalogs)
+    if len(catalogs) != n_maps:
+        msg = (f'catalogs must have one entry per map ({n_maps}), got '
+               f'{len(catalogs)}')
+        raise ParameterError(msg, 'catalogs')
+    return catalogs
+
+
 def read_positions(positions):
     """
-    Positions as a flat SkyCoord.
+    Read positions, whatever holds them.
 
     Parameters
     ----------
     positions : SkyCoord, Table or regions
         Sky coordinates; a table with a SkyCoord column or with two
-        columns of longitude and latitude (``_COLUMNS``); or sky regions
-        with a centre.
+        columns of longitude and latitude of a known name, such as
+        ``ra`` and ``dec`` or those of VizieR; or sky regions with a
+        centre.
 
     Returns
     -------
@@ -57,6 +90,14 @@ def read_positions(positions):
     ------
     TypeError, ValueError
         If there are no coordinates in it.
+
+    Examples
+    --------
+    >>> from astropy.table import Table
+    >>> from compact_removal.maps import read_positions
+    >>> table = Table({'RAJ2000': ['05:35:17.3'], 'DEJ2000': ['-05:23:28']})
+    >>> print(read_positions(table).to_string('decimal'))
+    ['83.8221 -5.39111']
     """
     if isinstance(positions, BaseCoordinateFrame) and positions.has_data:
         positions = SkyCoord(positions)
@@ -76,7 +117,7 @@ def read_positions(positions):
         return _region_positions(list(positions))
     msg = ('positions must be a SkyCoord, a table with a SkyCoord column or '
            f'ra and dec columns, or regions, got {type(positions).__name__}')
-    raise TypeError(msg)
+    raise ParameterTypeError(msg, 'positions')
 
 
 def _flat_positions(coordinates):
@@ -86,12 +127,12 @@ def _flat_positions(coordinates):
     flat = coordinates.reshape(-1)
     mask = flat.mask
     try:
-        # a frame may lack what tells where on the sky it is
+        # a frame may lack its place on the sky
         icrs = flat.unmasked.icrs.spherical
     except (AttributeError, TypeError, ValueError) as error:
         msg = ('positions must be in a frame that can be transformed to '
                f'ICRS, got {flat.frame.name!r}: {error}')
-        raise ValueError(msg) from error
+        raise ParameterError(msg, 'positions') from error
     if np.any(mask):
         return SkyCoord(np.where(mask, np.nan, icrs.lon.deg),
                         np.where(mask, np.nan, icrs.lat.deg), unit='deg')
@@ -100,7 +141,7 @@ def _flat_positions(coordinates):
 
 def position_columns(table):
     """
-    The columns of a table that hold the positions.
+    Find the columns of a table that hold the positions.
 
     Parameters
     ----------
@@ -126,7 +167,7 @@ def position_columns(table):
     if len(found) > 1:
         msg = ('positions must have one SkyCoord column, or one of the name '
                f'sky_center, got {", ".join(found)}')
-        raise ValueError(msg)
+        raise ParameterError(msg, 'positions')
     if found:
         return found, None
     names = [name.lower() for name in table.colnames]
@@ -137,13 +178,13 @@ def position_columns(table):
             msg = (f'positions must have one column {pair[0]} and one '
                    f'{pair[1]} in whatever case, got the columns '
                    f'{table.colnames}')
-            raise ValueError(msg)
+            raise ParameterError(msg, 'positions')
         return [table.colnames[names.index(name)] for name in pair], frame
     pairs = ', '.join('/'.join(pair) for *pair, _ in _COLUMNS)
     msg = ('positions must have a SkyCoord column or a pair of columns of '
            f'longitude and latitude ({pairs}, in whatever case), got the '
            f'columns {table.colnames}')
-    raise ValueError(msg)
+    raise ParameterError(msg, 'positions')
 
 
 def _table_positions(table):
@@ -172,7 +213,7 @@ def _read_angles(column, name, limit, string_unit):
     if kind not in tuple('fiuUSO') or column.ndim != 1:
         msg = (f'positions must have one number or string per row in column '
                f'{name!r}')
-        raise ValueError(msg)
+        raise ParameterError(msg, 'positions')
     unit = getattr(column, 'unit', None)
     mask = np.broadcast_to(getattr(column, 'mask', False), column.shape)
     values = np.asarray(getattr(column, 'unmasked', column))
@@ -184,7 +225,7 @@ def _read_angles(column, name, limit, string_unit):
         if not unit.is_equivalent(u.deg):
             msg = (f'positions must have angles in column {name!r}, got the '
                    f'unit {unit}')
-            raise ValueError(msg)
+            raise ParameterError(msg, 'positions')
         angles = values.astype(float) * unit.to(u.deg)
     angles = np.where(mask | ~np.isfinite(angles), np.nan, angles)
     outside = np.abs(angles) > limit.value
@@ -192,7 +233,7 @@ def _read_angles(column, name, limit, string_unit):
         msg = (f'positions must have angles between {-limit:g} and '
                f'{limit:g} in column {name!r}, got '
                f'{angles[outside][0]:g} deg in row {np.argmax(outside)}')
-        raise ValueError(msg)
+        raise ParameterError(msg, 'positions')
     return angles * u.deg
 
 
@@ -218,7 +259,7 @@ def _parse_angles(values, mask, name, unit, string_unit):
     except (TypeError, ValueError) as error:
         msg = (f'positions must have degrees, or strings such as 05:35:17 '
                f'and -05:23:28, in column {name!r}: {error}')
-        raise ValueError(msg) from error
+        raise ParameterError(msg, 'positions') from error
     return angles
 
 
@@ -245,7 +286,7 @@ def _region_positions(regions):
                    'scalar SkyCoord or regions with a centre in sky '
                    'coordinates, not in those of an image, got '
                    f'{type(region).__name__}')
-            raise ValueError(msg)
+            raise ParameterError(msg, 'positions')
     centers = [_flat_positions(center).icrs.spherical for center in centers]
     return SkyCoord([center.lon.deg[0] for center in centers],
                     [center.lat.deg[0] for center in centers], unit='deg')

@@ -3,11 +3,15 @@
 How good a removal was: fluxes, spectra, structure and pixels.
 """
 
-# ruff: noqa: F403, F405
-from compact_removal.metrics.fluxes import *
-from compact_removal.metrics.pixels import *
-from compact_removal.metrics.spectra import *
-from compact_removal.metrics.structure import *
+from compact_removal.metrics.fluxes import (RemovalRates,
+                                            flux_ratio_statistics,
+                                            removal_rates,
+                                            removal_significance)
+from compact_removal.metrics.pixels import (PixelComparison, compare_pixels,
+                                            pixel_statistics)
+from compact_removal.metrics.spectra import (PowerLaw, compare_power_spectra,
+                                             fit_power_law, power_spectrum)
+from compact_removal.metrics.structure import delta_variance
 
 __all__ = ['PixelComparison', 'PowerLaw', 'RemovalRates', 'compare_pixels',
            'compare_power_spectra', 'delta_variance', 'fit_power_law',

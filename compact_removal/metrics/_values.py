@@ -9,15 +9,27 @@ import astropy.units as u
 import numpy as np
 from astropy.nddata import NDData
 
+from compact_removal.utils.parameters import ParameterError, ParameterTypeError
+
+__all__ = ['Values', 'read_selection', 'read_values']
+
 
 @dataclass(frozen=True)
 class Values:
     """
     The pixels of a map.
 
-    ``data`` are float64, ``valid`` is False where they are not finite
-    or masked, ``scales`` are the sizes ``(y, x)`` of a pixel: angles if
-    the map has a celestial WCS, else pixels.
+    Attributes
+    ----------
+    data : `~numpy.ndarray`
+        Values, float64.
+    valid : `~numpy.ndarray` of bool
+        False where a pixel is not finite or masked.
+    unit : `~astropy.units.Unit`
+        Unit of ``data``.
+    scales : `~astropy.units.Quantity`
+        Sizes ``(y, x)`` of a pixel: angles if the map has a celestial
+        WCS, else pixels.
     """
 
     data: np.ndarray
@@ -29,6 +41,30 @@ class Values:
 def read_values(image, mask=None, *, name='image', ndim=None):
     """
     Read a map given as NDData, Quantity or array.
+
+    Parameters
+    ----------
+    image : `~astropy.nddata.NDData`, `~astropy.units.Quantity` or array
+        The map.
+    mask : array_like of bool, optional
+        True where a pixel must not be used, beside those that the map
+        masks.
+    name : str, optional
+        What messages call the map.
+    ndim : int, optional
+        Number of dimensions that it must have.
+
+    Returns
+    -------
+    values : `Values`
+        Its pixels; ``data`` is a copy.
+
+    Raises
+    ------
+    TypeError
+        If it holds no numbers.
+    ValueError
+        If it has another number of dimensions, or a mask another shape.
     """
     unit, own, scales = u.dimensionless_unscaled, None, [1, 1] * u.pix
     if isinstance(image, NDData):
@@ -47,10 +83,10 @@ def read_values(image, mask=None, *, name='image', ndim=None):
     except (TypeError, ValueError) as error:
         msg = (f'{name} must be an NDData, a Quantity or an array of '
                f'numbers, got {type(image).__name__}')
-        raise TypeError(msg) from error
+        raise ParameterTypeError(msg, name) from error
     if ndim is not None and data.ndim != ndim:
         msg = f'{name} must have {ndim} dimensions, got {data.ndim}'
-        raise ValueError(msg)
+        raise ParameterError(msg, name)
     valid = np.isfinite(data)
     for label, bad in ((f'mask of {name}', own), ('mask', mask)):
         if bad is not None:
@@ -60,7 +96,26 @@ def read_values(image, mask=None, *, name='image', ndim=None):
 
 def read_selection(selection, shape, name):
     """
-    A boolean array of the shape of a map.
+    Read a boolean array of the shape of a map.
+
+    Parameters
+    ----------
+    selection : array_like of bool
+        An array of that shape, or one value for all.
+    shape : tuple of int
+        Shape of the map.
+    name : str
+        What messages call it; its last word is the parameter.
+
+    Returns
+    -------
+    selection : `~numpy.ndarray` of bool
+        Of that shape; read-only if one value was given.
+
+    Raises
+    ------
+    ValueError
+        If it has another shape.
     """
     selection = np.asarray(selection, dtype=bool)
     if selection.ndim == 0:
@@ -68,5 +123,5 @@ def read_selection(selection, shape, name):
     if selection.shape != shape:
         msg = (f'{name} must have the shape of the map {shape}, got '
                f'{selection.shape}')
-        raise ValueError(msg)
+        raise ParameterError(msg, name.split()[-1])
     return selection

@@ -14,6 +14,7 @@ from astropy.table import QTable
 from compact_removal.metrics._values import read_values
 from compact_removal.photometry import (annulus_background, aperture_scatter,
                                         aperture_sums)
+from compact_removal.utils.parameters import ParameterError, ParameterTypeError
 
 __all__ = ['RemovalRates', 'flux_ratio_statistics', 'removal_rates',
            'removal_significance']
@@ -77,15 +78,15 @@ def flux_ratio_statistics(measured, injected, *, edges=None, tolerance=0.2):
     if injected.ndim != 1 or measured.shape != injected.shape:
         msg = (f'measured must have the shape of injected {injected.shape}, '
                f'got {measured.shape}')
-        raise ValueError(msg)
+        raise ParameterError(msg, 'measured')
     if not measured.unit.is_equivalent(injected.unit):
         msg = (f'measured must have a unit like {injected.unit}, got '
                f'{measured.unit}')
-        raise ValueError(msg)
+        raise ParameterError(msg, 'measured')
     truth = injected.value
     if not np.all(truth > 0):
         msg = 'injected must be positive'
-        raise ValueError(msg)
+        raise ParameterError(msg, 'injected')
     ratios = measured.to_value(injected.unit) / truth
     groups = [truth == level for level in np.unique(truth)]
     if edges is not None:
@@ -170,9 +171,10 @@ def removal_significance(image, background, sources, *, reference=None):
     maps = {'image': image, 'background': background}
     if reference is not None:
         maps['reference'] = reference
-    if not all(isinstance(entry, NDData) for entry in maps.values()):
-        msg = f'{", ".join(maps)} must be NDData'
-        raise TypeError(msg)
+    for name, entry in maps.items():
+        if not isinstance(entry, NDData):
+            msg = f'{name} must be an NDData, got {type(entry).__name__}'
+            raise ParameterTypeError(msg, name)
     maps = {name: read_values(entry, name=name, ndim=2)
             for name, entry in maps.items()}
     first = maps['image']
@@ -182,10 +184,10 @@ def removal_significance(image, background, sources, *, reference=None):
             msg = (f'{name} must have the shape and the unit of image '
                    f'({first.data.shape}, {first.unit}), got '
                    f'{entry.data.shape}, {entry.unit}')
-            raise ValueError(msg)
+            raise ParameterError(msg, name)
     if not first.scales.unit.is_equivalent(u.arcsec):
         msg = 'image must have a celestial WCS'
-        raise ValueError(msg)
+        raise ParameterError(msg, 'image')
     pixel = np.sqrt(np.prod(first.scales.to_value(u.arcsec)))
     x = np.asarray(sources['x_center'], dtype=float)
     y = np.asarray(sources['y_center'], dtype=float)
@@ -300,7 +302,7 @@ def removal_rates(significance, *, threshold=3.0):
     """
     if not threshold > 0:
         msg = f'threshold must be positive, got {threshold!r}'
-        raise ValueError(msg)
+        raise ParameterError(msg, 'threshold')
     before = np.asarray(significance['before'], dtype=float)
     after = np.asarray(significance['after'], dtype=float)
     known = np.isfinite(before) & np.isfinite(after)

@@ -11,6 +11,8 @@ from astropy.stats import median_absolute_deviation
 from astropy.table import QTable
 
 from compact_removal.metrics._values import read_selection, read_values
+from compact_removal.utils.parameters import (ParameterError,
+                                              check_positive_integer)
 
 __all__ = ['PixelComparison', 'compare_pixels', 'pixel_statistics']
 
@@ -162,14 +164,12 @@ def compare_pixels(image, reference, *, where=True, n_bins=50):
     if values.data.shape != truth.data.shape:
         msg = (f'image must have the shape of reference {truth.data.shape}, '
                f'got {values.data.shape}')
-        raise ValueError(msg)
+        raise ParameterError(msg, 'image')
     if not values.unit.is_equivalent(truth.unit):
         msg = (f'image must have a unit like that of reference '
                f'({truth.unit}), got {values.unit}')
-        raise ValueError(msg)
-    if n_bins < 1:
-        msg = f'n_bins must be a positive integer, got {n_bins!r}'
-        raise ValueError(msg)
+        raise ParameterError(msg, 'image')
+    check_positive_integer('n_bins', n_bins)
     use = (values.valid & truth.valid
            & read_selection(where, truth.data.shape, 'where'))
     first = values.data[use] * values.unit.to(truth.unit)

@@ -16,6 +16,7 @@ from astropy.table import QTable
 from scipy import fft, ndimage
 
 from compact_removal.metrics._values import read_values
+from compact_removal.utils.parameters import ParameterError
 
 __all__ = ['PowerLaw', 'compare_power_spectra', 'fit_power_law',
            'power_spectrum']
@@ -92,13 +93,13 @@ def power_spectrum(image, *, mask=None, apodization=0.1):
     if min(values.data.shape) < 16:
         msg = (f'image must have at least 16 pixels a side, got '
                f'{values.data.shape}')
-        raise ValueError(msg)
+        raise ParameterError(msg, 'image')
     if not 0 <= apodization <= 0.5:
         msg = f'apodization must be between 0 and 0.5, got {apodization!r}'
-        raise ValueError(msg)
+        raise ParameterError(msg, 'apodization')
     if not values.valid.any():
         msg = 'image must have valid pixels'
-        raise ValueError(msg)
+        raise ParameterError(msg, 'image')
     data, valid, filled = _fill_small_gaps(values)
     window = _window(valid, apodization * min(data.shape))
     total = window.sum()
@@ -227,7 +228,7 @@ def compare_power_spectra(spectrum, reference):
             or not np.allclose(first.to_value(second.unit), second.value)):
         msg = ('spectrum must have the frequencies of reference: take both '
                'from maps of the same shape, pixel scale and mask')
-        raise ValueError(msg)
+        raise ParameterError(msg, 'spectrum')
     power = reference['power']
     difference = spectrum['power'].to(power.unit) - power
     table = QTable({'frequency': second})
@@ -323,19 +324,19 @@ def fit_power_law(table, *, limits=None):
     if use.sum() < 3:
         msg = (f'limits must leave at least 3 rows of the table, got '
                f'{use.sum()} between {low:.4g} and {high:.4g} {x.unit}')
-        raise ValueError(msg)
+        raise ParameterError(msg, 'limits')
     log_x, log_y = np.log(x.value[use]), np.log(y.value[use])
     # inverse variances of the logarithms; modes come in equal pairs
     weight = (np.asarray(table['n_modes'])[use] / 2 if is_spectrum
               else (y / table[f'{y_name}_err']).value[use] ** 2)
     pivot = np.average(log_x, weights=weight)
     middle = np.average(log_y, weights=weight)
-    spread = np.average((log_x - pivot) ** 2, weights=weight)
+    variance = np.average((log_x - pivot) ** 2, weights=weight)
     index = np.average((log_x - pivot) * (log_y - middle),
-                       weights=weight) / spread
+                       weights=weight) / variance
     rest = log_y - middle - index * (log_x - pivot)
     # of the rows as they are, and from their scatter about the line
-    formal = 1 / (weight.sum() * spread)
-    found = np.average(rest ** 2, weights=weight) / spread / (use.sum() - 2)
+    formal = 1 / (weight.sum() * variance)
+    found = np.average(rest ** 2, weights=weight) / variance / (use.sum() - 2)
     return PowerLaw(float(index), float(np.sqrt(max(formal, found))),
                     np.exp(middle) * y.unit, np.exp(pivot) * x.unit)

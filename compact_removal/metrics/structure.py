@@ -9,6 +9,7 @@ from astropy.table import QTable
 from scipy import fft
 
 from compact_removal.metrics._values import read_values
+from compact_removal.utils.parameters import ParameterError
 
 __all__ = ['delta_variance']
 
@@ -114,19 +115,19 @@ def _lags(lags, values):
         if high < low:
             msg = (f'image must have at least 12 pixels a side, got '
                    f'{values.data.shape}')
-            raise ValueError(msg)
+            raise ParameterError(msg, 'image')
         return np.geomspace(low, high, 12)
     lags = np.atleast_1d(u.Quantity(lags))
     if not lags.unit.is_equivalent(unit):
         msg = f'lags must have a unit like {unit}, got {lags.unit}'
-        raise ValueError(msg)
+        raise ParameterError(msg, 'lags')
     lengths = lags.to_value(unit)
     if (lengths.ndim != 1 or np.any(np.diff(lengths) <= 0)
             or not lengths[0] >= 2 * scales.max() * (1 - 1e-9)
             or not lengths[-1] <= longest / 2 * (1 + 1e-9)):
         msg = (f'lags must rise from at least {2 * scales.max():.4g} to at '
                f'most {longest / 2:.4g} {unit}, got {lags}')
-        raise ValueError(msg)
+        raise ParameterError(msg, 'lags')
     return lengths
 
 

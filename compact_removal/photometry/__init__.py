@@ -3,8 +3,12 @@
 Apertures, annuli, and the errors of sums in them.
 """
 
-# ruff: noqa: F403, F405
-from compact_removal.photometry.apertures import *
+from compact_removal.photometry.annuli import (annulus_background,
+                                               aperture_scatter)
+from compact_removal.photometry.apertures import (aperture_sums,
+                                                  aperture_weights,
+                                                  soft_aperture_weights)
+from compact_removal.photometry.corrections import aperture_correction
 
 __all__ = ['annulus_background', 'aperture_correction', 'aperture_scatter',
-           'aperture_sums', 'aperture_weights']
+           'aperture_sums', 'aperture_weights', 'soft_aperture_weights']

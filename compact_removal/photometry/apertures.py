@@ -1,67 +1,13 @@
 # Licensed under a 3-clause BSD style license - see licenses/LICENSE.rst
 """
-Aperture-corrected fluxes and their errors.
+Sums of pixels in apertures.
 """
 
-import astropy.units as u
 import numpy as np
 
-from compact_removal.maps.cutouts import (chunk_slices, cutout_radii,
-                                          extract_valid)
-from compact_removal.psf import as_psf
+from compact_removal.maps.cutouts import chunk_slices, extract_valid
 
-__all__ = ['annulus_background', 'aperture_correction', 'aperture_scatter',
-           'aperture_sums', 'aperture_weights']
-
-# Apertures on the circle around a source that sample its surroundings.
-_N_SAMPLES = 12
-
-# Standard deviation of a normal distribution per median absolute
-# deviation.
-_SIGMA_PER_MAD = 1.482602218505602
-
-
-def aperture_correction(band, radius):
-    """
-    Compute the fraction of the flux of a point source in an aperture.
-
-    The aperture sum divided by it is the flux (paper, Sect. 3.4). The
-    table of the band is used where there is one, otherwise the
-    encircled energy of the band's PSF.
-
-    Parameters
-    ----------
-    band : `~compact_removal.instruments.Band`
-        The band.
-    radius : `~astropy.units.Quantity`
-        Aperture radius (angle), of any shape.
-
-    Returns
-    -------
-    fraction : `~numpy.ndarray`
-        Values in (0, 1], of the shape of ``radius``.
-
-    Raises
-    ------
-    ValueError
-        If a radius is not positive or larger than those of the table.
-
-    Examples
-    --------
-    >>> import astropy.units as u
-    >>> from compact_removal.instruments import get_band
-    >>> from compact_removal.photometry import aperture_correction
-    >>> print(aperture_correction(get_band('scanmap', 'blue'),
-    ...                           [6, 12] * u.arcsec).round(3))
-    [0.642 0.804]
-    """
-    if band.eef_radii:
-        return np.asarray(band.encircled_energy(radius))
-    radius = np.asarray(u.Quantity(radius).to_value(u.arcsec))
-    if np.any(radius <= 0):
-        msg = f'radius must be positive, got {radius} arcsec'
-        raise ValueError(msg)
-    return as_psf(band).encircled_energy(radius)
+__all__ = ['aperture_sums', 'aperture_weights', 'soft_aperture_weights']
 
 
 def aperture_weights(x, y, radii, corners, size):
@@ -100,6 +46,41 @@ def aperture_weights(x, y, radii, corners, size):
                                             low + size, size, size, radius,
                                             1, 1)
     return weights
+
+
+def soft_aperture_weights(x, y, radii, size):
+    """
+    Compute weights of pixels in circles, falling to 0 over one pixel.
+
+    An approximation of `aperture_weights` for training data: pixels half
+    a pixel inside the circle count in full, those half a pixel outside
+    not at all.
+
+    Parameters
+    ----------
+    x, y, radii : array_like
+        Positions in pixels of each cutout, and radii in pixels, shape
+        ``(n,)``.
+    size : int
+        Side of the cutouts in pixels.
+
+    Returns
+    -------
+    weights : `~numpy.ndarray`
+        Values in [0, 1], shape ``(n, size, size)``.
+
+    Examples
+    --------
+    >>> from compact_removal.photometry import soft_aperture_weights
+    >>> weights = soft_aperture_weights([4], [4], [2], 9)
+    >>> print(weights[0, 4])
+    [0.  0.  0.5 1.  1.  1.  0.5 0.  0. ]
+    """
+    grid = np.arange(size)
+    x, y, radii = (np.asarray(value, dtype=float)[:, None, None]
+                   for value in (x, y, radii))
+    distance = np.hypot(grid - x, grid[:, None] - y)
+    return np.clip(radii + 0.5 - distance, 0, 1)
 
 
 def aperture_sums(data, x, y, radii, *, mask=None, error=None):
@@ -150,130 +131,3 @@ def aperture_sums(data, x, y, radii, *, mask=None, error=None):
             variances[part] = (weights * np.nan_to_num(deviation) ** 2).sum(
                 axis=(1, 2))
     return sums, np.sqrt(variances), areas
-
-
-def annulus_background(data, x, y, inner, outer, *, mask=None):
-    """
-    Measure mean and standard deviation of pixels in annuli.
-
-    Parameters
-    ----------
-    data : array_like
-        The map, shape ``(ny, nx)``.
-    x, y : array_like
-        Positions in pixels, shape ``(n,)``.
-    inner, outer : float
-        Radii in pixels.
-    mask : array_like of bool, optional
-        True where a pixel must not be used, shape ``(ny, nx)``; pixels
-        that are not finite are never used.
-
-    Returns
-    -------
-    mean, std, count : `~numpy.ndarray`
-        Mean and standard deviation in the unit of ``data`` (NaN without
-        pixels), and number of pixels, shape ``(n,)``.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from compact_removal.photometry import annulus_background
-    >>> mean, std, count = annulus_background(np.ones((19, 19)), [9], [9],
-    ...                                       5, 8)
-    >>> print(mean, std)
-    [1.] [0.]
-    """
-    x, y = np.asarray(x, dtype=float), np.asarray(y, dtype=float)
-    mean, std = np.full((2, x.size), np.nan)
-    count = np.zeros(x.size, dtype=int)
-    size = 2 * int(np.ceil(outer)) + 3
-    for part in chunk_slices(x.size, size):
-        stack, corners = extract_valid(data, x[part], y[part], size,
-                                       mask=mask)
-        radius = cutout_radii(x[part], y[part], corners, size)
-        ring = np.isfinite(stack) & (radius >= inner) & (radius <= outer)
-        number = ring.sum(axis=(1, 2))
-        some = number > 0
-        divisor = np.where(some, number, np.nan)
-        level = np.where(ring, stack, 0).sum(axis=(1, 2)) / divisor
-        deviation = np.where(ring, stack - level[:, None, None], 0)
-        count[part], mean[part] = number, level
-        std[part] = np.sqrt((deviation ** 2).sum(axis=(1, 2)) / divisor)
-    return mean, std, count
-
-
-def aperture_scatter(data, x, y, radius, distance, *, mask=None):
-    """
-    Measure the scatter of aperture sums around sources.
-
-    Twelve apertures of the same radius are laid on a circle around the pixel
-    of the source. Their scatter (scaled median absolute deviation) tells
-    how much an aperture sum varies with the noise *and* with the
-    structure of the background on the scale of the aperture.
-
-    Parameters
-    ----------
-    data : array_like
-        The map without the sources, shape ``(ny, nx)``.
-    x, y, radius : array_like
-        Positions and radii in pixels, shape ``(n,)``.
-    distance : float
-        Radius of the circle in pixels.
-    mask : array_like of bool, optional
-        True where a pixel must not be used, shape ``(ny, nx)``; pixels
-        that are not finite are never used.
-
-    Returns
-    -------
-    scatter : `~numpy.ndarray`
-        In the unit of ``data``, shape ``(n,)``; NaN where fewer than
-        three apertures lie on usable pixels.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from compact_removal.photometry import aperture_scatter
-    >>> noise = np.random.default_rng(1).normal(size=(61, 61))
-    >>> scatter = aperture_scatter(noise, [30], [30], [3], 19)
-    >>> bool(2 < scatter[0] < 10)
-    True
-    """
-    x, y = np.asarray(x, dtype=float), np.asarray(y, dtype=float)
-    radius = np.asarray(radius, dtype=float)
-    scatter = np.full(x.size, np.nan)
-    for value in np.unique(radius):
-        rows = np.flatnonzero(radius == value)
-        size = 2 * int(np.ceil(distance + value)) + 3
-        samples = _ring_of_apertures(value, distance, size)
-        full = np.pi * value ** 2
-        for part in chunk_slices(rows.size, size):
-            chunk = rows[part]
-            stack, _ = extract_valid(data, x[chunk], y[chunk], size,
-                                     mask=mask)
-            stack = stack.reshape(chunk.size, -1)
-            good = np.isfinite(stack)
-            areas = good.astype(float) @ samples
-            sums = np.where(good, stack, 0) @ samples
-            sums = np.divide(sums * full, areas,
-                             out=np.full_like(sums, np.nan),
-                             where=areas > 0.7 * full)
-            enough = np.isfinite(sums).sum(axis=1) >= 3
-            chosen = sums[enough]
-            middle = np.nanmedian(chosen, axis=1, keepdims=True)
-            scatter[chunk[enough]] = _SIGMA_PER_MAD * np.nanmedian(
-                np.abs(chosen - middle), axis=1)
-    return scatter
-
-
-def _ring_of_apertures(radius, distance, size):
-    """
-    Weights of apertures on a circle around the pixel of a source.
-
-    One column for each aperture, shape ``(size ** 2, n)``.
-    """
-    angle = np.arange(_N_SAMPLES) * (2 * np.pi / _N_SAMPLES)
-    weights = aperture_weights(
-        size // 2 + distance * np.cos(angle),
-        size // 2 + distance * np.sin(angle), np.full(_N_SAMPLES, radius),
-        np.zeros((_N_SAMPLES, 2)), size)
-    return weights.reshape(_N_SAMPLES, -1).T

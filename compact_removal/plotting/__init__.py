@@ -5,9 +5,10 @@ The figures people want to look at.
 Matplotlib is imported inside the functions only.
 """
 
-# ruff: noqa: F403, F405
-from compact_removal.plotting.figures import *
-from compact_removal.plotting.removal import *
+from compact_removal.plotting.figures import (plot_flux_ratios, plot_history,
+                                              plot_pixel_pdf,
+                                              plot_power_spectra)
+from compact_removal.plotting.removal import plot_removal
 
 __all__ = ['plot_flux_ratios', 'plot_history', 'plot_pixel_pdf',
            'plot_power_spectra', 'plot_removal']

@@ -6,6 +6,8 @@ What the figures read of their arguments.
 import astropy.units as u
 import numpy as np
 
+from compact_removal.utils.parameters import ParameterError
+
 
 def read_axes(axes, n_axes):
     """
@@ -15,7 +17,7 @@ def read_axes(axes, n_axes):
     if axes.size != n_axes:
         number = ('one', 'two', 'three')[n_axes - 1]
         msg = f'axes must be {number}, got {axes.size}'
-        raise ValueError(msg)
+        raise ParameterError(msg, 'axes')
     return axes
 
 
@@ -39,21 +41,21 @@ def read_ratios(levels, ratios):
     levels = read_values(levels)
     if levels.unit == u.dimensionless_unscaled:
         msg = 'levels must be a Quantity with a unit of flux, got none'
-        raise ValueError(msg)
+        raise ParameterError(msg, 'levels')
     if not ratios:
         msg = 'ratios must have at least one label, got none'
-        raise ValueError(msg)
+        raise ParameterError(msg, 'ratios')
     plain = {}
     for label, values in ratios.items():
         values = read_values(values)
         if not values.unit.is_equivalent(u.one):
             msg = (f'ratios[{label!r}] must be dimensionless, got '
                    f'{values.unit}')
-            raise ValueError(msg)
+            raise ParameterError(msg, 'ratios')
         if values.shape != levels.shape or values.ndim != 1:
             msg = (f'ratios[{label!r}] must have one value for each of the '
                    f'levels {levels.shape}, got {values.shape}')
-            raise ValueError(msg)
+            raise ParameterError(msg, 'ratios')
         plain[label] = values.to_value(u.one)
     return levels, plain
 
@@ -67,7 +69,7 @@ def read_limits(limits):
     limits = tuple(np.asarray(limits, dtype=float).ravel().tolist())
     if len(limits) != 2 or not limits[0] < limits[1]:
         msg = f'limits must be two values, the lower one first, got {limits}'
-        raise ValueError(msg)
+        raise ParameterError(msg, 'limits')
     return limits
 
 
@@ -80,7 +82,7 @@ def read_spectra(spectra, reference):
         if not {'frequency', 'power'} <= set(names):
             msg = (f"spectra[{label!r}] must have the columns 'frequency' "
                    f"and 'power', got {names}")
-            raise ValueError(msg)
+            raise ParameterError(msg, 'spectra')
     frequency = read_values(spectra[reference]['frequency'])
     unit = read_values(spectra[reference]['power']).unit
     powers = {}
@@ -92,13 +94,13 @@ def read_spectra(spectra, reference):
             msg = (f'spectra[{label!r}] must have units like '
                    f'{frequency.unit} and {unit}, got {other.unit} and '
                    f'{power.unit}')
-            raise ValueError(msg)
+            raise ParameterError(msg, 'spectra')
         if (other.shape != frequency.shape
                 or not np.allclose(other, frequency, rtol=1e-6, atol=0,
                                    equal_nan=True)):
             msg = (f'spectra[{label!r}] must have the same frequencies as '
                    f'{reference!r}')
-            raise ValueError(msg)
+            raise ParameterError(msg, 'spectra')
         powers[label] = power.to(unit)
     return frequency, powers
 
@@ -111,10 +113,10 @@ def read_history(history):
     missing = [key for key in keys if key not in history]
     if missing:
         msg = f'history must have {", ".join(keys)}; {missing} are missing'
-        raise ValueError(msg)
+        raise ParameterError(msg, 'history')
     lengths = {len(history[key]) for key in keys}
     if len(lengths) > 1 or 0 in lengths:
         msg = ('history must have one value per epoch and at least one '
                f'epoch, got lists of length {sorted(lengths)}')
-        raise ValueError(msg)
+        raise ParameterError(msg, 'history')
     return (np.asarray(history[key], dtype=float) for key in keys)

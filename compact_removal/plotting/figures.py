@@ -13,6 +13,7 @@ from compact_removal.plotting._boxes import (box_statistics, draw_boxes,
 from compact_removal.plotting._inputs import (read_axes, read_history,
                                               read_limits, read_ratios,
                                               read_spectra, read_values)
+from compact_removal.utils.parameters import ParameterError, ParameterTypeError
 
 __all__ = ['plot_flux_ratios', 'plot_history', 'plot_pixel_pdf',
            'plot_power_spectra']
@@ -86,11 +87,11 @@ def plot_flux_ratios(levels, ratios, *, axes=None, limits=None):
     distinct = sorted(set(texts[np.isfinite(levels)]), key=float)
     if not distinct:
         msg = 'levels must have at least one finite value, got none'
-        raise ValueError(msg)
+        raise ParameterError(msg, 'levels')
     if len(distinct) > _MOST_LEVELS:
         msg = (f'levels must have at most {_MOST_LEVELS} different values, '
                f'got {len(distinct)}: put fluxes into groups')
-        raise ValueError(msg)
+        raise ParameterError(msg, 'levels')
     boxes = [box_statistics([values[texts == text] for text in distinct])
              for values in ratios.values()]
     width = np.clip(2.0 + 0.25 * len(distinct) * (1 + len(ratios)), 5, 12)
@@ -167,14 +168,14 @@ def plot_power_spectra(spectra, *, reference=None, axes=None):
     """
     if not isinstance(spectra, Mapping):
         msg = f'spectra must be a dict, got {type(spectra).__name__}'
-        raise TypeError(msg)
+        raise ParameterTypeError(msg, 'spectra')
     if not spectra:
         msg = 'spectra must have at least one label, got none'
-        raise ValueError(msg)
+        raise ParameterError(msg, 'spectra')
     reference = next(iter(spectra)) if reference is None else reference
     if reference not in spectra:
         msg = f'reference must be one of {list(spectra)}, got {reference!r}'
-        raise ValueError(msg)
+        raise ParameterError(msg, 'reference')
     frequency, powers = read_spectra(spectra, reference)
     left, right = axes = _make_axes(axes, 2, ncols=2, figsize=(10, 4))
     x = frequency.value
@@ -240,7 +241,7 @@ def plot_pixel_pdf(comparison, *, axes=None,
     labels = tuple(labels)
     if len(labels) != 2:
         msg = f'labels must be two, got {labels}'
-        raise ValueError(msg)
+        raise ParameterError(msg, 'labels')
     (ax,) = _make_axes(axes, 1, figsize=(5.5, 4))
     low, high, density, other = (
         read_values(comparison.pdf[name])

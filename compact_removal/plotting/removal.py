@@ -6,6 +6,7 @@ A map, its background and the removed sources.
 import numpy as np
 
 from compact_removal.plotting._inputs import read_axes, read_limits
+from compact_removal.utils.parameters import ParameterError
 
 __all__ = ['plot_removal']
 
@@ -75,7 +76,7 @@ def plot_removal(image, result, *, axes=None, cmap='gray_r', limits=None,
     if data.shape != filled.shape:
         msg = (f'image must have the shape of the background '
                f'{filled.shape}, got {data.shape}')
-        raise ValueError(msg)
+        raise ParameterError(msg, 'image')
     limits = read_limits(limits)
     axes = _make_axes(axes, image.wcs, data.shape)
     near = _near_sources(data.shape, sources)

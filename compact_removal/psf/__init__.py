@@ -3,8 +3,10 @@
 Models and images of point spread functions, and encircled energy.
 """
 
-# ruff: noqa: F403, F405
-from compact_removal.psf.models import *
+from compact_removal.psf.functions import (as_psf, encircled_energy,
+                                           fwhm_in_pixels, make_psf_stamp)
+from compact_removal.psf.images import StampPSF
+from compact_removal.psf.models import AnalyticPSF
 
 __all__ = ['AnalyticPSF', 'StampPSF', 'as_psf', 'encircled_energy',
            'fwhm_in_pixels', 'make_psf_stamp']

@@ -16,7 +16,7 @@ from astropy.utils.exceptions import AstropyUserWarning
 from tqdm import tqdm
 
 from compact_removal.datasets import make_test_fields
-from compact_removal.maps.images import pair_catalogs
+from compact_removal.maps.positions import pair_catalogs
 from compact_removal.removal.injection import Plan
 from compact_removal.removal.map_evaluation import evaluate_removal
 from compact_removal.instruments import get_band

@@ -18,8 +18,8 @@ from compact_removal.removal.locate import locate
 from compact_removal.removal.networks import WEIGHTS, find_model_class
 from compact_removal.removal.reach import hole_taper
 from compact_removal.removal.training import fit_remover
-from compact_removal.maps.images import (check_apertures, read_image,
-                                         warn_of_band, warn_of_width)
+from compact_removal.maps.headers import warn_of_band
+from compact_removal.maps.images import read_image, warn_of_width
 from compact_removal.removal.measure import measure
 from compact_removal.maps.positions import read_positions
 from compact_removal.removal.results import make_result
@@ -29,6 +29,7 @@ from compact_removal.instruments import (Band, ObservingMode, get_band,
                                          get_mode)
 from compact_removal.utils.parameters import (ParameterError, check_boolean,
                                               check_positive_integer)
+from compact_removal.photometry.corrections import check_apertures
 
 __all__ = ['CompactSourceRemover']
 

@@ -12,8 +12,8 @@ from astropy.nddata import NDData
 from compact_removal.datasets import BackgroundMap
 from compact_removal.instruments import get_band
 from compact_removal.maps.holes import scale_factor
-from compact_removal.maps.images import pair_catalogs, read_image
-from compact_removal.maps.positions import read_positions
+from compact_removal.maps.images import read_image
+from compact_removal.maps.positions import pair_catalogs, read_positions
 from compact_removal.utils.parameters import ParameterError
 
 __all__ = ['TrainingData', 'make_training_data']

@@ -1,18 +1,36 @@
 # Licensed under a 3-clause BSD style license - see licenses/LICENSE.rst
 """
-Files that must not be lost.
+Files that must not be lost, and FITS files that may be damaged.
 """
 
+import contextlib
+import gzip
 import hashlib
+import io
 import os
 import secrets
-from contextlib import contextmanager
+import warnings
+import zlib
+from functools import partial
 from pathlib import Path
 
-__all__ = ['check_overwrite', 'compute_sha256', 'is_temporary',
+from astropy.io import fits
+from astropy.utils.exceptions import AstropyUserWarning
+
+from compact_removal.utils.parameters import ParameterError
+from compact_removal.utils.text import one_line
+
+__all__ = ['check_overwrite', 'compute_sha256', 'is_temporary', 'read_hdus',
            'replace_file', 'resolve_path']
 
 _TEMPORARY = '.writing-'
+
+# FITS files consist of blocks of so many bytes.
+_BLOCK = 2880
+
+# What a damaged FITS file may raise, before anything is made of it.
+_DAMAGE = (OSError, EOFError, zlib.error, fits.VerifyError,
+           AstropyUserWarning, ValueError, TypeError, LookupError)
 
 
 def check_overwrite(path, *, overwrite):
@@ -49,7 +67,7 @@ def check_overwrite(path, *, overwrite):
     return path
 
 
-@contextmanager
+@contextlib.contextmanager
 def replace_file(path):
     """
     Write a file that appears complete or not at all.
@@ -118,7 +136,7 @@ def compute_sha256(path):
 
 def is_temporary(name, target=None):
     """
-    Tell whether a file is one that `replace_file` writes to.
+    Check whether a file is one that `replace_file` writes to.
 
     Parameters
     ----------
@@ -168,3 +186,94 @@ def resolve_path(path):
     'map.fits'
     """
     return Path(path).expanduser()
+
+
+def read_hdus(path, *, choose=None):
+    """
+    Read the HDUs of a FITS file, and refuse one that is damaged.
+
+    Parameters
+    ----------
+    path : str or path-like
+        The file, may be gzipped.
+    choose : callable, optional
+        Takes the list of the image HDUs, their data not yet read, and
+        returns those whose data are needed; default: all.
+
+    Returns
+    -------
+    hdus : list
+        All HDUs, with their headers, and the data of those that were
+        chosen.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If it is no FITS file, or truncated or corrupt, as far as this
+        can be seen: cards ``CHECKSUM`` and ``DATASUM`` are checked
+        where there are any.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import numpy as np
+    >>> from astropy.io import fits
+    >>> from compact_removal.utils.files import read_hdus
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder) / 'map.fits'
+    ...     fits.writeto(path, np.ones((3, 4)))
+    ...     (hdu,) = read_hdus(path)
+    >>> hdu.data.shape
+    (3, 4)
+    """
+    try:
+        return _load(resolve_path(path), choose)
+    except FileNotFoundError:
+        raise
+    except _DAMAGE as error:
+        msg = f'path is no readable FITS file: {path} ({one_line(error)})'
+        raise ParameterError(msg, 'path') from error
+
+
+def _load(path, choose):
+    """
+    HDUs of a file, with the data of those that are needed.
+    """
+    with open(path, 'rb') as file:
+        packed = file.read(2) == b'\x1f\x8b'
+    with contextlib.ExitStack() as stack:
+        # astropy only warns of these, and leaves out what is missing
+        stack.enter_context(warnings.catch_warnings())
+        for message in ('File may have been truncated',
+                        'Error validating header',
+                        '(Checksum|Datasum) verification failed'):
+            warnings.filterwarnings('error', message, AstropyUserWarning)
+        opener = _unpack if packed else partial(open, mode='rb')
+        source = stack.enter_context(opener(path))
+        hdus = list(stack.enter_context(fits.open(source, memmap=False,
+                                                  checksum=True)))
+        images = [hdu for hdu in hdus if hdu.is_image]
+        for hdu in images if choose is None else choose(images):
+            # read while the file is open
+            _ = hdu.data
+        for hdu in hdus:
+            list(hdu.header.values())
+    return hdus
+
+
+def _unpack(path):
+    """
+    The content of a gzipped file, read to its end, where its check sum is.
+
+    This comes first: astropy may take forever to make sense of what a
+    damaged file unpacks to, and does not see that it is too short.
+    """
+    with gzip.open(path, 'rb') as source:
+        content = source.read()
+    if len(content) % _BLOCK:
+        msg = 'File may have been truncated'
+        raise ValueError(msg)
+    return io.BytesIO(content)

@@ -93,7 +93,7 @@ def test_processes_give_the_same_in_order(maps, catalogs, tmp_path):
         assert list(report['map']) == [str(path) for path in maps]
         assert list(report['status']) == ['done', 'error', 'done']
         assert list(report['n_sources']) == [2, 0, 2]
-        assert report['error'][1].startswith('ValueError: path is no ')
+        assert report['error'][1].startswith('ParameterError: path is no ')
         assert report['background'][1] == ''
         assert report['seconds'].unit == u.s
     assert sorted(read_all(tmp_path / 'one')) == [
@@ -438,7 +438,7 @@ def test_errors_of_catalogs_are_rows(maps, tmp_path):
     assert list(report['status']) == ['error', 'error']
     assert report['error'][0] == ('FileNotFoundError: catalog: there is no '
                                   f'file {tmp_path / "no.csv"}')
-    assert report['error'][1].startswith('ValueError: positions must have')
+    assert report['error'][1].startswith('ParameterError: positions must have')
 
 
 def test_warnings_are_kept(maps, tmp_path):
@@ -463,8 +463,8 @@ def test_mode_and_band_of_headers(maps, catalogs, tmp_path):
     assert list(report['status']) == ['done', 'error']
     header = fits.getheader(report['background'][0])
     assert (header['CRMODE'], header['CRBAND']) == ('parallel', 'blue')
-    assert report['error'][1] == ('ValueError: mode must be given, such as '
-                                  'scanmap, parallel: no header of a map '
+    assert report['error'][1] == ('ParameterError: mode must be given, such '
+                                  'as scanmap, parallel: no header of a map '
                                   'tells it')
     remover = CompactSourceRemover('scanmap', None, cutout_size=64)
     report = run(maps[:1], catalogs[:1], tmp_path / 'out', remover=remover)

@@ -233,5 +233,5 @@ def test_for_real(tmp_path, capsys):
     assert 'choose another folder, or --overwrite to do all' in message
     args[-len(OPTIONS):] = ['--jobs', '1', '--overwrite']
     assert run(*args) == 1
-    assert ('ValueError: --mode must be given, such as scanmap, parallel: no '
-            'header of a map tells it\n') in capsys.readouterr().out
+    assert ('ParameterError: --mode must be given, such as scanmap, parallel: '
+            'no header of a map tells it\n') in capsys.readouterr().out

@@ -78,7 +78,7 @@ def test_random_background():
 
 
 @pytest.mark.parametrize(('kwargs', 'match'), [
-    ({'kind': 'smoke'}, "kind must be one of 'cloud'"),
+    ({'kind': 'smoke'}, 'kind must be one of cloud'),
     ({'fwhm': -1}, 'fwhm must not be negative'),
     ({'noise': np.nan}, 'noise must not be negative'),
     ({'shape': (0, 4)}, 'shape must be'),

@@ -78,5 +78,5 @@ def test_test_fields(mode, name):
     first = next(iter(fields))
     assert_array_equal(again[first].data, fields[first].data)
     assert np.any(other[first].data != fields[first].data)
-    with pytest.raises(ValueError, match='n_fields must be positive'):
+    with pytest.raises(ValueError, match='n_fields must be a positive'):
         make_test_fields(mode, name, n_fields=0)

@@ -1,6 +1,6 @@
 # Licensed under a 3-clause BSD style license - see licenses/LICENSE.rst
 """
-Tests for the source_models module.
+Tests of the fit of sources.
 """
 
 import astropy.units as u

@@ -1,6 +1,6 @@
 # Licensed under a 3-clause BSD style license - see licenses/LICENSE.rst
 """
-Tests for the source_psf and psf_learning modules.
+Tests of the PSF that is learned from a map.
 """
 
 import astropy.units as u

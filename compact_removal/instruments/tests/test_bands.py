@@ -3,6 +3,8 @@
 Tests of the tables of facts and their look-up.
 """
 
+import pickle
+from copy import deepcopy
 from dataclasses import FrozenInstanceError, replace
 
 import astropy.units as u
@@ -11,6 +13,7 @@ import pytest
 
 from compact_removal.instruments import (ObservingMode, get_band, get_mode,
                                          list_bands)
+from compact_removal.psf import StampPSF
 
 KEYS = [(mode, band) for mode in ('scanmap', 'parallel')
         for band in ('blue', 'green', 'red')]
@@ -97,19 +100,20 @@ def test_lookup():
 @pytest.mark.parametrize(('args', 'error', 'match'), [
     (('scan', 'blue'), ValueError,
      "mode must be one of 'scanmap', 'parallel', got 'scan'"),
-    ((3, 'blue'), TypeError, 'mode must be'),
+    ((3, 'blue'), TypeError, 'mode must be .* got 3$'),
     (('scanmap', 'violet'), ValueError,
      r"band must be one of 'blue' \(70 um\)"),
     (('scanmap', 250 * u.um), ValueError, 'band must be one of'),
     (('scanmap', 250 * u.Jy), ValueError, 'band must be a scalar wavelength'),
-    (('scanmap', '70'), ValueError, "got '70', which has no unit"),
-    (('scanmap', '70 Jy'), ValueError, "got '70 Jy'$"),
-    (('scanmap', '250um'), ValueError, "for mode 'scanmap', got '250um'"),
+    (('scanmap', '70'), ValueError, "band .* got '70', which has no unit"),
+    (('scanmap', '70 Jy'), ValueError, "band .* got '70 Jy'$"),
+    (('scanmap', '250um'), ValueError, "band .* 'scanmap', got '250um'"),
     (('scanmap', 70), TypeError, 'band must be .* with its unit, or .* 70$'),
 ])
 def test_lookup_errors(args, error, match):
-    with pytest.raises(error, match=match):
+    with pytest.raises(error, match=match) as info:
         get_band(*args)
+    assert info.value.parameter == match.split()[0]
 
 
 def test_band_without_encircled_energies():
@@ -130,8 +134,72 @@ def test_band_is_checked_and_frozen():
         replace(blue, eef_radii=(4, 5), eef_values=(0.5, 0.4))
     with pytest.raises(ValueError, match='eef_values must have the length'):
         replace(blue, eef_radii=(4, 5), eef_values=(0.5,))
-    with pytest.raises(ValueError, match='pixel_scale must be an astropy'):
-        replace(blue, pixel_scale=1.6)
+    for value in (1.6, 1.6 * u.Jy):
+        with pytest.raises(ValueError, match='pixel_scale must be an astro'):
+            replace(blue, pixel_scale=value)
+
+
+@pytest.mark.parametrize(('mode', 'name'), KEYS)
+@pytest.mark.parametrize('copy', [
+    lambda band: band, deepcopy, replace,
+    lambda band: pickle.loads(pickle.dumps(band))])
+def test_facts_are_read_only(mode, name, copy):
+    band = copy(get_band(mode, name))
+    before = deepcopy(band)
+    with pytest.raises(ValueError, match='read-only'):
+        band.photometry_annulus[0] = 1 * u.arcsec
+    for field in ('wavelength', 'pixel_scale', 'photometry_annulus',
+                  'default_aperture'):
+        value = getattr(band, field)
+        with pytest.raises(ValueError, match='read-only'):
+            value *= 2
+    for field in ('annulus_radii', 'snr_thresholds', 'mask_radii',
+                  'eef_radii', 'eef_values'):
+        assert isinstance(getattr(band, field), tuple)
+    assert band == before == get_band(mode, name)
+
+
+def test_bands_hold_copies():
+    annulus = [20, 30] * u.arcsec
+    image = np.ones((3, 3))
+    radii = [5.0, 4.0]
+    band = replace(get_band('scanmap', 'blue'), photometry_annulus=annulus,
+                   psf=image, snr_thresholds=[3.0], mask_radii=radii)
+    annulus[0] = 1 * u.arcsec
+    image[:] = 0
+    radii[0] = 9.0
+    assert band.photometry_annulus[0] == 20 * u.arcsec
+    assert band.psf.sum() == 9
+    assert band.mask_radii == (5.0, 4.0)
+    with pytest.raises(ValueError, match='read-only'):
+        band.psf[0] = 1
+
+
+def test_bands_are_equal_by_value():
+    bands = [get_band(*key) for key in KEYS]
+    assert len(set(bands)) == len(KEYS)
+    for band in bands:
+        same = deepcopy(band)
+        assert same is not band
+        assert same == band
+        assert hash(same) == hash(band)
+        assert {band: 1}[same] == 1
+    blue = bands[0]
+    assert replace(blue, wavelength=70000 * u.nm) == blue
+    stamps = [np.eye(3), np.eye(3), np.ones((3, 3))]
+    for psfs in (stamps, [StampPSF(psf, 1 * u.arcsec) for psf in stamps]):
+        first, second, third = (replace(blue, psf=psf) for psf in psfs)
+        assert first == second != third
+        assert hash(first) == hash(second)
+    for field, value in (
+            ('name', 'other'), ('pixel_scale', 1.5 * u.arcsec),
+            ('source_radius', 7.0), ('annulus_radii', (10.0, 21.0)),
+            ('photometry_annulus', [34, 45] * u.arcsec),
+            ('psf', replace(blue.psf, fwhm=5.5))):
+        assert replace(blue, **{field: value}) != blue
+    assert blue != 'blue'
+    assert get_mode('scanmap') == deepcopy(get_mode('scanmap'))
+    assert hash(blue.psf) == hash(deepcopy(blue.psf))
 
 
 def test_names_in_any_case():

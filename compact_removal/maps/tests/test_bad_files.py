@@ -17,6 +17,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from compact_removal.datasets import read_pacs_map
 from compact_removal.tests.any_input import make_data, make_wcs
+from compact_removal.utils.parameters import ParameterError
 
 SHAPE = 20, 24
 
@@ -79,7 +80,7 @@ def read(path, content):
         except ValueError as error:
             message = str(error)
             kind = type(error)
-    assert kind is ValueError
+    assert kind is ParameterError
     assert message.startswith('path ')
     assert '\n' not in message
     return message

@@ -128,7 +128,7 @@ def test_sources_off_the_map(case):
 
 def test_bad_maps(case):
     image, truth, sources = case
-    with pytest.raises(TypeError, match='image, background must be NDData'):
+    with pytest.raises(TypeError, match='image must be an NDData'):
         removal_significance(image.data, truth, sources)
     with pytest.raises(ValueError, match='background must have the shape'):
         removal_significance(image, truth[:50], sources)

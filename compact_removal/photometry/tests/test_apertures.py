@@ -1,21 +1,15 @@
 # Licensed under a 3-clause BSD style license - see licenses/LICENSE.rst
 """
-Tests of aperture photometry.
+Tests of sums in apertures.
 """
 
-from dataclasses import replace
-
-import astropy.units as u
 import numpy as np
 import pytest
-from numpy.testing import assert_allclose
+from numpy.testing import assert_allclose, assert_array_equal
 from photutils.aperture import CircularAperture
 
-from compact_removal.instruments import get_band
-from compact_removal.photometry import (annulus_background,
-                                        aperture_correction, aperture_scatter,
-                                        aperture_sums)
-from compact_removal.psf import make_psf_stamp
+from compact_removal.photometry import (aperture_sums, aperture_weights,
+                                        soft_aperture_weights)
 
 
 def test_sums_are_those_of_photutils():
@@ -45,50 +39,17 @@ def test_unusable_pixels_are_left_out():
     assert_allclose(areas, sums)
 
 
-def test_annulus():
-    y, x = np.indices((41, 41))
-    radius = np.hypot(x - 20, y - 20)
-    data = np.where(radius < 8, 100.0, np.where(radius < 12, 7.0, 50.0))
-    data[20, 30] = np.nan
-    mean, std, count = annulus_background(data, [20, 500], [20, 500], 8, 11.9)
-    assert mean[0] == 7
-    assert std[0] == 0
-    assert count[0] > 200
-    assert np.isnan(mean[1])
-    assert count[1] == 0
-
-
-def test_scatter_tells_noise_and_structure():
-    rng = np.random.default_rng(3)
-    noise = rng.normal(size=(200, 200))
-    x, y = rng.uniform(40, 160, size=(2, 60))
-    scatter = aperture_scatter(noise, x, y, np.full(60, 3), 19)
-    expected = np.sqrt(np.pi) * 3
-    assert np.median(scatter) == pytest.approx(expected, rel=0.2)
-    slope = noise + np.indices(noise.shape)[1]
-    steep = aperture_scatter(slope, x, y, np.full(60, 3), 19)
-    assert np.median(steep) > 5 * np.median(scatter)
-    assert np.isnan(aperture_scatter(noise, [-100], [0], [3], 19)[0])
-
-
-def test_aperture_correction():
-    band = get_band('scanmap', 'green')
-    assert aperture_correction(band, 9 * u.arcsec) == pytest.approx(
-        0.70113669)
-    with pytest.raises(ValueError, match='radius must lie in'):
-        aperture_correction(band, 40 * u.arcsec)
-    own = replace(band, eef_radii=(), eef_values=())
-    assert aperture_correction(own, 9 * u.arcsec) == pytest.approx(
-        0.7011, abs=0.004)
-    with pytest.raises(ValueError, match='radius must be positive'):
-        aperture_correction(own, -1 * u.arcsec)
-
-
-@pytest.mark.parametrize('radius', [5, 8, 12])
-def test_flux_of_a_point_source(radius):
-    band = get_band('scanmap', 'blue')
-    stamp = 3.0 * make_psf_stamp(band, shape=(61, 61))
-    sums, _, _ = aperture_sums(stamp, [30], [30], [radius / 1.6])
-    flux = sums / aperture_correction(band, radius * u.arcsec)
-    # Apart from the pixels' own width, which lowers small apertures.
-    assert flux[0] == pytest.approx(3.0, rel=0.03)
+def test_soft_weights():
+    rng = np.random.default_rng(2)
+    x, y, radii = rng.uniform(8, 12, (3, 5)) - [[0], [0], [5]]
+    soft = soft_aperture_weights(x, y, radii, 21)
+    assert soft.shape == (5, 21, 21)
+    exact = aperture_weights(x, y, radii, np.zeros((5, 2)), 21)
+    assert np.abs(soft - exact).max() < 0.25
+    assert_allclose(soft.sum(axis=(1, 2)), np.pi * radii ** 2, rtol=0.03)
+    # rows are y
+    rows, columns = np.indices((21, 21))
+    for i in range(5):
+        distance = np.hypot(columns - x[i], rows - y[i])
+        assert_array_equal(soft[i][distance < radii[i] - 0.5], 1)
+        assert_array_equal(soft[i][distance > radii[i] + 0.5], 0)
