@@ -7,6 +7,7 @@ the architecture are made from it.
 """
 
 import ast
+from functools import cache
 from pathlib import Path
 
 import compact_removal
@@ -65,6 +66,7 @@ def find_sources():
             and path.name not in skipped]
 
 
+@cache
 def parse_source(path):
     """
     Syntax tree, package (a list) and first-level part of a file.
