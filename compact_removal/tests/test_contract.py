@@ -345,6 +345,7 @@ def test_fit(new, data, recipe):
     assert vars(new).keys() == params.keys() | learned(new).keys()
 
 
+@pytest.mark.slow
 def test_the_seed_decides(fitted, new, data, tmp_path):
     expected = weights(fitted, tmp_path)
     assert weights(new.fit(**data), tmp_path) == expected
@@ -404,6 +405,7 @@ def test_use_changes_nothing(fitted, use, recipe, data, tmp_path):
     assert weights(fitted, tmp_path) == state
 
 
+@pytest.mark.slow
 def test_parameters_after_fit(fitted, new, use, recipe, data):
     # as if they had been given before
     before = use(fitted)
@@ -413,6 +415,7 @@ def test_parameters_after_fit(fitted, new, use, recipe, data):
         assert_same(found, before)
 
 
+@pytest.mark.slow
 def test_deepcopy(only_fitted, fitted, new, use, data, tmp_path):
     assert_same_params(fitted, only_fitted)
     expected = use(only_fitted)

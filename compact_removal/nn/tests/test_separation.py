@@ -217,6 +217,7 @@ class Batches:
                    'psf_error': np.full(8, 0.1)}
 
 
+@pytest.mark.slow
 def test_training(tmp_path):
     model = nn.build_model('separation', width=2, seed=1)
     loss = nn.make_loss('separation')

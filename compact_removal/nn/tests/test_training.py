@@ -76,6 +76,7 @@ def run(batches=None, *, seed=1, **kwargs):
     return model, train(model, batches, Batches(99, 1), **options)
 
 
+@pytest.mark.slow
 def test_loss_falls():
     _, history = run(Batches(1, 5, 4), n_epochs=6, learning_rate=0.01,
                      loss=InpaintingLoss(flux=0.01))
@@ -112,6 +113,7 @@ def test_input_is_not_changed_and_state_is_kept():
             np.testing.assert_array_equal(plane, copy[key])
 
 
+@pytest.mark.slow
 def test_deterministic():
     first_model, first = run(augment=RandomTransform(), seed=3)
     second_model, second = run(augment=RandomTransform(), seed=3)
