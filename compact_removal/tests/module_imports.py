@@ -14,8 +14,8 @@ import compact_removal
 
 __all__ = ['ANNEXES', 'FLOORS', 'FRAMEWORKS', 'ROOT', 'TASKS', 'find_floor',
            'find_imports', 'find_parts', 'find_sources', 'may_import',
-           'may_use_frameworks', 'parse_source', 'read_frameworks', 'read_graph',
-           'read_module_graph']
+           'may_use_frameworks', 'parse_source', 'read_frameworks',
+           'read_graph', 'read_module_graph']
 
 ROOT = Path(compact_removal.__file__).parent
 
