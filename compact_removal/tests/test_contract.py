@@ -23,7 +23,9 @@ from compact_removal.base import BaseEstimator, NotFittedError
 from compact_removal.tests.recipes import RECIPES, get_recipe
 
 # Methods that do not need a fit.
-FREE = {'fit', 'get_params', 'load', 'set_params'}
+FREE = {'check_images', 'check_params', 'describe_task', 'find_model_class',
+        'fit', 'get_params', 'list_weights', 'load', 'read_image',
+        'set_params'}
 
 
 def find_estimators():
@@ -171,7 +173,6 @@ def test_signatures(kind):
 def test_every_method_is_used(kind, recipe):
     methods = {name for name, _ in inspect.getmembers(kind, callable)
                if not name.startswith('_')}
-    assert FREE < methods
     assert methods - FREE == set(recipe.uses)
 
 
@@ -228,16 +229,16 @@ def test_repr(kind, value):
                 if one.default is one.empty}
     namespace = {kind.__name__: kind}
     plain = kind(**required)
-    shown = ', '.join(repr(one) for one in required.values())
-    assert repr(plain) == f'{kind.__name__}({shown})'
+    shown = [repr(one) for one in required.values()]
+    assert repr(plain) == f'{kind.__name__}({", ".join(shown)})'
     for name in every:
         one = kind(**{**required, name: value})
         again = eval(repr(one), namespace)
         assert again.get_params() == one.get_params()
         if name not in required:
             is_default = repr(value) == repr(every[name].default)
-            end = '' if is_default else f', {name}={value!r}'
-            assert repr(one) == f'{kind.__name__}({shown}{end})'
+            end = [] if is_default else [f'{name}={value!r}']
+            assert repr(one) == f'{kind.__name__}({", ".join(shown + end)})'
 
 
 def test_repr_of_equal_values(kind, new):
@@ -260,7 +261,8 @@ def test_fit(new, data, recipe):
     after = new.get_params()
     assert all(after[name] is value for name, value in params.items())
     assert_same(recipe.snapshot(data), arrays)
-    assert vars(new).keys() == params.keys() | learned(new).keys()
+    public = {name for name in vars(new) if not name.startswith('_')}
+    assert public == params.keys() | learned(new).keys()
 
 
 @pytest.mark.slow
@@ -329,8 +331,9 @@ def test_parameters_after_fit(fitted, new, use, recipe, data):
     before = use(fitted)
     found = use(fitted.set_params(**recipe.later))
     assert_same(found, use(new.set_params(**recipe.later).fit(**data)))
-    with pytest.raises(AssertionError):
-        assert_same(found, before)
+    if recipe.later:
+        with pytest.raises(AssertionError):
+            assert_same(found, before)
 
 
 @pytest.mark.slow
