@@ -7,13 +7,15 @@ the architecture are made from it.
 """
 
 import ast
+from functools import cache
 from pathlib import Path
 
 import compact_removal
 
 __all__ = ['ANNEXES', 'FLOORS', 'FRAMEWORKS', 'ROOT', 'TASKS', 'find_floor',
            'find_imports', 'find_parts', 'find_sources', 'may_import',
-           'parse_source', 'read_graph', 'read_module_graph']
+           'may_use_frameworks', 'parse_source', 'read_frameworks',
+           'read_graph', 'read_module_graph']
 
 ROOT = Path(compact_removal.__file__).parent
 
@@ -55,6 +57,17 @@ def may_import(part, other):
     return find_floor(other) < find_floor(part)
 
 
+def may_use_frameworks(path):
+    """
+    Whether a file may import a framework: in nn, networks and losses.
+    """
+    part, *rest = path.relative_to(ROOT).parts
+    if part in ANNEXES:
+        return part == 'nn'
+    return (find_floor(part) == find_floor(TASKS) and len(rest) == 1
+            and path.name.startswith(('network', 'loss')))
+
+
 def find_sources():
     """
     The files of the library, without tests and configuration.
@@ -65,6 +78,7 @@ def find_sources():
             and path.name not in skipped]
 
 
+@cache
 def parse_source(path):
     """
     Syntax tree, package (a list) and first-level part of a file.
@@ -124,6 +138,19 @@ def read_graph():
         if part != '__init__':
             graph.setdefault(part, set()).update(find_parts(tree, package))
     return {part: below - {part} for part, below in graph.items()}
+
+
+def read_frameworks():
+    """
+    The frameworks that each file imports, if any, by the path of the file.
+    """
+    found = {}
+    for path in find_sources():
+        tree, package, _ = parse_source(path)
+        names = {name.split('.')[0] for name in find_imports(tree, package)}
+        if names & FRAMEWORKS:
+            found[path] = names & FRAMEWORKS
+    return found
 
 
 def read_module_graph():

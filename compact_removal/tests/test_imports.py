@@ -10,26 +10,16 @@ import sys
 import pytest
 
 import compact_removal
-from compact_removal.tests.module_imports import (ANNEXES, FRAMEWORKS, ROOT,
-                                                  TASKS, find_floor,
+from compact_removal.tests.module_imports import (FRAMEWORKS, ROOT,
                                                   find_imports, find_parts,
                                                   find_sources, may_import,
+                                                  may_use_frameworks,
                                                   parse_source,
+                                                  read_frameworks,
                                                   read_module_graph)
 
 SOURCES = find_sources()
-
-
-LARGEST = 450
-
-
-def _may_use_frameworks(path):
-    part, *rest = path.relative_to(ROOT).parts
-    name = path.name
-    if part in ANNEXES:
-        return part == 'nn'
-    return (find_floor(part) == find_floor(TASKS) and len(rest) == 1
-            and name.startswith(('network', 'loss')))
+LARGEST = 450  # lines of a file
 
 
 def _find_private(tree, package):
@@ -53,13 +43,10 @@ def _find_private(tree, package):
 
 
 def test_frameworks_stay_in_their_places():
-    bad = {}
-    for path in SOURCES:
-        tree, package, _ = parse_source(path)
-        found = {name.split('.')[0] for name in find_imports(tree, package)}
-        if found & FRAMEWORKS and not _may_use_frameworks(path):
-            bad[str(path.relative_to(ROOT))] = found & FRAMEWORKS
-    assert bad == {}
+    found = read_frameworks()
+    assert 'torch' in set().union(*found.values())
+    assert {str(path.relative_to(ROOT)): names for path, names
+            in found.items() if not may_use_frameworks(path)} == {}
 
 
 def test_imports_go_one_way():
@@ -114,6 +101,16 @@ def test_files_are_short():
 ])
 def test_the_rules(part, other, allowed):
     assert may_import(part, other) is allowed
+
+
+@pytest.mark.parametrize(('path', 'allowed'), [
+    ('nn/layers.py', True), ('a_new_task/network_a.py', True),
+    ('a_new_task/loss.py', True), ('a_new_task/evaluation.py', False),
+    ('maps/network.py', False), ('network.py', False),
+    ('metrics/loss.py', False), ('a_new_task/parts/network.py', False),
+])
+def test_the_places_of_frameworks(path, allowed):
+    assert may_use_frameworks(ROOT / path) is allowed
 
 
 @pytest.mark.parametrize(('code', 'private'), [
@@ -196,10 +193,10 @@ def test_modules_and_names_load_little():
     assert _loaded_after(f'{code}\nfrom compact_removal import {names}') == []
 
 
-@pytest.mark.parametrize('name', compact_removal.__all__)
-def test_lazy_names(name):
-    assert name in dir(compact_removal)
-    assert getattr(compact_removal, name) is not None
+def test_lazy_names():
+    assert set(compact_removal.__all__) <= set(dir(compact_removal))
+    assert [name for name in compact_removal.__all__
+            if getattr(compact_removal, name, None) is None] == []
 
 
 def test_unknown_name():

@@ -1,204 +1,137 @@
 # Licensed under a 3-clause BSD style license - see licenses/LICENSE.rst
 """
-Draw the modules of the package and their imports, and list them.
+Draw the parts of the package and their imports, and list them.
 
-Both come from the syntax trees, so they are what the code is. Modules
-stand in rows: each is above all that it imports. Arrows that follow
-from others are left out.
+The rows are the floors of ``compact_removal/tests/module_imports.py``;
+what is drawn on them comes from the syntax trees.
 """
 
 import ast
-from itertools import pairwise
 
 import matplotlib as mpl
-import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.patches import FancyBboxPatch, PathPatch, Rectangle
-from matplotlib.path import Path
+from matplotlib.patches import FancyBboxPatch
 
-from compact_removal.tests.module_imports import FRAMEWORKS, ROOT, read_graph
+from compact_removal.tests.module_imports import (ANNEXES, FLOORS, ROOT,
+                                                  find_floor,
+                                                  read_frameworks, read_graph)
 
 __all__ = ['draw_modules', 'list_modules']
 
-# The one part that may import the frameworks stands apart.
-_APART = 'nn'
-
-_INK = '#1d3557'
-_LINE = '#7a8ba3'
-_RED = '#c0452f'
+_INK, _LINE, _RED = '#1d3557', '#7a8ba3', '#c0452f'
+_FLOOR, _ANNEX = '#dce9f7', '#fde3cf'
 _MONO = 'DejaVu Sans Mono'
-_FILL = {'public': '#dce9f7', 'private': '#f1f1f1', 'apart': '#fde3cf'}
-_GAP = 1.8  # between the centres of boxes in a row
-_BOX = (1.6, 0.44)
-_ROW = 0.95  # between rows
 
-_N_STARTS, _N_SWEEPS = 200, 30
+# Widths and heights, in units of 0.8 inches.
+_HOUSE, _BOX, _COLUMN = 6.0, 1.9, 2.2
+_HEIGHT, _ROW, _GAP = 0.5, 0.8, 0.2
+
+
+def _order(part):
+    """
+    Place of a part in lists: from the ground up, annexes at the end.
+    """
+    return part in ANNEXES, find_floor(part), part
 
 
 def _reduce(graph):
     """
     Leave out the imports that follow from others.
     """
-    reach = {}
+    def reach(part):
+        return set(graph[part]).union(*map(reach, graph[part]))
 
-    def find_reach(part):
-        if part not in reach:
-            reach[part] = set(graph[part]).union(
-                *(find_reach(below) for below in graph[part]))
-        return reach[part]
-
-    for part in graph:
-        find_reach(part)
     return {part: {one for one in below
-                   if not any(one in reach[other] for other in below)}
+                   if not any(one in reach(other) for other in below)}
             for part, below in graph.items()}
 
 
-def _find_rows(graph):
+def _place(graph):
     """
-    Row of each part: one above the highest that it imports.
-
-    Parts that import nothing, and the one apart, stand just below the
-    first that imports them.
-    """
-    rows = {}
-
-    def find_row(part):
-        if part not in rows:
-            rows[part] = 1 + max(map(find_row, graph[part]), default=-1)
-        return rows[part]
-
-    for part in graph:
-        find_row(part)
-    raised = dict(rows)
-    for part, below in graph.items():
-        above = [rows[one] for one in graph if part in graph[one]]
-        if above and (part == _APART or not below):
-            raised[part] = min(above) - 1
-    return raised
-
-
-def _add_bends(graph, rows):
-    """
-    Split the arrows: one point in each row that they pass.
+    Find the centres and the widths of all boxes.
 
     Returns
     -------
-    levels : list of list
-        Names of parts and points in each row, from the bottom.
-    chains : list of list
-        The points of each arrow, from its start to its end.
+    places : dict of tuple
+        The center ``(x, y)`` and the width by name of the part.
+    rows : dict of float
+        Heights of the floors by their number.
     """
-    levels = [sorted(part for part in graph if rows[part] == row)
-              for row in range(max(rows.values()) + 1)]
-    chains = []
-    for part in sorted(graph):
-        for below in sorted(graph[part]):
-            bends = [(part, below, row) for row
-                     in range(rows[part] - 1, rows[below], -1)]
-            for bend in bends:
-                levels[bend[2]].append(bend)
-            chains.append([part, *bends, below])
-    return levels, chains
+    floors = {number: [part for part in graph if part not in ANNEXES
+                       and find_floor(part) == number]
+              for number in range(len(FLOORS))}
+    numbers = [number for number, parts in floors.items() if parts]
+    rows = {number: _ROW * i for i, number in enumerate(numbers)}
+    # what the annexes import stands beside them
+    needed = set().union(*(graph[part] for part in graph if part in ANNEXES))
+    places = {}
+    for number, y in rows.items():
+        parts = sorted(floors[number], key=lambda part: (part in needed, part))
+        width = (_HOUSE + _GAP) / len(parts)
+        for i, part in enumerate(parts):
+            places[part] = (i + 0.5) * width - _GAP / 2, y, width - _GAP
+    for i, part in enumerate(part for part in ANNEXES if part in graph):
+        # below the first floor from which one may enter it
+        y = rows[find_floor(ANNEXES[part][1])] - _ROW / 2
+        places[part] = _HOUSE + 0.3 + _COLUMN * (i + 0.5), y, _BOX
+    return places, rows
 
 
-def _room(one):
+def _draw_line(axes, x, y, *, head=True):
     """
-    Width that a part or a point of an arrow needs.
+    Draw a line through points, with a head at its end.
     """
-    if isinstance(one, tuple):
-        return 0.3 * _GAP
-    return 1.3 * _GAP if one == _APART else _GAP
+    axes.plot(x, y, color=_LINE, linewidth=1.0, zorder=1)
+    if head:
+        axes.annotate('', (x[-1], y[-1]), (x[-2], y[-2]), zorder=1,
+                      arrowprops={'arrowstyle': '-|>', 'color': _LINE,
+                                  'shrinkA': 0, 'shrinkB': 0})
 
 
-def _relax(levels, near, rng):
+def _draw_box(axes, place, text, names):
     """
-    Find x of all points from a random start: near their neighbours.
+    Draw a named box, with the frameworks that are imported in it.
     """
-    levels = [rng.permutation(np.array(level + [None], dtype=object)[:-1])
-              .tolist() for level in levels]
-    x = {one: _GAP * (i - (len(level) - 1) / 2)
-         for level in levels for i, one in enumerate(level)}
-    for sweep in range(_N_SWEEPS):
-        for level in levels[::1 if sweep % 2 else -1]:
-            wish = {one: sum(weight * x[other] for other, weight in near[one])
-                    / sum(weight for _, weight in near[one]) for one in level}
-            level.sort(key=lambda one: (one == _APART, wish[one], str(one)))
-            found = []
-            for i, one in enumerate(level):
-                least = (found[-1] + (_room(one) + _room(level[i - 1])) / 2
-                         if i else -np.inf)
-                found.append(max(wish[one], least))
-            shift = (sum(found) - sum(wish.values())) / len(level)
-            x.update({one: place - shift
-                      for one, place in zip(level, found, strict=True)})
-    return x
-
-
-def _rate(x, rows, arrows):
-    """
-    How bad a drawing is: crossings of arrows, their bends, its width.
-    """
-    crossings = sum((x[a] - x[c]) * (x[b] - x[d]) < 0
-                    for i, (a, b) in enumerate(arrows)
-                    for c, d in arrows[:i] if rows[a] == rows[c])
-    return (6 * crossings + sum(abs(x[a] - x[b]) for a, b in arrows)
-            + max(x.values()) - min(x.values()))
-
-
-def _place(levels, chains):
-    """
-    Find x of all points: the best of several random starts.
-    """
-    near = {one: [] for level in levels for one in level}
-    arrows = [pair for chain in chains for pair in pairwise(chain)]
-    for first, second in arrows:
-        weight = 1 + 3 * sum(isinstance(one, tuple)
-                             for one in (first, second))
-        near[first].append((second, weight))
-        near[second].append((first, weight))
-    rows = {one: row for row, level in enumerate(levels) for one in level}
-    rng = np.random.default_rng(1)
-    found = [_relax(levels, near, rng) for _ in range(_N_STARTS)]
-    return min(found, key=lambda x: _rate(x, rows, arrows))
-
-
-def _draw_arrow(axes, points):
-    """
-    Draw a smooth line down through points, with a head at its end.
-    """
-    points = [list(point) for point in points]
-    points[0][1] -= _BOX[1] / 2
-    points[-1][1] += _BOX[1] / 2 + 0.06
-    vertices, codes = [points[0]], [Path.MOVETO]
-    for (x0, y0), (x1, y1) in pairwise(points):
-        bend = 0.5 * (y0 - y1)
-        vertices += [(x0, y0 - bend), (x1, y1 + bend), (x1, y1)]
-        codes += 3 * [Path.CURVE4]
-    axes.add_patch(PathPatch(Path(vertices, codes), fill=False,
-                             edgecolor=_LINE, linewidth=1.0, zorder=1))
-    x, y = points[-1]
-    head = [(x - 0.055, y + 0.08), (x + 0.055, y + 0.08), (x, y - 0.05)]
-    axes.add_patch(PathPatch(Path([*head, head[0]]), facecolor=_LINE,
-                             edgecolor='none', zorder=1))
-
-
-def _draw_box(axes, x, y, text, kind, width=_BOX[0]):
-    """
-    Draw a named box.
-    """
+    x, y, width = place
     pad = 0.06
     axes.add_patch(FancyBboxPatch(
-        (x - width / 2 + pad, y - _BOX[1] / 2 + pad), width - 2 * pad,
-        _BOX[1] - 2 * pad, boxstyle=f'round,pad={pad}',
-        facecolor=_FILL[kind], edgecolor=_INK, linewidth=0.8, zorder=2))
-    axes.text(x, y - 0.01, text, ha='center', va='center', color=_INK,
-              family=_MONO, fontsize=9.5, zorder=3)
+        (x - width / 2 + pad, y - _HEIGHT / 2 + pad), width - 2 * pad,
+        _HEIGHT - 2 * pad, boxstyle=f'round,pad={pad}', linewidth=0.8,
+        facecolor=_ANNEX if text in ANNEXES else _FLOOR, edgecolor=_INK,
+        zorder=2))
+    style = {'ha': 'center', 'va': 'center', 'family': _MONO, 'zorder': 3}
+    axes.text(x, y + (0.07 if names else -0.01), text, color=_INK,
+              fontsize=9.5, **style)
+    if names:
+        axes.text(x, y - 0.14, ' '.join(sorted(names)), color=_RED,
+                  fontsize=6, **style)
+
+
+def _draw_annex(axes, part, graph, places, rows):
+    """
+    Draw the lines to an annex and from it; a dot is an import.
+    """
+    x, y, width = places[part]
+    users = {find_floor(one) for one, below in graph.items()
+             if part in below and one not in ANNEXES}
+    if users:
+        for number in users:
+            _draw_line(axes, (_HOUSE, x), 2 * (rows[number],), head=False)
+            axes.plot(x, rows[number], 'o', color=_LINE, markersize=4)
+        _draw_line(axes, (x, x), (max(rows[one] for one in users),
+                                  y + _HEIGHT / 2))
+    for one in _reduce(graph)[part]:
+        end, level, other = places[one]
+        if level == y:
+            _draw_line(axes, (x - width / 2, end + other / 2), (y, y))
+        else:
+            _draw_line(axes, (x, x, end + other / 2),
+                       (y - _HEIGHT / 2, level, level))
 
 
 def draw_modules(path):
     """
-    Draw the modules of the package and the imports among them.
+    Draw the parts of the package and the imports among them.
 
     Parameters
     ----------
@@ -206,33 +139,24 @@ def draw_modules(path):
         The picture, ``*.svg`` or ``*.png``.
     """
     graph = read_graph()
-    levels, chains = _add_bends(_reduce(graph), _find_rows(graph))
-    x = _place(levels, chains)
-    y = {one: _ROW * row for row, level in enumerate(levels)
-         for one in level}
-    side = x[_APART] + 1.1 * _GAP  # where the frameworks stand
-    left = min(x.values()) - 0.55 * _GAP
-    right = max(side, max(x.values())) + 0.55 * _GAP
-    width, height = right - left, max(y.values()) + 0.8
-    figure = Figure(figsize=(0.8 * width, 0.8 * height))
+    frameworks = {}
+    for file, names in read_frameworks().items():
+        part = file.relative_to(ROOT).parts[0]
+        frameworks.setdefault(part, set()).update(names)
+    places, rows = _place(graph)
+    right = max(x + width / 2 for x, _, width in places.values()) + 0.1
+    top = max(rows.values()) + 0.5
+    figure = Figure(figsize=(0.8 * (right + 0.7), 0.8 * (top + 0.5)))
     axes = figure.add_axes([0, 0, 1, 1])
-    axes.set(xlim=(left, right), ylim=(-0.4, height - 0.4))
+    axes.set(xlim=(-0.7, right), ylim=(-0.5, top))
     axes.axis('off')
-
-    for chain in chains:
-        _draw_arrow(axes, [(x[one], y[one]) for one in chain])
+    _draw_line(axes, (-0.25, -0.25), (top - 0.25, -0.25))
+    axes.text(-0.45, top / 2, 'imports', rotation=90, ha='center',
+              va='center', color=_LINE, fontsize=9)
     for part in graph:
-        kind = ('apart' if part == _APART else
-                'private' if part.startswith('_') else 'public')
-        _draw_box(axes, x[part], y[part], part, kind)
-    bottom, frame = y[_APART] - 0.42, x[_APART] - 0.52 * _GAP
-    axes.add_patch(Rectangle(
-        (frame, bottom), side + 0.45 * _GAP - frame, 0.84, fill=False,
-        edgecolor=_RED, linewidth=1.0, linestyle=(0, (5, 3)), zorder=0))
-    names = sorted(FRAMEWORKS - {'torchvision'})
-    axes.text(side, y[_APART] - 0.02, '\n'.join(names), ha='center',
-              va='center', family=_MONO, fontsize=9.5, color=_RED,
-              linespacing=1.3)
+        if part in ANNEXES:
+            _draw_annex(axes, part, graph, places, rows)
+        _draw_box(axes, places[part], part, frameworks.get(part, ()))
     with mpl.rc_context({'svg.hashsalt': 'modules',
                          'svg.fonttype': 'none'}):
         figure.savefig(path, dpi=150, facecolor='white',
@@ -252,18 +176,17 @@ def _read_summary(part):
 
 def list_modules():
     """
-    List the modules of the package as a table in reStructuredText.
+    List the parts of the package as a table in reStructuredText.
 
     Returns
     -------
     lines : list of str
-        One row per module: name, what it is for, what it imports.
+        One row per part: name, what it is for, what it imports.
     """
     graph = read_graph()
-    rows = _find_rows(graph)
     lines = ['.. list-table::', '   :header-rows: 1', '   :widths: 20 50 30',
              '', '   * - Module', '     - What is in it', '     - Imports']
-    for part in sorted(graph, key=lambda part: (rows[part], part)):
+    for part in sorted(graph, key=_order):
         below = ', '.join(f'``{one}``' for one in sorted(graph[part]))
         lines += [f'   * - ``{part}``', f'     - {_read_summary(part)}',
                   f'     - {below}']

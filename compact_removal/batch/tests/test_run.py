@@ -81,6 +81,7 @@ def read_all(folder):
             if path.name.endswith(('_background.fits', '_sources.ecsv'))}
 
 
+@pytest.mark.slow
 def test_processes_give_the_same_in_order(maps, catalogs, tmp_path):
     bad = tmp_path / 'bad.fits'
     bad.write_bytes(maps[0].read_bytes()[:5000])
@@ -480,6 +481,7 @@ def fitted():
     return remover.fit(None, training=tiny)
 
 
+@pytest.mark.slow
 def test_fitted_remover(maps, catalogs, tmp_path, fitted):
     out = tmp_path / 'out'
     report = run(maps, catalogs, out, remover=fitted)

@@ -351,6 +351,7 @@ def test_empty_catalog(tmp_path, capsys):
     assert '\n0 positions, 0 of them off the map\n' in out
 
 
+@pytest.mark.slow
 def test_demo_for_real(tmp_path, capsys):
     out = tmp_path / 'out'
     assert cli.main(['demo', '--output-dir', str(out)]) == 0

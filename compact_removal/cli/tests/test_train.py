@@ -105,6 +105,7 @@ def tensors(path):
     return content[8 + int.from_bytes(content[:8], 'little'):]
 
 
+@pytest.mark.slow
 def test_train_and_use_it(folder, capsys):
     assert run('map.fits', '--catalog', 'catalog.ecsv', '--validation',
                'map.fits', '--output', 'new/mine.safetensors', '--aperture',
@@ -140,6 +141,7 @@ def test_train_and_use_it(folder, capsys):
                      '2']) == 0
 
 
+@pytest.mark.slow
 def test_defaults(folder, capsys):
     # simulated maps, random weights, name of mode and band
     args = [entry if entry != 'tiny.safetensors' else 'none'
@@ -182,6 +184,7 @@ def test_defaults_in_the_help():
             'weights)' in texts['learning_rate'])
 
 
+@pytest.mark.slow
 def test_resume_is_exact(folder, capsys, monkeypatch):
     assert run('--output', 'whole.safetensors', *TINY) == 0
     args = ['--output', 'mine.safetensors', *TINY]
@@ -228,6 +231,7 @@ def test_resume_is_exact(folder, capsys, monkeypatch):
         folder / 'whole.safetensors')
 
 
+@pytest.mark.slow
 def test_overwrite_begins_anew(folder, capsys, monkeypatch):
     args = ['--output', 'mine.safetensors', *TINY]
     with monkeypatch.context() as patch:

@@ -49,6 +49,7 @@ def _evaluation():
                             seed=3)
 
 
+@pytest.mark.slow
 def test_page(evaluation, tmp_path):
     path = tmp_path / 'report.html'
     write_report(evaluation, path, title='Mine & <yours>')
@@ -73,6 +74,7 @@ def test_page(evaluation, tmp_path):
     assert f'{row["median_ratio"]:#.3g}' in seen
 
 
+@pytest.mark.slow
 def test_does_not_overwrite(evaluation, tmp_path):
     path = tmp_path / 'report.html'
     path.write_text('mine')
@@ -83,6 +85,7 @@ def test_does_not_overwrite(evaluation, tmp_path):
     assert path.read_text() != 'mine'
 
 
+@pytest.mark.slow
 def test_command(tmp_path, capsys):
     fields = make_test_fields('scanmap', 'blue', n_fields=1, shape=(96, 96))
     (ccd,) = fields.values()
@@ -115,6 +118,7 @@ def test_bad_arguments(args, expected, tmp_path, monkeypatch, capsys):
     assert expected in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_mixed_bands_and_warnings(tmp_path, capsys):
     for name in ('blue', 'red'):
         fields = make_test_fields('scanmap', name, n_fields=1,

@@ -149,6 +149,7 @@ def test_flipped_bits_without_checksum(folder, plain, place, bits):
         and found.wcs.has_celestial)
 
 
+@pytest.mark.slow
 @given(content=st.one_of(
     st.binary(max_size=3000), st.text(max_size=300).map(str.encode),
     st.binary(max_size=300).map(gzip.compress),

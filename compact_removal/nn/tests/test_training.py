@@ -83,6 +83,7 @@ def run(batches=None, validation=None, *, seed=1, width=1, loss=None,
         description=description)
 
 
+@pytest.mark.slow
 def test_loss_falls():
     _, history = run(Batches(1, 5, 4), n_epochs=6, learning_rate=0.01,
                      loss=InpaintingLoss(flux=0.01))
@@ -119,6 +120,7 @@ def test_input_is_not_changed_and_state_is_kept():
             np.testing.assert_array_equal(plane, copy[key])
 
 
+@pytest.mark.slow
 def test_deterministic():
     first_model, first = run(augment=RandomTransform(), seed=3)
     second_model, second = run(augment=RandomTransform(), seed=3)

@@ -88,6 +88,7 @@ PIXELS = st.lists(st.tuples(
     max_size=5)
 
 
+@pytest.mark.slow
 @settings(max_examples=80)
 @given(shape=st.tuples(st.integers(1, 70), st.integers(1, 70)),
        scale=st.sampled_from([1.0, -1.0, 1e-30, 1e30, 1e-6]),
@@ -163,6 +164,7 @@ def test_memory_map(remover, tmp_path):
     assert (tmp_path / 'map').read_bytes() == content
 
 
+@pytest.mark.slow
 @settings(max_examples=25)
 @given(pattern=PATTERNS, kind=st.sampled_from(
     [StdDevUncertainty, VarianceUncertainty, InverseVariance]),
@@ -199,6 +201,7 @@ def test_odd_uncertainties(remover, kind, value):
         assert not np.any(array < 0)
 
 
+@pytest.mark.slow
 @settings(max_examples=10)
 @given(scale=st.floats(-25, 25), offset=st.floats(-100, 100))
 def test_scale_and_offset(remover, scale, offset):

@@ -191,6 +191,7 @@ def test_pixels_that_are_not_square(remover, cards):
         remover.remove(image, sky(wcs, X, Y))
 
 
+@pytest.mark.slow
 @settings(max_examples=8)
 @given(scale=st.floats(0.8, 3.2), angle=st.floats(-180, 180),
        lon=st.floats(0, 360), lat=st.floats(-90, 90))

@@ -121,6 +121,7 @@ def test_any_bytes(folder, content):
             struct.pack('<Q', len(content)) + content)
 
 
+@pytest.mark.slow
 @settings(max_examples=80)
 @given(place=st.floats(0, 1, exclude_max=True), bits=st.integers(1, 255),
        part=st.sampled_from(['header', 'body']))

@@ -50,6 +50,7 @@ def make_pairs(field, separation, flux):
                        np.full(2 * x.size, flux))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('separation', [0.7, 1.5, 2.0])
 def test_pairs(remover, field, separation):
     flux = 200 * np.std(field.data)
@@ -76,6 +77,7 @@ def cluster(field):
     return add_sources(field, x, y, flux)
 
 
+@pytest.mark.slow
 def test_cluster(remover, field, cluster):
     image, catalog = cluster
     background, sources = remover.remove(image, catalog['sky_center'])
@@ -134,6 +136,7 @@ def test_many_at_the_same_place(remover, field):
     assert_array_equal(background.data, alone.background.data)
 
 
+@pytest.mark.slow
 def test_little_background(remover, field):
     x, y = (axis.ravel().astype(float) for axis in np.mgrid[96:204:5,
                                                             96:204:5])
@@ -149,6 +152,7 @@ def test_little_background(remover, field):
     assert_allclose(np.median(table['flux'].value / flux), 1, atol=0.1)
 
 
+@pytest.mark.slow
 def test_not_converged(remover, field, monkeypatch):
     image, catalog = make_pairs(field, 0.8, 100 * np.std(field.data))
     monkeypatch.setattr(source_models, '_MAX_ROUNDS', 0)

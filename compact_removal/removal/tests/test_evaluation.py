@@ -143,6 +143,7 @@ def test_spectra_are_those_of_the_map(field):
     assert_allclose(entry.holes.sum(), np.pi * 64, rtol=0.1)
 
 
+@pytest.mark.slow
 def test_reproducible_by_seed(field):
     before = field.data.copy()
     kwargs = {'n_sources': 5, 'flux_levels': [300, 3000] * u.mJy}
@@ -269,6 +270,7 @@ def test_levels_are_distinct_and_in_range(low, factor, n_levels):
             assert np.isin(levels, table).all()
 
 
+@pytest.mark.slow
 def test_many_sources_and_far_catalogs(field):
     far = SkyCoord([10], [10], unit='deg')
     with pytest.warns(AstropyUserWarning, match='no position lies on map'):
@@ -278,6 +280,7 @@ def test_many_sources_and_far_catalogs(field):
     assert 50 < evaluation.summary['n_sources'][0] < 500
 
 
+@pytest.mark.slow
 def test_units(field):
     remover = CompactSourceRemover('scanmap', 'blue', network='inpainting')
     area = 1.6 ** 2 * u.arcsec ** 2 / u.pix

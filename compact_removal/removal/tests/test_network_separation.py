@@ -219,6 +219,7 @@ class Batches:
                 'fwhm': np.full(8, 4.0), 'psf_error': np.full(8, 0.1)}
 
 
+@pytest.mark.slow
 def test_training(tmp_path):
     model = build_model('separation', width=2, seed=1)
     settings = nn.TrainingSettings(n_epochs=4, learning_rate=0.005,

@@ -91,6 +91,7 @@ def injected(request):
     return key, fields
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(('place', 'network'), [(0, 'separation'),
                                                 (1, 'inpainting')])
 def test_better_than_an_annulus(injected, place, network):

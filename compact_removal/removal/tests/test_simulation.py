@@ -72,6 +72,7 @@ def test_sources_are_positive(batch):
     assert 0 < np.median(share) < 0.1
 
 
+@pytest.mark.slow
 def test_deterministic(batch, cutouts):
     again = TrainingCutouts('scanmap', seed=1, **SMALL)
     second = list(again.epoch(1))
@@ -216,6 +217,7 @@ def test_holes_have_radii_of_the_table():
     assert len(found) >= 3
 
 
+@pytest.mark.slow
 def test_real_maps():
     # real sources leave only the left half, which is constant
     data = np.zeros((100, 200))
@@ -236,6 +238,7 @@ def test_real_maps():
     assert_array_equal(target[:, 32, 32], np.nanmin(target, axis=(1, 2)))
 
 
+@pytest.mark.slow
 def test_maps_get_the_beam_of_the_band():
     # white noise: the wider the beam, the closer the neighbours
     data = np.random.default_rng(1).normal(size=(200, 200))

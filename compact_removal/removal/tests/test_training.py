@@ -38,6 +38,7 @@ def make_remover(network='inpainting'):
                                 weights=None, batch_size=2, seed=3)
 
 
+@pytest.mark.slow
 def test_fit_on_maps(tmp_path, network):
     maps = make_maps()
     catalog = maps[0].wcs.pixel_to_world([70.0], [60.0])
@@ -54,6 +55,7 @@ def test_fit_on_maps(tmp_path, network):
     assert_array_equal(found.sources['flux'], sources['flux'])
 
 
+@pytest.mark.slow
 def test_fit_on_simulated_maps():
     found = [make_remover('separation').set_params(
         seed=np.random.default_rng(seed)).fit(None, training=TINY)
@@ -63,6 +65,7 @@ def test_fit_on_simulated_maps():
     assert found[0].history_ != found[2].history_
 
 
+@pytest.mark.slow
 def test_another_network_needs_another_fit(tmp_path):
     image, = make_maps()
     catalog = image.wcs.pixel_to_world([70.0], [60.0])
@@ -76,6 +79,7 @@ def test_another_network_needs_another_fit(tmp_path):
     assert len(remover.remove(image, catalog).sources) == 1
 
 
+@pytest.mark.slow
 def test_fit_from_weights(tmp_path):
     path = tmp_path / 'start.safetensors'
     make_remover().fit(None, training=TINY).save(path)

@@ -50,6 +50,7 @@ def test_no_position_on_the_map(field):
         REMOVER.remove(image, far)
 
 
+@pytest.mark.slow
 def test_unknown_width(field):
     image, catalog = field
     band = get_band('scanmap', 'blue')

@@ -1,0 +1,78 @@
+# Licensed under a 3-clause BSD style license - see licenses/LICENSE.rst
+"""
+Recipes of the estimators: what the test of the contract does with each.
+"""
+
+from dataclasses import dataclass
+from importlib import import_module
+
+__all__ = ['RECIPES', 'Recipe', 'get_recipe']
+
+# By estimator the module that holds its ``RECIPE``: one entry for each
+# estimator that the package exports.
+RECIPES = {
+    'CompactSourceRemover': 'compact_removal.removal.tests.recipe',
+}
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """
+    A tiny example of an estimator.
+
+    Attributes
+    ----------
+    params : dict
+        Parameters with which it trains within a second, ``seed`` among
+        them.
+    data : callable
+        ``data()`` makes the arguments of ``fit``, as a dict, the same in
+        every call.
+    snapshot : callable
+        ``snapshot(data)`` copies what must not change in them: a dict of
+        arrays.
+    uses : dict of callable
+        By the name of each public method that needs a fit:
+        ``use(estimator, data, folder)`` calls it, and returns its results
+        as a dict of arrays.
+    main : str
+        The method whose results decide whether two estimators are the
+        same.
+    later : dict
+        Parameters that change these results without another fit.
+    bad : dict
+        Values of parameters that no method accepts.
+    unsaved : dict
+        Values of parameters that work, but that no file can hold.
+    """
+
+    params: dict
+    data: object
+    snapshot: object
+    uses: dict
+    main: str
+    later: dict
+    bad: dict
+    unsaved: dict
+
+
+def get_recipe(name):
+    """
+    The recipe of an estimator.
+
+    Parameters
+    ----------
+    name : str
+        Name of the class.
+
+    Returns
+    -------
+    recipe : Recipe
+        The recipe.
+
+    Raises
+    ------
+    KeyError
+        If there is none.
+    """
+    return import_module(RECIPES[name]).RECIPE
