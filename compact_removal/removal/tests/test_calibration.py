@@ -9,8 +9,7 @@ from numpy.testing import assert_allclose
 
 from compact_removal import nn
 from compact_removal.removal import TrainingCutouts
-from compact_removal.removal.aperture_errors import (background_scatter,
-                                                     interpolate_errors)
+from compact_removal.removal.aperture_errors import interpolate_errors
 from compact_removal.removal.calibration import calibration, measure_errors
 from compact_removal.removal.cutout_network import make_predict
 
@@ -76,3 +75,44 @@ def test_measured_factors_calibrate(network):
                         np.array(factors['flux_error']['factor']) / 10,
                         rtol=0.02)
         assert wrong['hole_error'] == factors['hole_error']
+
+
+def make_batch(n=250, size=64):
+    """
+    Bright sources on white noise with a standard deviation of 1.
+    """
+    y, x = np.indices((size, size)) - size // 2
+    radius = np.hypot(x, y)
+    stack = np.zeros((n, size, size))
+    target = np.random.default_rng(4).normal(size=stack.shape)
+    return {'image': target, 'target': target,
+            'sources': stack + 30 * np.exp(-radius ** 2 / 3.5),
+            'validity': stack + (radius > 6), 'aperture': stack + (
+                radius < 4), 'fwhm': np.full(n, 3.1),
+            'psf_error': np.full(n, 0.1)}
+
+
+@pytest.mark.parametrize('predicts_errors', [False, True])
+def test_factors_are_those_of_known_errors(predicts_errors):
+    batch = make_batch()
+    wrong = 2 * np.random.default_rng(5).normal(size=batch['image'].shape)
+
+    def predict(inputs):
+        assert inputs['validity'].dtype == bool
+        outputs = {'background': inputs['image'] + wrong}
+        if predicts_errors:
+            radius = np.array(nn.ERROR_RADII) * 3.1
+            outputs['error'] = np.full(wrong.shape, 4.0)
+            outputs['flux_error'] = np.tile(np.sqrt(np.pi) * radius / 3,
+                                            (len(wrong), 1))
+        return outputs
+
+    factors = measure_errors(predict, [batch])
+    # errors of 2 per pixel, where 1 is expected, or 4, or 1/3 for sums
+    pixel, flux = (0.5, 6) if predicts_errors else (2, 2)
+    assert factors['hole_error']['snr'][0] > 20
+    assert_allclose(factors['hole_error']['factor'], pixel, rtol=0.05)
+    # twelve apertures give their scatter to about a fourth, and its tail
+    # makes the factor larger
+    assert_allclose(factors['flux_error']['factor'], flux,
+                    rtol=0.1 if predicts_errors else 0.3)
