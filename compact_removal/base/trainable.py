@@ -290,9 +290,9 @@ class TrainableEstimator(BaseEstimator):
         changed = [name for name, value in self._fitted_params.items()
                    if not _is_same(getattr(self, name), value)]
         if changed:
-            warnings.warn(f'{", ".join(changed)}: changed after the fit, which '
-                          'it does not change; call fit() again',
-                          AstropyUserWarning, stacklevel=3)
+            warnings.warn(f'{", ".join(changed)}: changed after the fit; the '
+                          'fitted network stays in use until fit() is called '
+                          'again', AstropyUserWarning, stacklevel=3)
         return self.model_, self.info_
 
     def _load_weights(self, *, shared=False):

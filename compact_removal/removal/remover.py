@@ -9,7 +9,6 @@ import astropy.units as u
 import numpy as np
 from astropy.utils.exceptions import AstropyUserWarning
 
-from compact_removal import nn
 from compact_removal.removal.background import estimate_background
 from compact_removal.removal.cutout_network import CutoutNetwork, make_predict
 from compact_removal.removal.fit import fit

@@ -15,6 +15,7 @@ from numpy.testing import assert_array_equal
 from compact_removal import CompactSourceRemover, nn
 from compact_removal.instruments import get_band
 from compact_removal.psf import make_psf_stamp
+from compact_removal.removal import build_model
 
 __all__ = ['PARAMETERS', 'check_removal', 'make_data', 'make_remover',
            'make_wcs', 'sky']
@@ -30,7 +31,7 @@ def make_remover(folder):
     An estimator with a tiny untrained network, whose weights are in a folder.
     """
     path = folder / 'random.safetensors'
-    nn.save_weights(nn.build_model('separation', width=1, seed=1), path)
+    nn.save_weights(build_model('separation', width=1, seed=1), path)
     return CompactSourceRemover('scanmap', 'blue', weights=path,
                                 cutout_size=32)
 

@@ -20,6 +20,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from compact_removal import CompactSourceRemover, __version__, nn
 from compact_removal.batch import _job, _workers, remove_many
 from compact_removal.datasets import make_example_field, read_pacs_map
+from compact_removal.removal import build_model
 
 COMMON_ROWS = [[1, 3], [0, 4]]
 
@@ -502,7 +503,7 @@ def test_fitted_remover(maps, catalogs, tmp_path, fitted):
 def test_weights_of_a_file(maps, catalogs, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for seed in (1, 2):
-        nn.save_weights(nn.build_model('separation', width=1, seed=seed),
+        nn.save_weights(build_model('separation', width=1, seed=seed),
                         f'{seed}.safetensors')
     remover = make_remover(weights='1.safetensors')
     report = run(maps, catalogs, 'out', remover=remover)

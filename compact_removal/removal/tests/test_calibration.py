@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from compact_removal import nn
+from compact_removal.removal import ERROR_RADII, build_model
 from compact_removal.removal import TrainingCutouts
 from compact_removal.removal.aperture_errors import interpolate_errors
 from compact_removal.removal.calibration import calibration, measure_errors
@@ -28,7 +28,7 @@ def test_calibration():
 
 
 def test_errors_of_other_apertures():
-    known = np.array(nn.ERROR_RADII)
+    known = np.array(ERROR_RADII)
     errors = 3 * known ** 1.4 * np.array([[1.0], [10.0]])
     for radius, found in zip(known, errors.T, strict=True):
         assert_allclose(interpolate_errors(errors, np.full(2, radius)),
@@ -57,7 +57,7 @@ def test_measured_factors_calibrate(network):
     cutouts = TrainingCutouts('scanmap', bands=['blue'], size=96,
                               batch_size=16, n_batches=5, n_fields=6,
                               field_size=128, n_psfs=2, seed=2)
-    model = nn.build_model(network, width=1, seed=1)
+    model = build_model(network, width=1, seed=1)
     factors = measure_errors(make_predict(model), cutouts.epoch(0))
     again = measure_errors(make_predict(model), cutouts.epoch(0))
     assert factors == again
@@ -101,7 +101,7 @@ def test_factors_are_those_of_known_errors(predicts_errors):
         assert inputs['validity'].dtype == bool
         outputs = {'background': inputs['image'] + wrong}
         if predicts_errors:
-            radius = np.array(nn.ERROR_RADII) * 3.1
+            radius = np.array(ERROR_RADII) * 3.1
             outputs['error'] = np.full(wrong.shape, 4.0)
             outputs['flux_error'] = np.tile(np.sqrt(np.pi) * radius / 3,
                                             (len(wrong), 1))

@@ -15,6 +15,7 @@ from compact_removal import CompactSourceRemover, nn
 from compact_removal.datasets import make_example_field
 from compact_removal.maps import tiles
 from compact_removal.maps.tiles import make_tiles
+from compact_removal.removal import build_model
 
 
 @pytest.mark.parametrize('shape', [(1, 1), (30, 3000), (1280, 1281),
@@ -41,7 +42,7 @@ def remover(request, tmp_path_factory):
     if network == 'separation':
         return CompactSourceRemover('scanmap', 'blue')
     path = tmp_path_factory.mktemp('weights') / 'random.safetensors'
-    nn.save_weights(nn.build_model(network, width=1, seed=1), path)
+    nn.save_weights(build_model(network, width=1, seed=1), path)
     return CompactSourceRemover('scanmap', 'blue', network=network,
                                 weights=path)
 
