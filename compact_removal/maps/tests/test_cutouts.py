@@ -11,7 +11,7 @@ from numpy.testing import assert_allclose
 
 from compact_removal.maps.cutouts import (DiscBlender, add_cutouts,
                                           chunk_slices, extract_cutouts,
-                                          extract_valid)
+                                          extract_valid, stack_statistics)
 
 
 @settings(max_examples=30, deadline=None)
@@ -126,3 +126,20 @@ def test_overlap_is_the_weighted_mean():
     blender.blend(0, blended)
     assert blended[0] == pytest.approx([1, 1, 2.5 * weight, 4, 4])
     assert blender.weight[0] == pytest.approx([1, 1, weight, 1, 1])
+
+
+def test_statistics_of_cutouts():
+    stack = np.random.default_rng(1).normal(5, 2, (4, 9, 9))
+    stack[0, 3, 3] = np.nan
+    stack[3] = np.nan
+    chosen = np.random.default_rng(2).random(stack.shape) < 0.4
+    chosen[0, 3, 3] = True
+    chosen[2] = False
+    mean, std, count = stack_statistics(stack, chosen)
+    for i in range(2):
+        values = stack[i][chosen[i] & np.isfinite(stack[i])]
+        assert count[i] == values.size
+        assert_allclose(mean[i], values.mean())
+        assert_allclose(std[i], values.std())
+    assert np.all(count[2:] == 0)
+    assert np.all(np.isnan(mean[2:]) & np.isnan(std[2:]))
