@@ -15,10 +15,10 @@ from compact_removal.datasets.scenes import *
 from compact_removal.datasets.sources import *
 
 __all__ = ['BackgroundMap', 'FLUX_LEVELS', 'SavedCutouts', 'Scene',
-           'SceneSettings', 'SceneSimulator',
-           'fetch_pacs_map', 'find_compact_sources', 'flux_levels_between',
-           'inject_sources', 'list_background_kinds', 'load_background_maps',
-           'make_background', 'make_example_field', 'make_random_background',
-           'make_scene', 'make_simulations', 'make_source_catalog', 'make_source_positions',
+           'SceneSettings', 'SceneSimulator', 'fetch_pacs_map',
+           'find_compact_sources', 'flux_levels_between', 'inject_sources',
+           'list_background_kinds', 'load_background_maps', 'make_background',
+           'make_example_field', 'make_random_background', 'make_scene',
+           'make_simulations', 'make_source_catalog', 'make_source_positions',
            'make_test_fields', 'read_pacs_map', 'read_source_catalog',
            'save_cutouts', 'write_source_catalog']
