@@ -24,12 +24,11 @@ from compact_removal.datasets.sources import (FLUX_LEVELS,
                                               make_simulations)
 from compact_removal.maps import fetch_pacs_map, read_pacs_map
 
-__all__ = ['FLUX_LEVELS', 'BackgroundMap', 'Scene', 'SceneSettings',
+__all__ = ['BackgroundMap', 'FLUX_LEVELS', 'Scene', 'SceneSettings',
            'SceneSimulator', 'fetch_pacs_map',
            'find_compact_sources', 'flux_levels_between', 'inject_sources',
-           'list_background_kinds', 'load_background_maps',
-           'make_background', 'make_example_field', 'make_random_background',
-           'make_scene', 'make_simulations', 'make_source_catalog',
-           'make_source_positions',
+           'list_background_kinds', 'load_background_maps', 'make_background',
+           'make_example_field', 'make_random_background', 'make_scene',
+           'make_simulations', 'make_source_catalog', 'make_source_positions',
            'make_test_fields', 'read_pacs_map', 'read_source_catalog',
            'write_source_catalog']

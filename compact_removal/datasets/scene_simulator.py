@@ -50,7 +50,9 @@ class SceneSimulator:
         Seed; `None` for one that differs each time.
     cache_size : int, optional
         Memory (bytes) for simulated and smoothed maps. Those that were
-        not used for longest are made again when they are needed.
+        not used for longest are made again when they are needed. The
+        images of sources, whose number is limited by the settings, are
+        kept beside them.
 
     Attributes
     ----------

@@ -1,4 +1,9 @@
 # Licensed under a 3-clause BSD style license - see licenses/LICENSE.rst
+"""
+Tests for real maps as backgrounds.
+"""
+
+import astropy.units as u
 import numpy as np
 import pytest
 from astropy.io import fits
@@ -7,6 +12,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from compact_removal.datasets import (BackgroundMap, find_compact_sources,
                                       load_background_maps, make_background)
 from compact_removal.tests.helpers import get_data_path
+from compact_removal.utils.parameters import ParameterError
 
 
 def _gaussian(shape, x0, y0, fwhm):
@@ -68,11 +74,18 @@ def test_load_errors(tmp_path):
         load_background_maps(tmp_path)
 
 
-def test_background_map_errors():
-    with pytest.raises(ValueError, match='data must be 2-D'):
-        BackgroundMap(np.zeros(3))
-    with pytest.raises(ValueError, match='positions must have shape'):
-        BackgroundMap(np.zeros((3, 3)), np.zeros(3))
+@pytest.mark.parametrize(('kwargs', 'match'), [
+    ({'data': np.zeros(3)}, 'data must be 2-D'),
+    ({'positions': np.zeros(3)}, 'positions must have shape'),
+    ({'pixel_scale': 1.6}, 'pixel_scale must be a positive angle'),
+    ({'pixel_scale': -1 * u.arcsec}, 'pixel_scale must be a positive angle'),
+    ({'pixel_scale': 2 * u.m}, 'pixel_scale must be a positive angle'),
+    ({'pixel_scale': [1, 2] * u.arcsec}, 'pixel_scale must be a positive'),
+])
+def test_background_map_errors(kwargs, match):
+    with pytest.raises(ParameterError, match=f'^{match}') as caught:
+        BackgroundMap(**{'data': np.zeros((3, 3)), **kwargs})
+    assert caught.value.parameter in kwargs
 
 
 def test_real_map():
@@ -85,10 +98,12 @@ def test_real_map():
 def test_smoothed():
     data = np.random.default_rng(2).normal(size=(80, 90)).astype(np.float32)
     data[30:40, 20:25] = np.nan
-    background = BackgroundMap(data, [[3.0, 4.0]], 'mine', 2.0)
+    background = BackgroundMap(data, [[3.0, 4.0]], 'mine', 2.0,
+                               pixel_scale=2 * u.arcsec, band='blue')
     wider = background.smoothed(4.0)
     assert wider.fwhm == 4.0
-    assert wider.name == 'mine'
+    assert (wider.name, wider.band) == ('mine', 'blue')
+    assert wider.pixel_scale == 2 * u.arcsec
     assert_array_equal(wider.positions, [[3.0, 4.0]])
     assert_array_equal(np.isnan(wider.data), np.isnan(data))
     # white noise times a Gaussian of the difference of the beams
