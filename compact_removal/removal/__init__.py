@@ -5,7 +5,8 @@ Remove compact sources from maps, and measure them.
 
 from compact_removal.base import BaseEstimator, NotFittedError
 from compact_removal.maps.columns import join_catalog
-from compact_removal.removal.evaluation import Evaluation, evaluate_remover
+from compact_removal.removal.evaluation import evaluate_remover
+from compact_removal.removal.evaluation_result import Evaluation
 from compact_removal.removal.flags import (PIXEL_FLAGS, SOURCE_FLAGS, Flag,
                                            decode_flags)
 from compact_removal.removal.map_evaluation import (RemovalEvaluation,

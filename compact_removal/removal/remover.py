@@ -24,7 +24,8 @@ from compact_removal.maps.positions import read_positions
 from compact_removal.removal.results import make_ccd, make_table
 from compact_removal.base import BaseEstimator, NotFittedError
 from compact_removal.removal.calibration import calibration
-from compact_removal.instruments import Band, ObservingMode, get_band
+from compact_removal.instruments import (Band, ObservingMode, get_band,
+                                         list_bands)
 from compact_removal.utils.files import check_overwrite
 
 __all__ = ['TRAINING_DEFAULTS', 'CompactSourceRemover', 'RemovalResult']
@@ -123,6 +124,10 @@ class CompactSourceRemover(BaseEstimator):
     (3, Unit("Jy / pix"))
     """
 
+    output_files = {'background': '_background.fits',
+                    'sources': '_sources.ecsv'}
+    positions_use = 'required'
+
     def __init__(self, mode, band, *, network='separation',
                  weights='default', apertures=None, cutout_size=None,
                  batch_size=64, device='auto', recenter=False, seed=None,
@@ -138,6 +143,65 @@ class CompactSourceRemover(BaseEstimator):
         self.recenter = recenter
         self.seed = seed
         self.progress_bar = progress_bar
+
+    def experiment(self, data=None, *, n_sources=50, flux_levels=10,
+                   psf=None, catalogs=None, seed=None, progress_bar=False):
+        """
+        Inject sources into maps, remove them, and judge the result.
+
+        Parameters
+        ----------
+        data : list or dict of `~astropy.nddata.CCDData`, optional
+            Maps with few real sources. Default: simulated ones.
+        n_sources : int, optional
+            Sources per map and flux.
+        flux_levels : int or `~astropy.units.Quantity`, optional
+            The injected fluxes, or how many of them.
+        psf : Band or PSF object, optional
+            The PSF that is injected. Default: that of the band.
+        catalogs : list or dict, optional
+            Positions of real sources in each map, to stay away from.
+        seed : int or `~numpy.random.Generator`, optional
+            Seed of everything random.
+        progress_bar : bool, optional
+            Whether to show progress.
+
+        Returns
+        -------
+        evaluation : `~compact_removal.removal.Evaluation`
+            See `~compact_removal.removal.evaluate_remover`.
+        """
+        from compact_removal.removal.evaluation import evaluate_remover
+
+        return evaluate_remover(
+            self, data, n_sources=n_sources, flux_levels=flux_levels,
+            psf=psf, catalogs=catalogs, seed=seed, progress_bar=progress_bar)
+
+    def process(self, image, positions=None):
+        return self.remove(image, positions)._asdict()
+
+    def check_params(self):
+        if self.mode is not None and self.band is not None:
+            check_apertures(self.apertures, self._check())
+            return
+        # any will do for the other parameters
+        any_row = list_bands()[0]
+        type(self)(**{**self.get_params(),
+                      'mode': self.mode or str(any_row['mode']),
+                      'band': self.band or str(any_row['band'])})._check()
+
+    def check_images(self, images):
+        band = self._check()
+        for image in images:
+            warn_of_band(image, band)
+
+    def describe_task(self, image, positions=None):
+        what = 'sources' if positions is None else f'sources of {positions}'
+        return f'{what} removed from {image}'
+
+    @classmethod
+    def list_weights(cls):
+        return nn.list_weights()
 
     def remove(self, image, positions):
         """

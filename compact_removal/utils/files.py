@@ -9,8 +9,10 @@ import secrets
 from contextlib import contextmanager
 from pathlib import Path
 
+from compact_removal.utils.parameters import name_parameter
+
 __all__ = ['check_overwrite', 'compute_sha256', 'is_temporary',
-           'replace_file']
+           'replace_file', 'resolve_path']
 
 _TEMPORARY = '.writing-'
 
@@ -42,10 +44,10 @@ def check_overwrite(path, *, overwrite):
     >>> check_overwrite('no such file.fits', overwrite=False).name
     'no such file.fits'
     """
-    path = Path(path)
+    path = resolve_path(path)
     if path.exists() and not overwrite:
         msg = f'path: {path} exists; use overwrite=True to replace it'
-        raise OSError(msg)
+        raise name_parameter(OSError(msg), 'path')
     return path
 
 
@@ -118,7 +120,7 @@ def compute_sha256(path):
 
 def is_temporary(name, target=None):
     """
-    Tell whether a file is one that `replace_file` writes to.
+    Whether a file is one that `replace_file` writes to.
 
     Parameters
     ----------
@@ -145,3 +147,26 @@ def is_temporary(name, target=None):
     # process and token have no hyphen
     return target is None or name[len(_TEMPORARY):].split('-', 2)[2:] == [
         target]
+
+
+def resolve_path(path):
+    """
+    Make a path of what a user gave.
+
+    Parameters
+    ----------
+    path : str or path-like
+        A path; a leading ``~`` is the home of the user.
+
+    Returns
+    -------
+    path : `~pathlib.Path`
+        The path.
+
+    Examples
+    --------
+    >>> from compact_removal.utils.files import resolve_path
+    >>> resolve_path('~/map.fits').name
+    'map.fits'
+    """
+    return Path(path).expanduser()
