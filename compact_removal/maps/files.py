@@ -1,19 +1,17 @@
 # Licensed under a 3-clause BSD style license - see licenses/LICENSE.rst
 """
-Read catalogues, write results and records.
+Read catalogues, write records.
 """
 
 import json
 import re
 from pathlib import Path
 
-from astropy.io import fits
 from astropy.table import QTable
 
-from compact_removal.utils.files import check_overwrite, replace_file
+from compact_removal.utils.files import replace_file
 
-__all__ = ['describe_removal', 'map_stem', 'read_catalog', 'read_record',
-           'write_record', 'write_result']
+__all__ = ['map_stem', 'read_catalog', 'read_record', 'write_record']
 
 _CATALOG_FORMATS = {'.ecsv': 'ascii.ecsv', '.csv': 'ascii.csv',
                     '.fits': 'fits', '.fit': 'fits', '.fits.gz': 'fits',
@@ -85,66 +83,6 @@ def map_stem(path):
         Its name without ``.gz`` and the ending before it.
     """
     return Path(path.name.removesuffix('.gz')).with_suffix('').name
-
-
-def describe_removal(path, catalog=None):
-    """
-    Tell what was removed from what, for the header of a result.
-
-    Parameters
-    ----------
-    path : path-like
-        The map.
-    catalog : path-like, optional
-        The catalogue, if it was a file.
-
-    Returns
-    -------
-    history : str
-        A text in printable ASCII, as FITS headers need; folders are
-        left out.
-    """
-    from compact_removal import __version__
-
-    what = 'sources' if catalog is None else f'sources of {Path(catalog).name}'
-    text = (f'compact_removal {__version__}: {what} removed from '
-            f'{Path(path).name}')
-    return ''.join(letter if ' ' <= letter <= '~' else '?'
-                   for letter in text)
-
-
-def write_result(result, paths, *, overwrite, history=None):
-    """
-    Write background and table, each complete or not at all.
-
-    Parameters
-    ----------
-    result : RemovalResult
-        What an estimator gave.
-    paths : dict of str to `~pathlib.Path`
-        Where to write ``background`` and ``sources``.
-    overwrite : bool
-        Whether files may be replaced.
-    history : str, optional
-        What is added to the ``HISTORY`` of the background.
-
-    Raises
-    ------
-    OSError
-        If a file exists and ``overwrite`` is False.
-    """
-    background, sources = result
-    for name in ('background', 'sources'):
-        check_overwrite(paths[name], overwrite=overwrite)
-        paths[name].parent.mkdir(parents=True, exist_ok=True)
-    hdus = background.to_hdu(as_image_hdu=False)
-    if history is not None:
-        hdus[0].header.add_history(history)
-    hdus.append(fits.ImageHDU(background.flags, name='FLAGS'))
-    with replace_file(paths['background']) as path:
-        hdus.writeto(path)
-    with replace_file(paths['sources']) as path:
-        sources.write(path, format='ascii.ecsv')
 
 
 def write_record(path, record):

@@ -39,6 +39,7 @@ def environment(name):
     return os.environ.get(name), nn.limit_threads(1000), os.getpid()
 
 
+@pytest.mark.slow
 def test_killed_workers_lose_nothing(tmp_path):
     once = str(tmp_path / 'killed once')
     texts = ['a', 'deadly', 'b', once, 'bad']
@@ -53,6 +54,7 @@ def test_killed_workers_lose_nothing(tmp_path):
         2 * text for text in texts]
 
 
+@pytest.mark.slow
 def test_threads_and_end_of_workers(monkeypatch):
     monkeypatch.setattr(_workers, 'count_cpus', lambda: 7)
     monkeypatch.delenv('OMP_NUM_THREADS', raising=False)
@@ -93,6 +95,7 @@ def test_limit_threads():
         torch.set_num_threads(before)
 
 
+@pytest.mark.slow
 def test_scripts_without_a_guard(tmp_path):
     script = tmp_path / 'script.py'
     script.write_text(
@@ -105,7 +108,7 @@ def test_scripts_without_a_guard(tmp_path):
         text=True, env={**os.environ, 'PYTHONPATH': str(root)})
     assert result.returncode == 1
     assert ('RuntimeError: worker processes cannot be started: in a script, '
-            'call remove_many below') in result.stderr
+            'start the run below') in result.stderr
 
 
 def count_taken(tasks, taken):
