@@ -19,11 +19,12 @@ from astropy.utils.exceptions import AstropyUserWarning
 from compact_removal.batch._settings import hash_positions, map_fingerprint
 from compact_removal.maps.columns import join_catalog
 from compact_removal.maps.cutouts import chunk_slices, extract_valid
-from compact_removal.maps.files import read_catalog, write_record
+from compact_removal.maps.files import read_catalog
 from compact_removal.maps.headers import find_mode_and_band
 from compact_removal.maps.pixels import on_map
 from compact_removal.maps.positions import read_positions
 from compact_removal.maps.products import write_products
+from compact_removal.utils.records import write_record
 from compact_removal.utils.text import one_line
 
 # A position is on a map if a pixel this near was observed.

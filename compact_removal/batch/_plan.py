@@ -17,14 +17,14 @@ from compact_removal.batch._settings import (describe_estimator,
                                              hash_positions, hash_settings,
                                              is_same_map)
 from compact_removal.maps.columns import list_columns
-from compact_removal.maps.files import (map_stem, read_catalog, read_record,
-                                        write_record)
+from compact_removal.maps.files import map_stem, read_catalog
 from compact_removal.maps.positions import read_positions
 from compact_removal.utils.files import (compute_sha256, is_temporary,
                                          replace_file, resolve_path)
 from compact_removal.utils.parameters import (ParameterError,
                                               ParameterTypeError,
                                               name_parameter)
+from compact_removal.utils.records import read_record, write_record
 
 REPORT_NAME = 'report.ecsv'
 REPORT_KIND = 'compact_removal: report of a batch'

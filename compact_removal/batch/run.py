@@ -17,12 +17,12 @@ from compact_removal import nn
 from compact_removal.batch import _workers
 from compact_removal.batch._job import process_one
 from compact_removal.batch._plan import REPORT_KIND, make_plan
-from compact_removal.maps.files import read_record
 from compact_removal.utils.files import replace_file
 from compact_removal.utils.parameters import (ParameterError,
                                               ParameterTypeError,
                                               check_positive_integer)
 from compact_removal.utils.progress import bar_shape
+from compact_removal.utils.records import read_record
 
 __all__ = ['process_many']
 

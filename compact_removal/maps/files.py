@@ -1,17 +1,14 @@
 # Licensed under a 3-clause BSD style license - see licenses/LICENSE.rst
 """
-Read catalogues, write records.
+Read catalogues.
 """
 
-import json
 import re
 from pathlib import Path
 
 from astropy.table import QTable
 
-from compact_removal.utils.files import replace_file
-
-__all__ = ['map_stem', 'read_catalog', 'read_record', 'write_record']
+__all__ = ['map_stem', 'read_catalog']
 
 _CATALOG_FORMATS = {'.ecsv': 'ascii.ecsv', '.csv': 'ascii.csv',
                     '.fits': 'fits', '.fit': 'fits', '.fits.gz': 'fits',
@@ -83,40 +80,3 @@ def map_stem(path):
         Its name without ``.gz`` and the ending before it.
     """
     return Path(path.name.removesuffix('.gz')).with_suffix('').name
-
-
-def write_record(path, record):
-    """
-    Write what is known of a map.
-
-    Parameters
-    ----------
-    path : path-like
-        The JSON file.
-    record : dict
-        Plain values.
-    """
-    with replace_file(path) as temporary:
-        temporary.write_text(json.dumps(record, indent=1) + '\n',
-                             encoding='utf-8')
-
-
-def read_record(path):
-    """
-    Read what `write_record` wrote.
-
-    Parameters
-    ----------
-    path : path-like
-        The JSON file.
-
-    Returns
-    -------
-    record : dict
-        Its content; empty if it is no such file.
-    """
-    try:
-        record = json.loads(Path(path).read_text(encoding='utf-8'))
-    except (OSError, ValueError):
-        return {}
-    return record if isinstance(record, dict) else {}

@@ -120,7 +120,7 @@ def compute_sha256(path):
 
 def is_temporary(name, target=None):
     """
-    Whether a file is one that `replace_file` writes to.
+    Check whether a file is one that `replace_file` writes to.
 
     Parameters
     ----------

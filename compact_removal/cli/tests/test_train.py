@@ -3,22 +3,22 @@
 Tests of ``compact-removal train``, on tiny networks.
 """
 
-import argparse
 import json
 import re
 import shlex
 
+import astropy.units as u
 import numpy as np
 import pytest
 from astropy.io import fits
 from astropy.table import QTable, Table
 
 from compact_removal import CompactSourceRemover, cli, nn
-from compact_removal.cli import _train
+from compact_removal.cli import train
+from compact_removal.cli.options import format_options
 from compact_removal.removal import TrainingCutouts
 from compact_removal.datasets import make_example_field
 from compact_removal.removal import TRAINING_DEFAULTS
-from compact_removal.instruments import get_band
 
 MODE = ['--mode', 'scanmap', '--band', 'blue']
 TINY = [*MODE, '--weights', 'tiny.safetensors', '--n-epochs', '2',
@@ -105,6 +105,7 @@ def tensors(path):
     return content[8 + int.from_bytes(content[:8], 'little'):]
 
 
+@pytest.mark.slow
 def test_train_and_use_it(folder, capsys):
     assert run('map.fits', '--catalog', 'catalog.ecsv', '--validation',
                'map.fits', '--output', 'new/mine.safetensors', '--aperture',
@@ -140,6 +141,7 @@ def test_train_and_use_it(folder, capsys):
                      '2']) == 0
 
 
+@pytest.mark.slow
 def test_defaults(folder, capsys):
     # simulated maps, random weights, name of mode and band
     args = [entry if entry != 'tiny.safetensors' else 'none'
@@ -167,21 +169,7 @@ def test_defaults(folder, capsys):
     assert run(*args, '--overwrite', '--weights', 'tiny.safetensors') == 0
 
 
-def test_defaults_in_the_help():
-    parser = argparse.ArgumentParser()
-    _train.add_train(parser.add_subparsers())
-    (command,) = parser._subparsers._group_actions[0].choices.values()
-    texts = {action.dest: action.help for action in command._actions}
-    defaults = TRAINING_DEFAULTS['separation']
-    for name in ('n_epochs', 'n_batches', 'n_fields'):
-        assert f'(default: {defaults[name]})' in texts[name]
-        assert TRAINING_DEFAULTS['inpainting'][name] == defaults[name]
-    other = TRAINING_DEFAULTS['inpainting']
-    assert (f'(default: {defaults["learning_rate"] / 10:g}, for inpainting '
-            f'{other["learning_rate"] / 10:g}; ten times that from random '
-            'weights)' in texts['learning_rate'])
-
-
+@pytest.mark.slow
 def test_resume_is_exact(folder, capsys, monkeypatch):
     assert run('--output', 'whole.safetensors', *TINY) == 0
     args = ['--output', 'mine.safetensors', *TINY]
@@ -228,6 +216,7 @@ def test_resume_is_exact(folder, capsys, monkeypatch):
         folder / 'whole.safetensors')
 
 
+@pytest.mark.slow
 def test_overwrite_begins_anew(folder, capsys, monkeypatch):
     args = ['--output', 'mine.safetensors', *TINY]
     with monkeypatch.context() as patch:
@@ -280,7 +269,7 @@ def test_errors_before_the_training(folder, no_training, capsys, args,
 
 
 def test_validation_figures(capsys):
-    _train._print_validation({
+    train._print_validation({
         'flux_error': {'snr': [4.1, 20.0], 'factor': [0.9, 1.25]},
         'hole_error': {'snr': [4.1, 20.0], 'factor': [1.0, 1.1]}})
     title, header, _, *rows = capsys.readouterr().out.splitlines()
@@ -289,14 +278,15 @@ def test_validation_figures(capsys):
     assert rows[1].split() == ['20.0', '1.25', '1.1']
 
 
-def test_next_command():
-    band = get_band('parallel', 'red')
-    args = argparse.Namespace(network='inpainting', aperture=[5.0, 8.5])
-    words = _train._next_command(args, band, 'my network.safetensors')
+def test_options_of_values():
+    words = format_options(CompactSourceRemover, {
+        'mode': 'parallel', 'band': 'red', 'weights': 'my network',
+        'network': 'inpainting', 'apertures': [5.0, 8.5] * u.arcsec,
+        'batch_size': 64, 'cutout_size': 96, 'recenter': True,
+        'progress_bar': True})
     assert shlex.join(words) == (
-        "compact-removal remove map.fits catalog.csv --weights 'my "
-        "network.safetensors' --mode parallel --band red --network inpainting "
-        '--aperture 5 8.5')
+        '--mode parallel --band red --network inpainting --weights '
+        "'my network' --aperture 5 8.5 --cutout-size 96 --recenter")
 
 
 @pytest.mark.parametrize(('args', 'expected'), [
