@@ -10,7 +10,8 @@ from compact_removal.cli.estimators import make_estimator
 from compact_removal.cli.inputs import renamed
 from compact_removal.cli.options import add_options
 from compact_removal.cli.parser import print_warning
-from compact_removal.utils.parameters import name_parameter
+from compact_removal.utils.parameters import (check_positive_integer,
+                                              name_parameter)
 from compact_removal.utils.text import one_line
 
 __all__ = ['EPILOG', 'ESTIMATOR', 'HELP', 'SOME_FAIL', 'add_arguments', 'run']
@@ -91,6 +92,8 @@ def run(args):
     if args.n_workers is not None and args.scheduler is not None:
         msg = '--jobs is for local processes, --scheduler for a cluster'
         raise ValueError(msg)
+    if args.n_workers is not None:
+        check_positive_integer('n_workers', args.n_workers)
     estimator = make_estimator(args)
     client = None if args.scheduler is None else _connect(args.scheduler)
     try:

@@ -210,5 +210,6 @@ def _format_number(value):
     """
     A number with three digits, or five if it is large.
     """
+    value = getattr(value, 'value', value)
     text = f'{value:#.3g}' if abs(value) < 1e3 else f'{value:.5g}'
     return text.removesuffix('.')

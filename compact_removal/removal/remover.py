@@ -191,9 +191,8 @@ class CompactSourceRemover(BaseEstimator):
                       'band': self.band or str(any_row['band'])})._check()
 
     def check_images(self, images):
-        band = self._check()
         for image in images:
-            warn_of_band(image, band)
+            read_image(image)
 
     def describe_task(self, image, positions=None):
         what = 'sources' if positions is None else f'sources of {positions}'

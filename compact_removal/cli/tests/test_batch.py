@@ -119,7 +119,7 @@ def test_list(calls, tmp_path, suffix):
      '--list is in place of MAP and --catalog'),
     (['--list', 'no.csv', '--output-dir', 'out'],
      '--list: there is no file no.csv'),
-    (['--list', 'no.txt', '--output-dir', 'out'],
+    (['--list', 'bad.txt', '--output-dir', 'out'],
      '--list must be a file of type'),
     (['--list', 'bad.csv', '--output-dir', 'out'],
      '--list must be a table with the columns map and catalog, got map'),
@@ -133,7 +133,8 @@ def test_list(calls, tmp_path, suffix):
      'error: no file matches *.csv.gz'),
 ])
 def test_wrong_arguments(calls, capsys, tmp_path, args, expected):
-    (tmp_path / 'bad.csv').write_text('map\na.fits\n')
+    for name in ('bad.csv', 'bad.txt'):
+        (tmp_path / name).write_text('map\na.fits\n')
     assert expected in fails(capsys, *args)
     assert calls == []
     assert not (tmp_path / 'out').exists()

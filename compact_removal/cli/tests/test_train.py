@@ -3,6 +3,7 @@
 Tests of ``compact-removal train``, on tiny networks.
 """
 
+import functools
 import json
 import re
 import shlex
@@ -60,6 +61,7 @@ def no_training(monkeypatch):
     """
     Training fails.
     """
+    @functools.wraps(CompactSourceRemover.fit)
     def fit(self, *args, **kwargs):
         msg = 'it was trained'
         raise AssertionError(msg)
@@ -149,6 +151,7 @@ def test_defaults(folder, capsys):
     remover = []
     original = CompactSourceRemover.fit
 
+    @functools.wraps(original)
     def fit(self, backgrounds, **kwargs):
         assert self.weights is None
         self.weights = 'tiny.safetensors'
