@@ -151,13 +151,17 @@ def test_tables(tmp_path):
 
 
 def test_evaluate_is_the_experiment():
-    class Judged(BaseEstimator):
+    class Unjudged(BaseEstimator):
+        def __init__(self):
+            pass
+
+    class Judged(Unjudged):
         def experiment(self, data=None, *, factor=1):
             return data, factor
 
     assert evaluate(Judged(), 'data', factor=2) == ('data', 2)
     with pytest.raises(TypeError, match='^estimator must have an exp'):
-        evaluate(BaseEstimator())
+        evaluate(Unjudged())
     with pytest.raises(TypeError, match='^estimator must be an estimator'):
         evaluate(3)
 
