@@ -178,9 +178,32 @@ class CompactSourceRemover(BaseEstimator):
             psf=psf, catalogs=catalogs, seed=seed, progress_bar=progress_bar)
 
     def process(self, image, positions=None):
+        """
+        Remove sources from a map, see `remove`.
+
+        Parameters
+        ----------
+        image : `~astropy.nddata.CCDData`
+            The map.
+        positions : SkyCoord, Table or regions
+            The sources.
+
+        Returns
+        -------
+        products : dict
+            ``background`` and ``sources``.
+        """
         return self.remove(image, positions)._asdict()
 
     def check_params(self):
+        """
+        Check the parameters; mode and band may be None.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If a parameter is not allowed.
+        """
         if self.mode is not None and self.band is not None:
             check_apertures(self.apertures, self._check())
             return
@@ -191,15 +214,51 @@ class CompactSourceRemover(BaseEstimator):
                       'band': self.band or str(any_row['band'])})._check()
 
     def check_images(self, images):
+        """
+        Check that images are maps with a celestial WCS and a unit.
+
+        Parameters
+        ----------
+        images : list of `~astropy.nddata.CCDData`
+            The images.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If one of them is not allowed.
+        """
         for image in images:
             read_image(image)
 
     def describe_task(self, image, positions=None):
+        """
+        Describe what was removed, for the header of a result.
+
+        Parameters
+        ----------
+        image : str
+            Name of the file of the map.
+        positions : str, optional
+            Name of the file of the positions, if it was a file.
+
+        Returns
+        -------
+        history : str
+            The sentence.
+        """
         what = 'sources' if positions is None else f'sources of {positions}'
         return f'{what} removed from {image}'
 
     @classmethod
     def list_weights(cls):
+        """
+        List the weights that ship for the estimator.
+
+        Returns
+        -------
+        rows : list of dict
+            Their ``name``, ``network``, ``sha256`` and more.
+        """
         return nn.list_weights()
 
     def remove(self, image, positions):
