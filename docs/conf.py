@@ -18,8 +18,6 @@ from sphinx_astropy.conf.v3 import *  # noqa: F403
 from sphinx_gallery.sorting import ExplicitOrder
 
 HERE = Path(__file__).parent
-# In the order of the page on the command line.
-COMMANDS = ('demo', 'remove', 'batch', 'evaluate', 'train', 'info')
 sys.path[:0] = [str(HERE.parent), str(HERE / '_ext')]
 
 from module_picture import draw_modules, list_modules
@@ -134,9 +132,9 @@ def write_included_tables(folder):
 
 def write_command_line(folder):
     """
-    Write what ``--help`` tells of the command and its subcommands.
+    Write the ``--help`` of all commands.
     """
-    from compact_removal.cli import main
+    from compact_removal.cli import COMMANDS, main
 
     os.environ['COLUMNS'] = '79'
     lines = []

@@ -7,9 +7,10 @@ import inspect
 
 import numpy as np
 
-from compact_removal.utils.parameters import ParameterError
+from compact_removal.maps.pacs import read_pacs_map
+from compact_removal.utils.parameters import ParameterError, ParameterTypeError
 
-__all__ = ['BaseEstimator', 'NotFittedError']
+__all__ = ['BaseEstimator', 'BaseEvaluation', 'NotFittedError']
 
 
 class NotFittedError(ValueError, AttributeError):
@@ -35,13 +36,77 @@ class NotFittedError(ValueError, AttributeError):
     """
 
 
+class BaseEvaluation:
+    """
+    What the experiment of an estimator returns: tables and figures.
+
+    `~compact_removal.evaluation` and the command line use nothing else
+    of it. Subclasses give ``summary`` and ``parameters``, and what else
+    they have.
+
+    Attributes
+    ----------
+    summary : `~astropy.table.QTable`
+        One row per field.
+    tables : dict of str to `~astropy.table.QTable`
+        Further tables by name.
+    parameters : dict
+        How the experiment was made; ``warnings`` is a list of messages.
+    headline : tuple of str
+        The columns of ``summary`` that a terminal shows; empty: all.
+    legend : str
+        What these columns are, in one or two sentences.
+    notes : tuple of str
+        Paragraphs that explain ``summary``, for a report.
+    labels : dict of str
+        Titles of columns of ``summary`` and of ``parameters``; others
+        have their names.
+
+    Examples
+    --------
+    >>> from compact_removal.base import BaseEvaluation
+    >>> dict(BaseEvaluation().figures())
+    {}
+    """
+
+    tables = {}
+    headline = ()
+    legend = ''
+    notes = ()
+    labels = {}
+
+    def figures(self):
+        """
+        Draw the figures, one after the other.
+
+        Returns
+        -------
+        figures : iterable of tuple
+            Title and `~matplotlib.figure.Figure`, each drawn when it is
+            asked for.
+        """
+        return ()
+
+
 class BaseEstimator:
     """
     Base class with scikit-learn's handling of parameters.
 
     Subclasses store the arguments of ``__init__`` unchanged under the
     same names. ``sklearn.base.clone`` works on them; scikit-learn
-    itself is not needed.
+    itself is not needed. Batches, evaluations and the command line use
+    the attributes and methods below, whatever the task.
+
+    Attributes
+    ----------
+    output_files : dict of str
+        Endings of the files of a result, by the names that `process`
+        gives. ``'sources'`` is a table with one row per source; where
+        positions were given, with one per position.
+    positions_use : {'none', 'optional', 'required'}
+        Whether `process` takes positions.
+    no_effect : tuple of str
+        Names of parameters that do not change results.
 
     Examples
     --------
@@ -52,6 +117,141 @@ class BaseEstimator:
     >>> remover.set_params(band='red', seed=None)
     CompactSourceRemover('scanmap', 'red')
     """
+
+    output_files = {}
+    positions_use = 'none'
+    no_effect = ('batch_size', 'device', 'progress_bar', 'seed')
+
+    def experiment(self, data=None, **options):
+        """
+        Judge the estimator on data whose truth is known.
+
+        Parameters
+        ----------
+        data : list or dict of images, optional
+            Images to make test data of; default: simulated ones.
+        **options
+            Options of the experiment. Subclasses name them, as the
+            command line makes its options of their signature.
+
+        Returns
+        -------
+        evaluation : `BaseEvaluation`
+            Tables and figures.
+
+        Raises
+        ------
+        TypeError
+            If the estimator has no experiment.
+        """
+        msg = f'estimator must have an experiment, got {self!r}'
+        raise ParameterTypeError(msg, 'estimator')
+
+    def process(self, image, positions=None):
+        """
+        Do the task of the estimator on one image.
+
+        Parameters
+        ----------
+        image : `~astropy.nddata.CCDData`
+            The image, see `read_image`.
+        positions : SkyCoord, Table or regions, optional
+            Positions of sources, where the estimator takes them.
+
+        Returns
+        -------
+        products : dict
+            `~astropy.nddata.CCDData` and `~astropy.table.QTable` by the
+            names of ``output_files``.
+
+        Raises
+        ------
+        TypeError
+            If the estimator has no such task.
+        """
+        msg = f'estimator must process single images, got {self!r}'
+        raise ParameterTypeError(msg, 'estimator')
+
+    @staticmethod
+    def read_image(path):
+        """
+        Read an image as the estimator takes it.
+
+        Parameters
+        ----------
+        path : path-like
+            A FITS file.
+
+        Returns
+        -------
+        image : `~astropy.nddata.CCDData`
+            The image.
+
+        Raises
+        ------
+        OSError, ValueError
+            If it cannot be read.
+        """
+        return read_pacs_map(path)
+
+    def check_params(self):
+        """
+        Check the parameters, without any data.
+
+        Mode and band that are None, which stands for those of the
+        header of an image, are allowed.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If a parameter is not allowed.
+        """
+
+    def check_images(self, images):
+        """
+        Check that images fit the parameters.
+
+        Parameters
+        ----------
+        images : list of `~astropy.nddata.CCDData`
+            What a training or an experiment is to use.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If one of them is not allowed.
+        """
+
+    def describe_task(self, image, positions=None):
+        """
+        One sentence on what was done, for the header of a result.
+
+        Parameters
+        ----------
+        image : str
+            Name of the file of the image.
+        positions : str, optional
+            Name of the file of the positions, if it was a file.
+
+        Returns
+        -------
+        history : str
+            The sentence.
+        """
+        what = '' if positions is None else f' with positions of {positions}'
+        return f'{type(self).__name__} applied to {image}{what}'
+
+    @classmethod
+    def list_weights(cls):
+        """
+        List the weights that ship for the estimator.
+
+        Returns
+        -------
+        rows : list of dict
+            Their ``name``, ``network``, ``sha256`` and more.
+        """
+        return []
 
     @classmethod
     def _parameters(cls):

@@ -52,6 +52,18 @@ class TrainableEstimator(BaseEstimator):
     # Parameters on which the fit depends: it is told if they change.
     _fit_depends_on = ()
 
+    @classmethod
+    def list_weights(cls):
+        """
+        List the weights that ship for the estimator.
+
+        Returns
+        -------
+        rows : list of dict
+            Their ``name``, ``network``, ``sha256`` and more.
+        """
+        return cls.shipped_weights.list()
+
     def save(self, path, *, overwrite=False):
         """
         Write the network's weights and the parameters to a file.
@@ -205,7 +217,7 @@ class TrainableEstimator(BaseEstimator):
         raise NotImplementedError
 
     def train_network(self, batches, validation_batches, settings, *, seed,
-                      config=None, loss=None, augment=None, checkpoint=None,
+                      config=None, loss=None, augment=None,
                       description=None):
         """
         Train the network from ``weights``, or from random ones.
@@ -214,7 +226,7 @@ class TrainableEstimator(BaseEstimator):
 
         Parameters
         ----------
-        batches, validation_batches, settings, augment, checkpoint : object
+        batches, validation_batches, settings, augment : object
             See `compact_removal.nn.train`.
         seed : int
             Seed of the weights and of the augmentation.
@@ -245,7 +257,7 @@ class TrainableEstimator(BaseEstimator):
         history = nn.train(
             model, batches, validation_batches, settings,
             loss=model.make_loss(**(loss or {})), augment=augment,
-            checkpoint=checkpoint, seed=seed, device=self.device,
+            seed=seed, device=self.device,
             description={
                 'task': self.task, 'network': self.network,
                 'started_from': None if start is None else start['sha256'],

@@ -1,9 +1,9 @@
 # Licensed under a 3-clause BSD style license - see licenses/LICENSE.rst
 """
-Remove sources from many maps, on local processes or a dask cluster.
+Process many maps, on local processes or a dask cluster.
 """
 
-# ruff: noqa: F403, F405
-from compact_removal.batch.run import *
+from compact_removal.batch.removal import remove_many
+from compact_removal.batch.run import process_many
 
-__all__ = ['remove_many']
+__all__ = ['process_many', 'remove_many']

@@ -6,6 +6,7 @@ What a worker does with one map.
 import contextlib
 import threading
 import time
+import traceback
 import warnings
 from dataclasses import dataclass
 from functools import lru_cache
@@ -15,16 +16,14 @@ import numpy as np
 from astropy.table import QTable
 from astropy.utils.exceptions import AstropyUserWarning
 
-from compact_removal.maps.files import (describe_removal, read_catalog,
-                                        write_result)
 from compact_removal.batch._settings import hash_positions, map_fingerprint
-from compact_removal.maps.cutouts import chunk_slices, extract_valid
-from compact_removal.datasets import read_pacs_map
-from compact_removal.removal import CompactSourceRemover, RemovalResult
-from compact_removal.maps.headers import find_mode_and_band
-from compact_removal.maps.positions import read_positions
 from compact_removal.maps.columns import join_catalog
+from compact_removal.maps.cutouts import chunk_slices, extract_valid
+from compact_removal.maps.files import read_catalog
+from compact_removal.maps.headers import find_mode_and_band
 from compact_removal.maps.pixels import on_map
+from compact_removal.maps.positions import read_positions
+from compact_removal.maps.products import write_products
 from compact_removal.utils.records import write_record
 from compact_removal.utils.text import one_line
 
@@ -42,46 +41,42 @@ _lock = threading.Lock()
 @dataclass(frozen=True)
 class Job:
     """
-    One map, and all that a worker needs to know.
+    One map, and all that a worker needs.
 
     Parameters
     ----------
     map : str
         The map.
-    catalog : SkyCoord or str
+    catalog : SkyCoord, str or None
         Positions, or the file that holds them.
     catalog_name : str or None
         The file that the user gave, if any.
     is_common : bool
         Whether ``catalog`` is the file of the common catalogue.
+    estimator : type
+        The class of the estimator.
     params : dict
-        Parameters of the estimator.
+        Its parameters.
     fitted : str or None
         The file of a fitted estimator.
     settings : str
         Hash of what decides on the result.
-    background, sources, record : str
-        What to write.
+    outputs : dict of str to `~pathlib.Path`
+        Where the results go, by name.
+    record : `~pathlib.Path`
+        Where the record goes.
     """
 
     map: str
     catalog: object
     catalog_name: str | None
     is_common: bool
+    estimator: type
     params: dict
     fitted: str | None
     settings: str
-    background: str
-    sources: str
-    record: str
-
-    @property
-    def outputs(self):
-        """
-        Paths of the results by name.
-        """
-        return {'background': Path(self.background),
-                'sources': Path(self.sources)}
+    outputs: dict
+    record: Path
 
     def make_record(self, status, error='', **values):
         """
@@ -106,12 +101,30 @@ class Job:
         return {'status': status, 'error': one_line(error), 'warnings': '',
                 'n_sources': 0, 'n_flagged': 0, 'seconds': 0.0,
                 'version': __version__, 'settings': self.settings,
-                'map': self.map, **values}
+                'map': self.map, 'traceback': '', **values}
+
+    def make_error(self, error):
+        """
+        Make the record of a map that failed.
+
+        Parameters
+        ----------
+        error : Exception
+            Why it failed.
+
+        Returns
+        -------
+        record : dict
+            See `make_record`; ``traceback`` is a text of many lines.
+        """
+        text = ''.join(traceback.format_exception(error))
+        return self.make_record('error', f'{type(error).__name__}: {error}',
+                                traceback=text)
 
 
-def remove_one(job):
+def process_one(job):
     """
-    Remove the sources of one map, and write results and record.
+    Process one map, and write results and record.
 
     Parameters
     ----------
@@ -121,7 +134,7 @@ def remove_one(job):
     Returns
     -------
     record : dict
-        See `Job.make_record`. An error is told there, not raised.
+        See `Job.make_record`. An error is described there, not raised.
     """
     start = time.monotonic()
     with _lock, warnings.catch_warnings(record=True) as caught:
@@ -136,32 +149,15 @@ def remove_one(job):
         except Exception as error:  # one map must not stop the others
             with contextlib.suppress(OSError):
                 _delete_outputs(job)
-            record = job.make_record('error', describe_error(error))
+            record = job.make_error(error)
     messages = dict.fromkeys(one_line(entry.message) for entry in caught)
     record['warnings'] = '; '.join(messages)
     record['seconds'] = round(time.monotonic() - start, 3)
     try:
         write_record(job.record, record)
     except OSError as error:
-        record = job.make_record('error', describe_error(error))
+        record = job.make_error(error)
     return record
-
-
-def describe_error(error):
-    """
-    Class and message of an error on one line.
-
-    Parameters
-    ----------
-    error : Exception
-        The error.
-
-    Returns
-    -------
-    line : str
-        The text.
-    """
-    return one_line(f'{type(error).__name__}: {error}')
 
 
 def _delete_outputs(job):
@@ -174,11 +170,29 @@ def _delete_outputs(job):
 
 def _process(job):
     """
-    Read, remove and write; return what goes into the record.
+    Read, process and write; return what goes into the record.
     """
     fingerprint = map_fingerprint(job.map)
-    image = read_pacs_map(job.map)
-    remover = _make_remover(job, image.meta)
+    image = job.estimator.read_image(job.map)
+    estimator = _make_estimator(job, image.meta)
+    if job.catalog is None:
+        products = estimator.process(image)
+    else:
+        products = _process_positions(job, estimator, image)
+    name = None if job.catalog_name is None else Path(job.catalog_name).name
+    write_products(products, job.outputs, overwrite=True,
+                   history=estimator.describe_task(Path(job.map).name, name))
+    sources = products.get('sources', ())
+    flags = getattr(sources, 'columns', {}).get('flags', ())
+    return {'n_sources': len(sources),
+            'n_flagged': int(np.count_nonzero(flags)),
+            'fingerprint': fingerprint}
+
+
+def _process_positions(job, estimator, image):
+    """
+    Process a map with positions; their catalogue joins the sources.
+    """
     catalog, rows = job.catalog, None
     if job.is_common:
         positions, vectors = _read_common(catalog)
@@ -188,37 +202,39 @@ def _process(job):
         catalog = positions = read_catalog(catalog)
     else:
         positions = catalog
-    background, sources = remover.remove(image, positions)
+    products = estimator.process(image, positions)
+    if 'sources' not in products:
+        return products
+    sources = products['sources']
     if rows is not None:
         sources['id'] = rows + 1
-    result = RemovalResult(background, join_catalog(sources, catalog, rows))
-    write_result(result, job.outputs, overwrite=True,
-                 history=describe_removal(job.map, job.catalog_name))
-    return {'n_sources': len(sources),
-            'n_flagged': int(np.count_nonzero(sources['flags'])),
-            'fingerprint': fingerprint}
+    return {**products, 'sources': join_catalog(sources, catalog, rows)}
 
 
-def _make_remover(job, meta):
+def _make_estimator(job, meta):
     """
     The estimator for a map.
     """
+    params = dict(job.params)
+    if 'progress_bar' in params:
+        params['progress_bar'] = False
     if job.fitted is not None:
-        return _load_fitted(job.fitted).set_params(
-            device=job.params['device'], batch_size=job.params['batch_size'],
-            progress_bar=False)
-    params = {**job.params, 'progress_bar': False}
-    params['mode'], params['band'] = find_mode_and_band(
-        meta, params['mode'], params['band'])
-    return CompactSourceRemover(**params)
+        estimator = _load_fitted(job.estimator, job.fitted)
+        return estimator.set_params(**{
+            name: params[name] for name in estimator.no_effect
+            if name in params})
+    if {'mode', 'band'} <= set(params):
+        params['mode'], params['band'] = find_mode_and_band(
+            meta, params['mode'], params['band'])
+    return job.estimator(**params)
 
 
 @lru_cache(maxsize=1)
-def _load_fitted(path):
+def _load_fitted(estimator, path):
     """
     A fitted estimator, loaded once in each process.
     """
-    return CompactSourceRemover.load(path)
+    return estimator.load(path)
 
 
 @lru_cache(maxsize=1)

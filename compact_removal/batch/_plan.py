@@ -11,26 +11,29 @@ from pathlib import Path
 
 from astropy.table import QTable
 
-from compact_removal.maps.files import map_stem, read_catalog
+from compact_removal.base import BaseEstimator
 from compact_removal.batch._job import Job
-from compact_removal.batch._settings import (describe_remover, hash_positions,
-                                             hash_settings, is_same_map)
-from compact_removal.removal import CompactSourceRemover
-from compact_removal.photometry.corrections import check_apertures
-from compact_removal.maps.positions import read_positions
+from compact_removal.batch._settings import (describe_estimator,
+                                             hash_positions, hash_settings,
+                                             is_same_map)
 from compact_removal.maps.columns import list_columns
+from compact_removal.maps.files import map_stem, read_catalog
+from compact_removal.maps.positions import read_positions
 from compact_removal.utils.files import (compute_sha256, is_temporary,
-                                         replace_file)
+                                         replace_file, resolve_path)
+from compact_removal.utils.parameters import (ParameterError,
+                                              ParameterTypeError,
+                                              name_parameter)
 from compact_removal.utils.records import read_record, write_record
 
 REPORT_NAME = 'report.ecsv'
-REPORT_KIND = 'compact_removal: report of remove_many'
+REPORT_KIND = 'compact_removal: report of a batch'
 
 
 @dataclass(frozen=True)
-class Plan:
+class BatchPlan:
     """
-    What is to be done.
+    The maps of a run, and those that need not be done.
 
     Parameters
     ----------
@@ -55,18 +58,18 @@ class Plan:
                 if number not in self.finished]
 
 
-def make_plan(maps, catalogs, remover, output_dir, *, overwrite):
+def make_plan(estimator, maps, catalogs, output_dir, *, overwrite):
     """
     Check the input, and prepare the folder.
 
     Parameters
     ----------
-    maps, catalogs, remover, output_dir, overwrite
-        See `~compact_removal.batch.remove_many`.
+    estimator, maps, catalogs, output_dir, overwrite
+        See `~compact_removal.batch.process_many`.
 
     Returns
     -------
-    plan : `Plan`
+    plan : `BatchPlan`
         What is to be done.
 
     Raises
@@ -75,16 +78,15 @@ def make_plan(maps, catalogs, remover, output_dir, *, overwrite):
         If an argument is not allowed, or files are in the way.
     """
     maps = _check_maps(maps)
-    remover = _check_remover(remover)
+    _check_estimator(estimator)
     if not isinstance(output_dir, (str, os.PathLike)):
         msg = ('output_dir must be the path of a folder, got '
                f'{type(output_dir).__name__}')
-        raise TypeError(msg)
-    folder = Path(output_dir).expanduser().absolute()
-    catalogs, common = _check_catalogs(catalogs, len(maps))
-    _check_outputs(maps, catalogs if common is None else [common], folder)
-    names = [entry if isinstance(entry, str) else None for entry in
-             (catalogs if common is None else [common] * len(maps))]
+        raise ParameterTypeError(msg, 'output_dir')
+    folder = resolve_path(output_dir).absolute()
+    catalogs, common = _check_catalogs(catalogs, len(maps), estimator)
+    given = catalogs if common is None else [common] * len(maps)
+    _check_outputs(maps, given, folder, estimator.output_files)
     carried = {}
     if isinstance(common, str):
         table = read_catalog(common)
@@ -95,36 +97,33 @@ def make_plan(maps, catalogs, remover, output_dir, *, overwrite):
         folder.mkdir(parents=True, exist_ok=True)
     except FileExistsError as error:
         msg = f'output_dir must be a folder, got the file {folder}'
-        raise NotADirectoryError(msg) from error
+        raise name_parameter(NotADirectoryError(msg), 'output_dir') from error
     present = _list_files(folder)
-    fitted, description = _save_remover(remover, folder)
+    fitted, description = _save_estimator(estimator, folder)
     if common is not None:
         catalogs = [_save_common(common, folder)] * len(maps)
-    params = remover.get_params()
-    if isinstance(params['weights'], os.PathLike) or Path(
-            params['weights'] or '').expanduser().is_file():
-        params['weights'] = str(Path(params['weights']).expanduser()
-                                .absolute())
-    hashes = {}
-    jobs = []
-    for path, catalog, name in zip(maps, catalogs, names, strict=True):
+    shared = {'estimator': type(estimator), 'fitted': fitted,
+              'is_common': common is not None,
+              'params': _make_absolute(estimator.get_params())}
+    hashes, jobs = {}, []
+    for path, catalog, name in zip(maps, catalogs, given, strict=True):
         settings = hash_settings({
-            'remover': description, 'common': common is not None,
+            'estimator': description, 'common': common is not None,
             'catalog': _hash_catalog(catalog, hashes), **carried})
-        stem = folder / map_stem(path)
+        stem = map_stem(path)
         jobs.append(Job(
-            map=str(path), catalog=catalog, catalog_name=name,
-            is_common=common is not None, params=params,
-            fitted=fitted, settings=settings,
-            background=f'{stem}_background.fits',
-            sources=f'{stem}_sources.ecsv', record=f'{stem}_record.json'))
+            map=str(path), catalog=catalog,
+            catalog_name=name if isinstance(name, str) else None,
+            settings=settings, record=folder / f'{stem}_record.json',
+            outputs={name: folder / f'{stem}{ending}' for name, ending
+                     in estimator.output_files.items()}, **shared))
     _check_report(folder / REPORT_NAME, overwrite=overwrite)
     finished = {}
     if overwrite:
         _claim(jobs, present)
     else:
         finished = _find_finished(jobs, present)
-    return Plan(jobs, finished, folder / REPORT_NAME)
+    return BatchPlan(jobs, finished, folder / REPORT_NAME)
 
 
 def _check_maps(maps):
@@ -133,49 +132,56 @@ def _check_maps(maps):
     """
     if not isinstance(maps, (list, tuple)):
         msg = f'maps must be a list of paths, got {type(maps).__name__}'
-        raise TypeError(msg)
+        raise ParameterTypeError(msg, 'maps')
     if not maps:
         msg = 'maps must have at least one path'
-        raise ValueError(msg)
+        raise ParameterError(msg, 'maps')
     for entry in maps:
         if not isinstance(entry, (str, os.PathLike)):
             msg = ('maps must be a list of paths of FITS files, got an entry '
                    f'of type {type(entry).__name__}')
-            raise TypeError(msg)
-    return [Path(entry).expanduser().absolute() for entry in maps]
+            raise ParameterTypeError(msg, 'maps')
+    return [resolve_path(entry).absolute() for entry in maps]
 
 
-def _check_remover(remover):
+def _check_estimator(estimator):
     """
-    The estimator; by default one that takes mode and band of headers.
+    Refuse what cannot process maps, and parameters wrong for all maps.
     """
-    if remover is None:
-        return CompactSourceRemover(None, None)
-    if not isinstance(remover, CompactSourceRemover):
-        msg = ('remover must be a CompactSourceRemover or None, got '
-               f'{type(remover).__name__}')
-        raise TypeError(msg)
-    # Parameters that are wrong for all maps are told before the work.
-    params = remover.get_params()
-    params['mode'] = params['mode'] or 'scanmap'
-    params['band'] = params['band'] or 'blue'
-    complete = CompactSourceRemover(**params)
-    band = complete._check()
-    if remover.mode is not None and remover.band is not None:
-        check_apertures(complete.apertures, band)
-    return remover
+    if not isinstance(estimator, BaseEstimator) or not estimator.output_files:
+        msg = ('estimator must be one that processes single images, got '
+               f'{estimator!r}')
+        raise ParameterTypeError(msg, 'estimator')
+    estimator.check_params()
 
 
-def _check_catalogs(catalogs, n_maps):
+def _make_absolute(params):
+    """
+    The parameters, with weights of a file by its absolute path.
+    """
+    weights = params.get('weights')
+    if isinstance(weights, os.PathLike) or (
+            isinstance(weights, str) and resolve_path(weights).is_file()):
+        return {**params, 'weights': str(resolve_path(weights).absolute())}
+    return params
+
+
+def _check_catalogs(catalogs, n_maps, estimator):
     """
     A path or positions for each map, or those for all.
     """
+    if catalogs is None and estimator.positions_use != 'required':
+        return [None] * n_maps, None
+    if estimator.positions_use == 'none':
+        msg = (f'catalogs must be None, as {type(estimator).__name__} takes '
+               'no positions')
+        raise ParameterError(msg, 'catalogs')
     if isinstance(catalogs, (list, tuple)):
         if len(catalogs) != n_maps:
             msg = (f'catalogs must have one entry per map ({n_maps}), or be '
                    'one catalogue for all (a path, SkyCoord or Table), got '
                    f'{len(catalogs)} entries')
-            raise ValueError(msg)
+            raise ParameterError(msg, 'catalogs')
         return [_check_catalog(entry, f'catalogs[{number}]')
                 for number, entry in enumerate(catalogs)], None
     return [None] * n_maps, _check_catalog(catalogs, 'catalogs')
@@ -186,37 +192,39 @@ def _check_catalog(catalog, name):
     An absolute path, or positions.
     """
     if isinstance(catalog, (str, os.PathLike)):
-        return str(Path(catalog).expanduser().absolute())
+        return str(resolve_path(catalog).absolute())
     try:
         return read_positions(catalog)
     except (TypeError, ValueError) as error:
         msg = (f'{name} must be a path, a SkyCoord, a Table or regions: '
                f'{error}')
-        raise type(error)(msg) from error
+        kind = (ParameterTypeError if isinstance(error, TypeError)
+                else ParameterError)
+        raise kind(msg, 'catalogs') from error
 
 
-def _check_outputs(maps, catalogs, folder):
+def _check_outputs(maps, catalogs, folder, endings):
     """
     Refuse maps whose outputs would replace each other, or an input.
     """
     stems = {}
     for path in maps:
-        # some systems do not tell small letters from capitals
+        # for some systems small letters and capitals are the same
         stem = map_stem(path)
         other = stems.setdefault(stem.lower(), path)
         if other is not path:
             msg = ('maps must have different names, as those of the outputs '
                    f'are made of them, got {other} and {path}')
-            raise ValueError(msg)
+            raise ParameterError(msg, 'maps')
     inputs = {str(path) for path in maps}
     inputs |= {entry for entry in catalogs if isinstance(entry, str)}
-    outputs = [str(folder / f'{map_stem(path)}_{ending}') for path in maps
-               for ending in ('background.fits', 'sources.ecsv')]
+    outputs = [str(folder / f'{map_stem(path)}{ending}') for path in maps
+               for ending in endings.values()]
     for output in [*outputs, str(folder / REPORT_NAME)]:
         if output in inputs:
             msg = ('output_dir must be a folder where no output replaces an '
                    f'input: {output} is both')
-            raise ValueError(msg)
+            raise ParameterError(msg, 'output_dir')
 
 
 def _list_files(folder):
@@ -233,18 +241,18 @@ def _list_files(folder):
     return present
 
 
-def _save_remover(remover, folder):
+def _save_estimator(estimator, folder):
     """
     Save a fitted estimator for the workers; describe any.
     """
-    if not hasattr(remover, 'model_'):
-        return None, describe_remover(remover)
+    if not any(name.endswith('_') for name in vars(estimator)):
+        return None, describe_estimator(estimator)
     with tempfile.TemporaryDirectory() as scratch:
-        saved = Path(scratch) / 'remover.safetensors'
-        remover.save(saved)
-        description = describe_remover(remover, saved)
+        saved = Path(scratch) / 'estimator.safetensors'
+        estimator.save(saved)
+        description = describe_estimator(estimator, saved)
         path = (folder /
-                f'batch_remover-{hash_settings(description)}.safetensors')
+                f'batch_estimator-{hash_settings(description)}.safetensors')
         with replace_file(path) as temporary:
             shutil.copyfile(saved, temporary)
     return str(path), description
@@ -263,8 +271,10 @@ def _save_common(common, folder):
 
 def _hash_catalog(catalog, hashes):
     """
-    Hash of a catalogue; None if its file cannot be read.
+    Hash of a catalogue; None if there is none, or it cannot be read.
     """
+    if catalog is None:
+        return None
     if not isinstance(catalog, str):
         return hash_positions(catalog)
     if catalog not in hashes:
@@ -283,7 +293,7 @@ def _check_report(path, *, overwrite):
         return
     with open(path, encoding='utf-8', errors='replace') as file:
         if REPORT_KIND not in file.read(2 ** 16):
-            _refuse(path, 'is no report of remove_many')
+            _refuse(path, 'is no report of a batch')
 
 
 def _find_finished(jobs, present):
@@ -292,18 +302,17 @@ def _find_finished(jobs, present):
     """
     finished = {}
     for number, job in enumerate(jobs):
-        record = (read_record(job.record)
-                  if Path(job.record).name in present else {})
+        record = read_record(job.record) if job.record.name in present else {}
         outputs = [path for path in job.outputs.values()
                    if path.name in present]
         status = record.get('status')
         if status is None and outputs:
-            _refuse(outputs[0], 'has no record of remove_many beside it')
+            _refuse(outputs[0], 'has no record of a batch beside it')
         if status not in ('done', 'unfinished'):
             continue
         if record.get('settings') != job.settings:
             _refuse(job.record, 'was made with other settings (estimator, '
-                                'weights or catalogue)')
+                                'weights, their calibration or catalogue)')
         if status == 'done':
             if not is_same_map(job.map, record.get('fingerprint')):
                 _refuse(job.record, 'was made of a map of the same name with '
@@ -318,7 +327,7 @@ def _claim(jobs, present):
     Mark what is to be replaced, so that the run can be resumed.
     """
     for job in jobs:
-        paths = (Path(job.record), *job.outputs.values())
+        paths = (job.record, *job.outputs.values())
         if any(path.name in present for path in paths):
             write_record(job.record, job.make_record('unfinished'))
 
@@ -327,6 +336,6 @@ def _refuse(path, reason):
     """
     Raise the error about a file that is in the way.
     """
-    msg = (f'output_dir: {path} {reason}; choose another folder, or '
-           'overwrite=True to do all maps again')
-    raise FileExistsError(msg)
+    msg = (f'output_dir: {path} {reason}; choose another folder, or let it '
+           'be overwritten: then all maps are done again')
+    raise name_parameter(FileExistsError(msg), 'output_dir')

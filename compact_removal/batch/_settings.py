@@ -11,11 +11,8 @@ from pathlib import Path
 import astropy.units as u
 import numpy as np
 
-from compact_removal import nn
-from compact_removal.utils.files import compute_sha256
-
-# They do not change results.
-_WITHOUT_EFFECT = ('batch_size', 'device', 'progress_bar', 'seed')
+from compact_removal.utils.files import compute_sha256, resolve_path
+from compact_removal.utils.parameters import ParameterError
 
 
 def hash_settings(settings):
@@ -76,58 +73,61 @@ def describe(value):
     return [type(value).__qualname__, describe(content)]
 
 
-def describe_remover(remover, saved=None):
+def describe_estimator(estimator, saved=None):
     """
-    Describe an estimator: parameters and weights.
+    Describe an estimator: class, parameters and what it has learned.
 
     Parameters
     ----------
-    remover : CompactSourceRemover
+    estimator : BaseEstimator
         The estimator.
     saved : path-like, optional
         Where a fitted one was saved.
 
     Returns
     -------
-    description : dict
+    description : list
         What decides on its results.
 
     Raises
     ------
-    OSError, ValueError
+    ParameterError
         If there are no such weights.
     """
-    params = {name: value for name, value in remover.get_params().items()
-              if name not in _WITHOUT_EFFECT}
-    weights = params.pop('weights')
+    params = {name: value for name, value in estimator.get_params().items()
+              if name not in estimator.no_effect}
     if saved is not None:
-        weights = hash_tensors(saved)
-    elif weights is None:
-        msg = ('remover has no weights (weights is None) and is not '
-               'fitted: call its fit() first, or choose weights')
-        raise ValueError(msg)
-    else:
-        weights = _hash_weights(weights, remover.network)
-    return describe({**params, 'weights': weights})
+        params.pop('weights', None)
+        info = getattr(estimator, 'info_', {})
+        # errors are calibrated with the validation
+        params['learned'] = [hash_tensors(saved), info.get('validation')]
+    elif 'weights' in params:
+        params['weights'] = _hash_weights(
+            params['weights'], params.get('network'),
+            estimator.list_weights())
+    return describe([type(estimator).__name__, params])
 
 
-def _hash_weights(weights, network):
+def _hash_weights(weights, network, rows):
     """
     Hashes of shipped weights by name, or that of a file.
     """
-    rows = nn.list_weights()
-    if weights == 'default':
-        found = [row for row in rows if row['network'] == network]
+    if weights is None:
+        msg = ('weights must not be None where the estimator is not fitted: '
+               'call its fit() first, or choose weights')
+        raise ParameterError(msg, 'weights')
+    if isinstance(weights, str) and weights == 'default':
+        found = [row for row in rows
+                 if network is None or row['network'] == network]
     else:
         found = [row for row in rows if row['name'] == weights]
     if found:
         return sorted(row['sha256'] for row in found)
-    path = Path(weights).expanduser()
+    path = resolve_path(weights)
     if not path.is_file():
-        names = ', '.join(row['name'] for row in rows)
-        msg = (f"remover must have weights 'default', one of {names}, or a "
-               f'file, got {weights!r}')
-        raise ValueError(msg)
+        names = ', '.join(['default', *(row['name'] for row in rows)])
+        msg = f'weights must be one of {names}, or a file, got {weights!r}'
+        raise ParameterError(msg, 'weights')
     return [compute_sha256(path)]
 
 
@@ -135,8 +135,8 @@ def hash_tensors(path):
     """
     SHA-256 of the tensors in a safetensors file.
 
-    The header is left out: that of an estimator which was saved,
-    loaded and saved again is another one.
+    The header is left out: it is another one if an estimator was saved,
+    loaded and saved again.
 
     Parameters
     ----------
@@ -199,7 +199,7 @@ def map_fingerprint(path):
 
 def is_same_map(path, fingerprint):
     """
-    Tell whether a map is the one of a fingerprint.
+    Whether a map is the one of a fingerprint.
 
     Parameters
     ----------

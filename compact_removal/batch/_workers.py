@@ -111,7 +111,7 @@ def run_local(function, tasks, *, n_workers, prepare=None):
                 except BrokenProcessPool as error:
                     if not (worker.discard() or proven):
                         msg = ('worker processes cannot be started: in a '
-                               'script, call remove_many below "if '
+                               'script, start the run below "if '
                                '__name__ == \'__main__\':", or use '
                                'n_workers=1')
                         raise RuntimeError(msg) from error
@@ -173,7 +173,7 @@ class _Worker:
 
     def discard(self):
         """
-        Let go of a process that is dead or idle; tell if it had started.
+        Let go of a process that is dead or idle; return if it had started.
         """
         if self._executor is None:
             return False

@@ -1,9 +1,10 @@
 # Licensed under a 3-clause BSD style license - see licenses/LICENSE.rst
 """
-Remove sources from many maps.
+Process many maps with an estimator.
 """
 
 import contextlib
+import logging
 import sys
 import time
 
@@ -14,48 +15,53 @@ from tqdm import tqdm
 
 from compact_removal import nn
 from compact_removal.batch import _workers
-from compact_removal.batch._job import describe_error, remove_one
+from compact_removal.batch._job import process_one
 from compact_removal.batch._plan import REPORT_KIND, make_plan
 from compact_removal.utils.files import replace_file
+from compact_removal.utils.parameters import (ParameterError,
+                                              ParameterTypeError,
+                                              check_positive_integer)
 from compact_removal.utils.progress import bar_shape
 from compact_removal.utils.records import read_record
 
-__all__ = ['remove_many']
+__all__ = ['process_many']
+
+_LOG = logging.getLogger(__name__)
 
 _COLUMNS = {'map': str, 'status': str, 'error': str, 'n_sources': int,
-            'n_flagged': int, 'seconds': float, 'warnings': str,
-            'background': str, 'sources': str}
+            'n_flagged': int, 'seconds': float, 'warnings': str}
 
 
-def remove_many(maps, catalogs, *, remover=None, output_dir, n_workers=None,
-                client=None, overwrite=False, progress_bar=False):
+def process_many(estimator, maps, catalogs=None, *, output_dir,
+                 n_workers=None, client=None, overwrite=False,
+                 progress_bar=False):
     """
-    Remove sources from many maps, on local processes or a dask cluster.
+    Process many maps, on local processes or a dask cluster.
 
-    For each map three files are written to ``output_dir``, named after
-    it: ``<name>_background.fits`` (background, ``UNCERT``, ``FLAGS``),
-    ``<name>_sources.ecsv`` and ``<name>_record.json`` (what became of
-    it), and at the end ``report.ecsv``. A map that fails does not stop
-    the others. If the run is interrupted or killed, the same call
-    resumes it: finished maps are not done again, failed ones are. The
-    report of an interrupted run has no rows for maps that are left.
+    For each map the files of the estimator's ``output_files`` are
+    written to ``output_dir``, named after it, with
+    ``<name>_record.json`` (what became of it), and at the end
+    ``report.ecsv``. A map that fails does not stop the others; its
+    record holds the traceback. If the run is interrupted or killed, the
+    same call resumes it: finished maps are not done again, failed ones
+    are. The report of an interrupted run has no rows for maps that are
+    left.
 
     Parameters
     ----------
+    estimator : `~compact_removal.base.BaseEstimator`
+        The estimator, fitted or not. If it has the parameters ``mode``
+        and ``band`` and one of them is `None`, that of the header of
+        each map is taken.
     maps : list of str or path-like
-        FITS files, see `~compact_removal.datasets.read_pacs_map`. Their
+        Files that the estimator can read, see its ``read_image``. Their
         names, without folder and ending, must be different.
-    catalogs : list, or path, SkyCoord or Table
-        A list with one entry per map: what
-        `~compact_removal.CompactSourceRemover.remove` takes as
-        positions, or a file (ECSV, CSV, FITS or DS9 regions). Or one
-        catalogue for all maps, no list: each map takes the rows that
-        lie on it, no further than 10 pixels from an observed one, and
-        ``id`` in the results is the number of the row, from 1.
-    remover : `~compact_removal.CompactSourceRemover`, optional
-        The estimator, fitted or not. Where its ``mode`` or ``band`` is
-        `None`, the header of each map tells it. Default: one with
-        default parameters, and mode and band of the headers.
+    catalogs : list, or path, SkyCoord or Table, optional
+        Positions, where the estimator takes them. A list with one entry
+        per map: positions, or a file (ECSV, CSV, FITS or DS9 regions).
+        Or one catalogue for all maps, no list: each map takes the rows
+        that lie on it, no further than 10 pixels from an observed one,
+        and ``id`` in the results is the number of the row, from 1.
     output_dir : str or path-like
         Folder of the results; it is made if there is none. Only one run
         at a time may write to it. Workers must reach it, and the maps,
@@ -77,8 +83,8 @@ def remove_many(maps, catalogs, *, remover=None, output_dir, n_workers=None,
         (``'done'``, ``'resumed'`` if an earlier run had done it, or
         ``'error'``), ``error`` (its class and message), ``n_sources``,
         ``n_flagged`` (sources with flags), ``seconds``, ``warnings``
-        (separated by semicolons), ``background`` and ``sources`` (the
-        files, empty for errors).
+        (separated by semicolons), and the files, by the names of
+        ``output_files``, empty for errors.
 
     Raises
     ------
@@ -93,40 +99,41 @@ def remove_many(maps, catalogs, *, remover=None, output_dir, n_workers=None,
 
     Notes
     -----
-    Settings are the same if the parameters of the estimator (other than
-    ``batch_size``, ``device``, ``progress_bar`` and ``seed``), the
-    weights and the catalogue are. A map is the same if its size and the
-    time of its last change are, or if all of its bytes are, as in one
-    that was moved or copied.
+    Settings are the same if the estimator, its parameters (other than
+    those of ``no_effect``), the weights, their calibration and the
+    catalogue are. A map is the same if its size and the time of its
+    last change are, or if all of its bytes are, as in one that was
+    moved or copied.
 
     Examples
     --------
     >>> import tempfile
     >>> from pathlib import Path
-    >>> from compact_removal import CompactSourceRemover, remove_many
+    >>> from compact_removal import CompactSourceRemover
+    >>> from compact_removal.batch import process_many
     >>> from compact_removal.datasets import make_example_field
     >>> image, catalog = make_example_field(shape=(96, 96), n_sources=2)
     >>> remover = CompactSourceRemover('scanmap', 'blue', cutout_size=64)
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     path = Path(folder) / 'map.fits'
     ...     image.write(path)
-    ...     report = remove_many([path], [catalog], remover=remover,
-    ...                          output_dir=folder, n_workers=1)
+    ...     report = process_many(remover, [path], [catalog],
+    ...                           output_dir=folder, n_workers=1)
     >>> report['status', 'n_sources'].pprint()
     status n_sources
     ------ ---------
       done         2
     """
     _check_workers(n_workers, client)
-    plan = make_plan(maps, catalogs, remover, output_dir,
+    plan = make_plan(estimator, maps, catalogs, output_dir,
                      overwrite=overwrite)
     tasks = plan.tasks
     if client is not None:
-        results = _workers.run_on_client(remove_one, tasks, client=client)
+        results = _workers.run_on_client(process_one, tasks, client=client)
     else:
         n_workers = min(n_workers or _workers.count_cpus(), len(tasks))
-        results = (_workers.run_here(remove_one, tasks) if n_workers <= 1
-                   else _workers.run_local(remove_one, tasks,
+        results = (_workers.run_here(process_one, tasks) if n_workers <= 1
+                   else _workers.run_local(process_one, tasks,
                                            n_workers=n_workers,
                                            prepare=nn.limit_threads))
     records = {number: {**record, 'status': 'resumed'}
@@ -139,7 +146,7 @@ def remove_many(maps, catalogs, *, remover=None, output_dir, n_workers=None,
             _collect(results, plan.jobs, records, bar)
     finally:
         _add_done(plan.jobs, records)
-        report = _make_report(plan.jobs, records)
+        report = _make_report(plan.jobs, records, estimator.output_files)
         with replace_file(plan.report) as path:
             report.write(path, format='ascii.ecsv')
     return report
@@ -149,18 +156,14 @@ def _check_workers(n_workers, client):
     """
     Check who does the work.
     """
-    if n_workers is not None and (
-            not isinstance(n_workers, (int, np.integer))
-            or isinstance(n_workers, bool) or n_workers < 1):
-        msg = ('n_workers must be a positive integer or None, got '
-               f'{n_workers!r}')
-        raise ValueError(msg)
+    if n_workers is not None:
+        check_positive_integer('n_workers', n_workers)
     if client is None:
         return
     if n_workers is not None:
         msg = (f'n_workers must be None with a client, got {n_workers}: the '
                'cluster has its own workers')
-        raise ValueError(msg)
+        raise ParameterError(msg, 'n_workers')
     try:
         from distributed import Client
     except ImportError:
@@ -168,7 +171,7 @@ def _check_workers(n_workers, client):
     if not isinstance(client, Client) or client.asynchronous:
         msg = ('client must be a dask.distributed.Client that is not '
                f'asynchronous, got {type(client).__name__}')
-        raise TypeError(msg)
+        raise ParameterTypeError(msg, 'client')
 
 
 def _collect(results, jobs, records, bar):
@@ -178,8 +181,9 @@ def _collect(results, jobs, records, bar):
     start, n_sources, n_errors = time.monotonic(), 0, 0
     for number, record in results:
         if isinstance(record, Exception):
-            record = jobs[number].make_record('error',
-                                              describe_error(record))
+            record = jobs[number].make_error(record)
+        if record['status'] == 'error':
+            _LOG.info('%s failed: %s', record['map'], record['error'])
         records[number] = record
         n_sources += record['n_sources']
         n_errors += record['status'] == 'error'
@@ -191,7 +195,7 @@ def _collect(results, jobs, records, bar):
 
 def _add_done(jobs, records):
     """
-    Add the maps that were done, but not told of, in an interrupted run.
+    Add the maps that were done, but not collected, in an interrupted run.
     """
     for number, job in enumerate(jobs):
         if number in records:
@@ -202,9 +206,9 @@ def _add_done(jobs, records):
             records[number] = record
 
 
-def _make_report(jobs, records):
+def _make_report(jobs, records, output_files):
     """
-    The report, without the maps of which nothing is known.
+    The report, without the maps that have no record.
     """
     rows = []
     for number in sorted(records):
@@ -213,8 +217,9 @@ def _make_report(jobs, records):
         outputs = {name: str(path) if good else ''
                    for name, path in job.outputs.items()}
         rows.append({**record, 'map': job.map, **outputs})
+    columns = {**_COLUMNS, **dict.fromkeys(output_files, str)}
     report = QTable({name: np.array([row[name] for row in rows], dtype=kind)
-                     for name, kind in _COLUMNS.items()})
+                     for name, kind in columns.items()})
     report['seconds'] = report['seconds'] * u.s
     report.meta['kind'] = REPORT_KIND
     return report

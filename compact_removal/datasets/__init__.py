@@ -11,17 +11,14 @@ from compact_removal.datasets.backgrounds import (list_background_kinds,
                                                   make_random_background)
 from compact_removal.datasets.examples import (make_example_field,
                                                make_test_fields)
-from compact_removal.datasets.scene_simulator import (SceneSimulator,
-                                                      make_scene)
+from compact_removal.datasets.scene_simulator import SceneSimulator, make_scene
 from compact_removal.datasets.scenes import Scene, SceneSettings
 from compact_removal.datasets.source_catalogs import (make_source_catalog,
                                                       make_source_positions,
                                                       read_source_catalog,
                                                       write_source_catalog)
-from compact_removal.datasets.sources import (FLUX_LEVELS,
-                                              flux_levels_between,
-                                              inject_sources,
-                                              make_simulations)
+from compact_removal.datasets.sources import (FLUX_LEVELS, flux_levels_between,
+                                              inject_sources, make_simulations)
 from compact_removal.maps import fetch_pacs_map, read_pacs_map
 
 __all__ = ['BackgroundMap', 'FLUX_LEVELS', 'Scene', 'SceneSettings',

@@ -11,8 +11,7 @@ from astropy.table import QTable
 
 from compact_removal.maps.pixels import valid_pixels
 from compact_removal.maps.units import FLUX_UNITS
-from compact_removal.utils.parameters import (ParameterError,
-                                              ParameterTypeError)
+from compact_removal.utils.parameters import ParameterError, ParameterTypeError
 
 __all__ = ['check_ccd', 'make_source_catalog', 'make_source_positions',
            'read_source_catalog', 'write_source_catalog']

@@ -15,8 +15,7 @@ from astropy.table import QTable
 
 from compact_removal.instruments.parameters import (Band, ObservingMode,
                                                     PSFParameters)
-from compact_removal.utils.parameters import (ParameterError,
-                                              ParameterTypeError)
+from compact_removal.utils.parameters import ParameterError, ParameterTypeError
 
 __all__ = ['get_band', 'get_mode', 'list_bands']
 

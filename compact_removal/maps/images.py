@@ -16,8 +16,7 @@ from compact_removal.maps.pixels import (check_square_pixels, pixel_area,
                                          pixel_scale)
 from compact_removal.maps.units import flux_of_pixel
 from compact_removal.psf import fwhm_in_pixels
-from compact_removal.utils.parameters import (ParameterError,
-                                              ParameterTypeError)
+from compact_removal.utils.parameters import ParameterError, ParameterTypeError
 
 __all__ = ['InputMap', 'read_image', 'warn_of_width']
 

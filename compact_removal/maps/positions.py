@@ -10,8 +10,7 @@ import numpy as np
 from astropy.coordinates import Angle, BaseCoordinateFrame, SkyCoord
 from astropy.table import Row, Table
 
-from compact_removal.utils.parameters import (ParameterError,
-                                              ParameterTypeError)
+from compact_removal.utils.parameters import ParameterError, ParameterTypeError
 
 __all__ = ['pair_catalogs', 'position_columns', 'read_positions']
 

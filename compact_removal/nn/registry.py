@@ -11,8 +11,7 @@ from pathlib import Path
 from astropy.table import Table
 
 from compact_removal.utils.files import resolve_path
-from compact_removal.utils.parameters import (ParameterError,
-                                              ParameterTypeError)
+from compact_removal.utils.parameters import ParameterError, ParameterTypeError
 
 __all__ = ['WeightsRegistry', 'find_file']
 

@@ -47,6 +47,9 @@ class TrainingSettings:
         Default: one less than there are processors, at least 1 and at
         most 4; where processes cannot be forked, 0. It has no influence
         on the result.
+    checkpoint : str, optional
+        A safetensors file, replaced after every epoch. If it exists,
+        training continues from it.
 
     Raises
     ------
@@ -73,6 +76,7 @@ class TrainingSettings:
     max_norm: float = 1.0
     mixed_precision: bool = False
     n_workers: int | None = None
+    checkpoint: str | None = None
 
     def __post_init__(self):
         check_positive_integer('n_epochs', self.n_epochs)
@@ -168,6 +172,7 @@ class TrainingSettings:
             Values by name; JSON can hold them.
         """
         values = asdict(self)
-        values.pop('n_workers')
+        for name in ('n_workers', 'checkpoint'):
+            values.pop(name)
         return {name: value.item() if isinstance(value, np.generic) else value
                 for name, value in values.items()}

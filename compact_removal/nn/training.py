@@ -6,7 +6,6 @@ Training with validation, checkpoints and exact resumption.
 import copy
 import logging
 import math
-import os
 import sys
 from dataclasses import dataclass, field
 
@@ -18,6 +17,7 @@ from compact_removal.nn.checkpoints import load_checkpoint, save_checkpoint
 from compact_removal.nn.devices import resolve_device
 from compact_removal.nn.loading import BatchLoader
 from compact_removal.nn.settings import TrainingSettings
+from compact_removal.utils.files import resolve_path
 from compact_removal.utils.progress import bar_shape
 
 __all__ = ['TrainingDivergedError', 'train']
@@ -43,8 +43,8 @@ class TrainingDivergedError(RuntimeError):
 
 
 def train(model, batches, validation_batches, settings=None, *, loss=None,
-          augment=None, checkpoint=None, description=None,
-          progress_bar=False, seed=0, device='auto'):
+          augment=None, description=None, progress_bar=False, seed=0,
+          device='auto'):
     """
     Train a model; keep the weights that are best on validation data.
 
@@ -74,9 +74,6 @@ def train(model, batches, validation_batches, settings=None, *, loss=None,
         ``augment(batch, rng, fields)`` returns a changed batch of
         tensors, see `~compact_removal.nn.RandomTransform`; its ``repr``
         says what it does.
-    checkpoint : str or path-like, optional
-        A safetensors file, replaced after every epoch. If it exists,
-        training continues from it.
     description : dict, optional
         What else decides on the result, such as the data. A checkpoint
         with another one is refused. JSON must be able to hold it.
@@ -119,8 +116,11 @@ def train(model, batches, validation_batches, settings=None, *, loss=None,
     run = _Run(model, settings, resolve_device(device), int(seed),
                model.make_loss() if loss is None else loss, augment,
                {} if description is None else description)
-    if checkpoint is not None and os.path.exists(checkpoint):
-        load_checkpoint(checkpoint, run)
+    checkpoint = settings.checkpoint
+    if checkpoint is not None:
+        checkpoint = resolve_path(checkpoint)
+        if checkpoint.exists():
+            load_checkpoint(checkpoint, run)
     sources = {'batches': batches, 'validation_batches': validation_batches}
     start, n_epochs = len(run.history['epoch']), settings.n_epochs
     with (BatchLoader(sources, run.fields,

@@ -9,8 +9,7 @@ import numpy as np
 from compact_removal.instruments import Band, PSFParameters
 from compact_removal.psf.images import StampPSF, as_arcsec
 from compact_removal.psf.models import AnalyticPSF
-from compact_removal.utils.parameters import (ParameterError,
-                                              ParameterTypeError)
+from compact_removal.utils.parameters import ParameterError, ParameterTypeError
 
 __all__ = ['as_psf', 'encircled_energy', 'fwhm_in_pixels', 'make_psf_stamp']
 

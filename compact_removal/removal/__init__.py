@@ -6,7 +6,8 @@ Remove compact sources from maps, and measure them.
 from compact_removal.base import (BaseEstimator, NotFittedError,
                                   TrainableEstimator)
 from compact_removal.maps.columns import join_catalog
-from compact_removal.removal.evaluation import Evaluation, evaluate_remover
+from compact_removal.removal.evaluation import evaluate_remover
+from compact_removal.removal.evaluation_result import Evaluation
 from compact_removal.removal.flags import (PIXEL_FLAGS, SOURCE_FLAGS, Flag,
                                            decode_flags)
 from compact_removal.removal.map_evaluation import (RemovalEvaluation,
@@ -16,8 +17,7 @@ from compact_removal.removal.networks import (ERROR_RADII, NETWORKS, WEIGHTS,
 from compact_removal.removal.remover import CompactSourceRemover
 from compact_removal.removal.results import RemovalResult
 from compact_removal.removal.simulation import TrainingCutouts
-from compact_removal.removal.training import (TRAINING_DEFAULTS,
-                                              RemovalTraining)
+from compact_removal.removal.training import TRAINING_DEFAULTS, RemovalTraining
 
 __all__ = ['BaseEstimator', 'CompactSourceRemover', 'ERROR_RADII',
            'Evaluation', 'Flag', 'NETWORKS', 'NotFittedError', 'PIXEL_FLAGS',

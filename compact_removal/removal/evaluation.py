@@ -6,7 +6,6 @@ The experiment of Sect. 5 of the paper: inject, remove, judge.
 import sys
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import astropy.units as u
 import numpy as np
@@ -17,86 +16,24 @@ from tqdm import tqdm
 
 from compact_removal.datasets import make_test_fields
 from compact_removal.maps.positions import pair_catalogs
-from compact_removal.removal.injection import Plan
+from compact_removal.removal.evaluation_result import Evaluation
+from compact_removal.removal.injection import (Field, InjectionPlan,
+                                               InjectionSettings)
 from compact_removal.removal.map_evaluation import evaluate_removal
 from compact_removal.instruments import get_band
 from compact_removal.metrics import (compare_power_spectra,
                                      flux_ratio_statistics)
 from compact_removal.psf import as_psf
 from compact_removal.maps.pixels import pixel_scale
+from compact_removal.utils.parameters import (ParameterError,
+                                              ParameterTypeError,
+                                              check_positive_integer)
 from compact_removal.utils.progress import bar_shape
 
-__all__ = ['Evaluation', 'evaluate_remover']
+__all__ = ['evaluate_remover']
 
 # Smaller maps have no power spectrum.
 _LEAST_SIDE = 16
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """
-    What `evaluate_remover` found.
-
-    Attributes
-    ----------
-    sources : `~astropy.table.QTable`
-        All sources of all levels: the columns of
-        `~compact_removal.CompactSourceRemover.remove`, and ``field``,
-        ``injected_flux`` and the ratios of measured and injected flux,
-        ``flux_ratio``, ``flux_ratio_1``, ... for further apertures, and
-        ``annulus_flux_ratio``. The measured flux of a ratio is
-        corrected with the encircled energy of the PSF that was
-        injected, as in the paper. ``pull`` is its error over
-        ``flux_err``.
-    flux_ratios : `~astropy.table.QTable`
-        Statistics of the ratios over all fields, see
-        `~compact_removal.metrics.flux_ratio_statistics`; ``method`` is
-        ``'network'`` or ``'annulus'``, ``aperture_radius`` an angle.
-    maps : dict of str to `RemovalEvaluation`
-        For each field, the metrics of a simulation with sources of all
-        levels.
-    summary : `~astropy.table.QTable`
-        One row per field, see `evaluate_remover`.
-    parameters : dict
-        How the experiment was made; ``warnings`` of the removals.
-
-    Examples
-    --------
-    >>> import astropy.units as u
-    >>> from compact_removal import CompactSourceRemover
-    >>> from compact_removal.datasets import make_test_fields
-    >>> from compact_removal.removal import evaluate_remover
-    >>> fields = make_test_fields('scanmap', 'blue', n_fields=1,
-    ...                           shape=(64, 64))
-    >>> remover = CompactSourceRemover('scanmap', 'blue')
-    >>> evaluation = evaluate_remover(remover, fields, n_sources=1,
-    ...                               flux_levels=[900] * u.mJy, seed=1)
-    >>> len(evaluation.sources), list(evaluation.maps)
-    (1, ['field 1 (cirrus)'])
-    >>> evaluation.pixel_statistics['field', 'map'].pprint()
-         field          map
-    ---------------- ---------
-    field 1 (cirrus)  original
-    field 1 (cirrus) predicted
-    """
-
-    sources: QTable
-    flux_ratios: QTable
-    maps: dict
-    summary: QTable
-    parameters: dict
-
-    @property
-    def pixel_statistics(self):
-        """
-        Table 6 of the paper for the pixels in the holes of all fields.
-        """
-        tables = []
-        for name, entry in self.maps.items():
-            table = entry.pixel_statistics.copy()
-            table.add_column([name] * len(table), name='field', index=0)
-            tables.append(table)
-        return vstack(tables)
 
 
 def evaluate_remover(remover, backgrounds=None, *, n_sources=50,
@@ -187,20 +124,17 @@ def evaluate_remover(remover, backgrounds=None, *, n_sources=50,
     annulus 900.0   5
     """
     band = get_band(remover.mode, remover.band)
-    if (not isinstance(n_sources, (int, np.integer))
-            or isinstance(n_sources, bool) or n_sources < 1):
-        msg = f'n_sources must be a positive integer, got {n_sources!r}'
-        raise ValueError(msg)
+    settings = InjectionSettings(
+        band, band if psf is None else psf,
+        check_positive_integer('n_sources', n_sources), flux_levels)
     rng = np.random.default_rng(seed)
     fields = _fields(backgrounds, catalogs, remover, band, rng)
-    injected = band if psf is None else psf
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter('always')
-        plans = [Plan(name, ccd, positions, band, injected, n_sources,
-                      flux_levels, child)
-                 for (name, ccd, positions), child in zip(
-                     fields, rng.spawn(len(fields)), strict=True)]
-        tables, maps, rows = _run(remover, plans, injected, progress_bar)
+        plans = [InjectionPlan(field, settings, child)
+                 for field, child in zip(fields, rng.spawn(len(fields)),
+                                         strict=True)]
+        tables, maps, rows = _run(remover, plans, progress_bar)
     # each once, not for every simulation
     messages = list(dict.fromkeys(str(entry.message) for entry in caught))
     for message in messages:
@@ -208,7 +142,7 @@ def evaluate_remover(remover, backgrounds=None, *, n_sources=50,
     sources = vstack(tables, metadata_conflicts='silent')
     summary = vstack(rows)
     parameters = {'mode': band.mode, 'band': band.name,
-                  'n_fields': len(fields), 'n_sources': int(n_sources),
+                  'n_fields': len(fields), 'n_sources': settings.n_sources,
                   'psf': 'band' if psf is None else type(psf).__name__,
                   'seed': seed if isinstance(seed, int) else None,
                   'warnings': messages,
@@ -218,7 +152,7 @@ def evaluate_remover(remover, backgrounds=None, *, n_sources=50,
                       parameters)
 
 
-def _run(remover, plans, psf, progress_bar):
+def _run(remover, plans, progress_bar):
     """
     All simulations: sources and summary of each field, and its metrics.
     """
@@ -231,8 +165,7 @@ def _run(remover, plans, psf, progress_bar):
             for level in plan.levels:
                 image, catalog = plan.simulate(level)
                 _, sources = remover.remove(image, catalog['sky_center'])
-                mine.append(_with_ratios(sources, catalog['flux'], psf,
-                                         plan.ccd))
+                mine.append(_with_ratios(sources, catalog['flux'], plan))
                 bar.update()
             image, catalog = plan.simulate(None)
             result = remover.remove(image, catalog['sky_center'])
@@ -248,12 +181,12 @@ def _run(remover, plans, psf, progress_bar):
 
 def _fields(backgrounds, catalogs, remover, band, rng):
     """
-    Names, maps and catalogues.
+    Maps with their names and catalogues.
     """
     if backgrounds is None:
         if catalogs is not None:
             msg = 'catalogs must be None where backgrounds is None'
-            raise ValueError(msg)
+            raise ParameterError(msg, 'catalogs')
         backgrounds = make_test_fields(remover.mode, band, seed=rng)
     if isinstance(backgrounds, CCDData):
         backgrounds = [backgrounds]
@@ -266,43 +199,44 @@ def _fields(backgrounds, catalogs, remover, band, rng):
         names = [_name(ccd, i) for i, ccd in enumerate(maps)]
     if not maps:
         msg = 'backgrounds must be None or hold at least one map'
-        raise ValueError(msg)
+        raise ParameterError(msg, 'backgrounds')
     for ccd in maps:
         if not isinstance(ccd, CCDData):
             msg = f'backgrounds must be CCDData, got {type(ccd).__name__}'
-            raise TypeError(msg)
+            raise ParameterTypeError(msg, 'backgrounds')
         if ccd.wcs is None or not ccd.wcs.has_celestial:
             msg = 'backgrounds must have a celestial WCS'
-            raise ValueError(msg)
+            raise ParameterError(msg, 'backgrounds')
         if min(ccd.shape) < _LEAST_SIDE:
             msg = (f'backgrounds must have at least {_LEAST_SIDE} pixels a '
                    f'side, got {ccd.shape}')
-            raise ValueError(msg)
+            raise ParameterError(msg, 'backgrounds')
     for keyword in ('PACSMODE', 'PACSBAND', 'WAVELNTH'):
         found = {ccd.meta.get(keyword) for ccd in maps} - {None}
         if len(found) > 1:
             msg = (f'backgrounds must be of one mode and band, got '
                    f'{keyword} {", ".join(map(str, sorted(found)))}')
-            raise ValueError(msg)
+            raise ParameterError(msg, 'backgrounds')
     catalogs = pair_catalogs(catalogs, len(maps))
-    return list(zip(names, maps, catalogs, strict=True))
+    return [Field(*entry) for entry in zip(names, maps, catalogs,
+                                           strict=True)]
 
 
 def _name(ccd, i):
     """
-    The name of a map: its number, and its object if the header tells.
+    The name of a map: its number, and its object if the header has one.
     """
     title = str(getattr(ccd, 'meta', {}).get('OBJECT', '')).strip()
     return f'map {i + 1}' + (f' ({title})' if title else '')
 
 
-def _with_ratios(sources, flux, psf, ccd):
+def _with_ratios(sources, flux, plan):
     """
     The table of a removal with injected fluxes and ratios.
     """
     sources = sources.copy()
     sources['injected_flux'] = flux
-    psf = as_psf(psf, pixel_scale=pixel_scale(ccd.wcs))
+    psf = as_psf(plan.psf, pixel_scale=pixel_scale(plan.ccd.wcs))
     for name, suffix in _flux_columns(sources).items():
         fraction = psf.encircled_energy(
             sources[f'aperture_radius{suffix}'].to_value(u.arcsec))

@@ -4,6 +4,7 @@ The simulations of one map: where sources go, and how bright they are.
 """
 
 import warnings
+from dataclasses import dataclass
 
 import astropy.units as u
 import numpy as np
@@ -17,8 +18,9 @@ from compact_removal.datasets import (FLUX_LEVELS, inject_sources,
 from compact_removal.maps.positions import read_positions
 from compact_removal.maps.holes import draw_discs, scale_factor, source_snr
 from compact_removal.maps.pixels import pixel_scale, valid_pixels
+from compact_removal.utils.parameters import ParameterError
 
-__all__ = ['Plan']
+__all__ = ['Field', 'InjectionPlan', 'InjectionSettings']
 
 # Signal-to-noise ratio (eq. 1) of the lowest and the highest level: where
 # sources begin to be seen, and where they are very bright.
@@ -28,14 +30,68 @@ _SNR_RANGE = (3.0, 100.0)
 _N_PROBES = 200
 
 
-class Plan:
+@dataclass(frozen=True)
+class Field:
     """
-    The simulations of one map.
+    A map, and what is in it already.
+
+    Parameters
+    ----------
+    name : str
+        Its name.
+    ccd : `~astropy.nddata.CCDData`
+        The map.
+    positions : SkyCoord, Table or None
+        Positions of real sources.
     """
 
-    def __init__(self, name, ccd, positions, band, psf, n_sources, levels,
-                 rng):
-        self.name, self.ccd, self.psf, self.rng = name, ccd, psf, rng
+    name: str
+    ccd: CCDData
+    positions: object
+
+
+@dataclass(frozen=True)
+class InjectionSettings:
+    """
+    What is injected.
+
+    Parameters
+    ----------
+    band : Band
+        The band.
+    psf : Band or PSF object
+        The PSF of the sources.
+    n_sources : int
+        Sources of a simulation, at most.
+    levels : int or `~astropy.units.Quantity`
+        The fluxes, or how many of them.
+    """
+
+    band: object
+    psf: object
+    n_sources: int
+    levels: object
+
+
+class InjectionPlan:
+    """
+    The simulations of one map: where sources go, and how bright they are.
+
+    Parameters
+    ----------
+    field : `Field`
+        The map.
+    settings : `InjectionSettings`
+        What is injected.
+    rng : `~numpy.random.Generator`
+        Random numbers of all simulations.
+    """
+
+    def __init__(self, field, settings, rng):
+        self.name, self.ccd = field.name, field.ccd
+        self.psf, self.rng = settings.psf, rng
+        name, ccd, positions = field.name, field.ccd, field.positions
+        band = settings.band
         valid = valid_pixels(ccd.data, ccd.mask)
         pixel = pixel_scale(ccd.wcs)
         scale = scale_factor(band, pixel)
@@ -58,19 +114,32 @@ class Plan:
         if not allowed.any():
             msg = (f'backgrounds: map {name!r} has no room for sources '
                    f'beside gaps, edges and the real sources of catalogs')
-            raise ValueError(msg)
+            raise ParameterError(msg, 'backgrounds')
         # not more than have room side by side
         room = max(1, int(allowed.sum() / (np.pi * reach ** 2)))
-        self.n_sources = min(int(n_sources), room)
+        self.n_sources = min(settings.n_sources, room)
         self.separation = min(2 * largest,
                               0.5 * np.sqrt(allowed.sum() / self.n_sources))
         self.avoid = ccd.copy()
         self.avoid.mask = ~allowed
-        self.levels = self._levels(levels, band, scale, valid)
+        self.levels = self._levels(settings.levels, band, scale, valid)
 
     def simulate(self, level):
         """
-        A map with sources of one flux, or of all, and its catalogue.
+        Make a map with sources of one flux, or of all levels.
+
+        Parameters
+        ----------
+        level : `~astropy.units.Quantity` or None
+            The flux; `None`: sources of all levels, in random
+            orientations.
+
+        Returns
+        -------
+        image : `~astropy.nddata.CCDData`
+            The map with the sources.
+        catalog : `~astropy.table.QTable`
+            The sources.
         """
         while True:
             try:
@@ -101,13 +170,13 @@ class Plan:
             values = np.unique(levels.to_value(u.mJy))
             if values.size == 0 or not values[0] > 0:
                 msg = f'flux_levels must be positive, got {levels}'
-                raise ValueError(msg)
+                raise ParameterError(msg, 'flux_levels')
             return values * u.mJy
         if (not isinstance(levels, (int, np.integer))
                 or isinstance(levels, bool) or levels < 1):
             msg = ('flux_levels must be a positive number of levels or '
                    f'fluxes with a unit, got {levels!r}')
-            raise ValueError(msg)
+            raise ParameterError(msg, 'flux_levels')
         rows, columns = np.nonzero(~self.avoid.mask)
         chosen = np.random.default_rng(0).integers(rows.size, size=_N_PROBES)
         _, _, std = source_snr(
@@ -120,7 +189,7 @@ class Plan:
         if not 0 < low < np.inf:
             msg = (f'flux_levels must be given for map {self.name!r}, which '
                    f'has no local variation to choose them by')
-            raise ValueError(msg)
+            raise ParameterError(msg, 'flux_levels')
         return _choose_levels(low, high, int(levels)) * u.mJy
 
 

@@ -25,10 +25,10 @@ from compact_removal.removal.results import make_result
 from compact_removal.base import TrainableEstimator
 from compact_removal.removal.calibration import calibration
 from compact_removal.instruments import (Band, ObservingMode, get_band,
-                                         get_mode)
+                                         get_mode, list_bands)
+from compact_removal.photometry.corrections import check_apertures
 from compact_removal.utils.parameters import (ParameterError, check_boolean,
                                               check_positive_integer)
-from compact_removal.photometry.corrections import check_apertures
 
 __all__ = ['CompactSourceRemover']
 
@@ -106,6 +106,9 @@ class CompactSourceRemover(TrainableEstimator):
     find_model_class = staticmethod(find_model_class)
     shipped_weights = WEIGHTS
     _fit_depends_on = ('mode', 'band', 'weights')
+    output_files = {'background': '_background.fits',
+                    'sources': '_sources.ecsv'}
+    positions_use = 'required'
 
     def __init__(self, mode, band, *, network='separation',
                  weights='default', apertures=None, cutout_size=None,
@@ -122,6 +125,111 @@ class CompactSourceRemover(TrainableEstimator):
         self.recenter = recenter
         self.seed = seed
         self.progress_bar = progress_bar
+
+    def experiment(self, data=None, *, n_sources=50, flux_levels=10,
+                   psf=None, catalogs=None, seed=None, progress_bar=False):
+        """
+        Inject sources into maps, remove them, and judge the result.
+
+        Parameters
+        ----------
+        data : list or dict of `~astropy.nddata.CCDData`, optional
+            Maps with few real sources. Default: simulated ones.
+        n_sources : int, optional
+            Sources per map and flux.
+        flux_levels : int or `~astropy.units.Quantity`, optional
+            The injected fluxes, or how many of them.
+        psf : Band or PSF object, optional
+            The PSF that is injected. Default: that of the band.
+        catalogs : list or dict, optional
+            Positions of real sources in each map, to stay away from.
+        seed : int or `~numpy.random.Generator`, optional
+            Seed of everything random.
+        progress_bar : bool, optional
+            Whether to show progress.
+
+        Returns
+        -------
+        evaluation : `~compact_removal.removal.Evaluation`
+            See `~compact_removal.removal.evaluate_remover`.
+        """
+        from compact_removal.removal.evaluation import evaluate_remover
+
+        return evaluate_remover(
+            self, data, n_sources=n_sources, flux_levels=flux_levels,
+            psf=psf, catalogs=catalogs, seed=seed, progress_bar=progress_bar)
+
+    def process(self, image, positions=None):
+        """
+        Remove sources from a map, see `remove`.
+
+        Parameters
+        ----------
+        image : `~astropy.nddata.CCDData`
+            The map.
+        positions : SkyCoord, Table or regions
+            The sources.
+
+        Returns
+        -------
+        products : dict
+            ``background`` and ``sources``.
+        """
+        return self.remove(image, positions)._asdict()
+
+    def check_params(self):
+        """
+        Check the parameters; mode and band may be None.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If a parameter is not allowed.
+        """
+        if self.mode is not None and self.band is not None:
+            self._check()
+            return
+        # any will do for the other parameters
+        any_row = list_bands()[0]
+        type(self)(**{**self.get_params(),
+                      'mode': self.mode or str(any_row['mode']),
+                      'band': self.band or str(any_row['band'])})._check()
+
+    def check_images(self, images):
+        """
+        Check that images are maps with a celestial WCS and a unit.
+
+        Parameters
+        ----------
+        images : list of `~astropy.nddata.CCDData`
+            The images.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If one of them is not allowed.
+        """
+        for image in images:
+            read_image(image)
+
+    def describe_task(self, image, positions=None):
+        """
+        Describe what was removed, for the header of a result.
+
+        Parameters
+        ----------
+        image : str
+            Name of the file of the map.
+        positions : str, optional
+            Name of the file of the positions, if it was a file.
+
+        Returns
+        -------
+        history : str
+            The sentence.
+        """
+        what = 'sources' if positions is None else f'sources of {positions}'
+        return f'{what} removed from {image}'
 
     def remove(self, image, positions):
         """

@@ -49,8 +49,6 @@ class RemovalTraining(TrainingSettings):
     augment : bool, optional
         Whether cutouts are shifted, flipped and rotated by any angle
         (paper, Sect. 2.4.3), after what the simulation does.
-    checkpoint : str, optional
-        A file from which an interrupted training continues.
 
     Raises
     ------
@@ -70,7 +68,6 @@ class RemovalTraining(TrainingSettings):
     width: int | None = None
     loss: dict | None = None
     augment: bool = False
-    checkpoint: str | None = None
 
     def __post_init__(self):
         super().__post_init__()
@@ -119,10 +116,6 @@ class RemovalTraining(TrainingSettings):
             return replace(self, n_fields=_N_FIELDS)
         return self
 
-    def to_dict(self):
-        values = super().to_dict()
-        values.pop('checkpoint')
-        return values
 
 
 # What `fit` does unless told otherwise, by network; for inpainting these
@@ -220,7 +213,6 @@ def fit_remover(remover, band, backgrounds, *, catalogs, validation,
         config={} if settings.width is None else {'width': settings.width},
         loss=settings.loss,
         augment=nn.RandomTransform() if settings.augment else None,
-        checkpoint=settings.checkpoint,
         description={'mode': band.mode, 'bands': bands, 'size': size,
                      'batch_size': batch_size,
                      'maps': _hash_maps(data.maps),

@@ -17,7 +17,7 @@ from pathlib import Path
 from astropy.io import fits
 from astropy.utils.exceptions import AstropyUserWarning
 
-from compact_removal.utils.parameters import ParameterError
+from compact_removal.utils.parameters import ParameterError, name_parameter
 from compact_removal.utils.text import one_line
 
 __all__ = ['check_overwrite', 'compute_sha256', 'is_temporary', 'read_hdus',
@@ -60,10 +60,10 @@ def check_overwrite(path, *, overwrite):
     >>> check_overwrite('no such file.fits', overwrite=False).name
     'no such file.fits'
     """
-    path = Path(path)
+    path = resolve_path(path)
     if path.exists() and not overwrite:
         msg = f'path: {path} exists; use overwrite=True to replace it'
-        raise OSError(msg)
+        raise name_parameter(OSError(msg), 'path')
     return path
 
 

@@ -6,7 +6,8 @@ Errors that name a parameter, and the checks that raise them.
 import numpy as np
 
 __all__ = ['ParameterError', 'ParameterTypeError', 'check_boolean',
-           'check_choice', 'check_positive_integer']
+           'check_choice', 'check_positive_integer', 'name_parameter',
+           'rename_parameter']
 
 
 class _NamesParameter:
@@ -163,3 +164,62 @@ def check_choice(name, value, allowed):
         msg = f'{name} must be one of {", ".join(allowed)}, got {value!r}'
         raise ParameterError(msg, name)
     return value
+
+
+def name_parameter(error, name):
+    """
+    Give an error of any class the attribute ``parameter``.
+
+    Parameters
+    ----------
+    error : Exception
+        The error, such as one of a file.
+    name : str
+        The name of the parameter; the message starts with it.
+
+    Returns
+    -------
+    error : Exception
+        The same object.
+
+    Examples
+    --------
+    >>> from compact_removal.utils.parameters import name_parameter
+    >>> name_parameter(FileNotFoundError('path: no file'), 'path').parameter
+    'path'
+    """
+    error.parameter = name
+    return error
+
+
+def rename_parameter(error, **names):
+    """
+    The message of an error, where its parameter has another name.
+
+    Parameters
+    ----------
+    error : Exception
+        The error; its attribute ``parameter`` is the name of the
+        parameter, if there is one.
+    **names
+        What parameters are called, by their names.
+
+    Returns
+    -------
+    message : str
+        The message. It is unchanged if the error is about another
+        parameter, or about none.
+
+    Examples
+    --------
+    >>> from compact_removal.utils.parameters import (ParameterError,
+    ...                                               rename_parameter)
+    >>> error = ParameterError('seed must be positive, got -1', 'seed')
+    >>> rename_parameter(error, seed='--seed')
+    '--seed must be positive, got -1'
+    """
+    message = str(error)
+    name = getattr(error, 'parameter', '')
+    if name in names and message.startswith(name):
+        return names[name] + message.removeprefix(name)
+    return message

@@ -1,6 +1,6 @@
 # Licensed under a 3-clause BSD style license - see licenses/LICENSE.rst
 """
-Progress bars on terminals that do not tell their size.
+Progress bars on terminals that do not report their size.
 """
 
 import os
@@ -10,7 +10,7 @@ __all__ = ['bar_shape']
 
 def bar_shape(file):
     """
-    Choose the size of a progress bar where the terminal tells none.
+    Choose the size of a progress bar where the terminal reports none.
 
     Pseudo-terminals of ``script``, containers and remote shells may
     have no columns and no rows; tqdm shows nothing there.
@@ -23,7 +23,7 @@ def bar_shape(file):
     Returns
     -------
     shape : dict
-        ``ncols`` and ``nrows`` for tqdm; empty if the terminal tells
+        ``ncols`` and ``nrows`` for tqdm; empty if the terminal reports
         them, or if it is none.
 
     Examples

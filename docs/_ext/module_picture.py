@@ -13,8 +13,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
 
 from compact_removal.tests.module_imports import (ANNEXES, FLOORS, ROOT,
-                                                  find_floor,
-                                                  read_frameworks, read_graph)
+                                                  find_floor, read_frameworks,
+                                                  read_graph)
 
 __all__ = ['draw_modules', 'list_modules']
 

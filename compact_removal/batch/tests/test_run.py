@@ -3,6 +3,7 @@
 Tests of runs over many maps.
 """
 
+import copy
 import json
 import os
 import sys
@@ -18,7 +19,8 @@ from astropy.table import QTable, Table
 from numpy.testing import assert_allclose, assert_array_equal
 
 from compact_removal import CompactSourceRemover, __version__, nn
-from compact_removal.batch import _job, _workers, remove_many
+from compact_removal.base import BaseEstimator
+from compact_removal.batch import _job, _workers, process_many, remove_many
 from compact_removal.datasets import make_example_field, read_pacs_map
 from compact_removal.removal import build_model
 
@@ -215,6 +217,7 @@ def test_no_source_on_the_map(maps, tmp_path):
         assert_array_equal(hdus[0].data, fits.getdata(maps[0]))
 
 
+@pytest.mark.slow
 def test_resume_does_the_rest(maps, catalogs, tmp_path):
     out = tmp_path / 'out'
     bad = tmp_path / 'm2.fits'
@@ -264,13 +267,15 @@ def test_interrupted_run_has_a_report(maps, catalogs, tmp_path, monkeypatch):
             raise KeyboardInterrupt
         return original(path)
 
-    original = _job.read_pacs_map
-    monkeypatch.setattr(_job, 'read_pacs_map', read)
+    original = CompactSourceRemover.read_image
+    monkeypatch.setattr(CompactSourceRemover, 'read_image',
+                        staticmethod(read))
     with pytest.raises(KeyboardInterrupt):
         run(maps, catalogs, tmp_path)
     report = QTable.read(tmp_path / 'report.ecsv')
     assert list(report['map']) == [str(maps[0])]
-    monkeypatch.setattr(_job, 'read_pacs_map', original)
+    monkeypatch.setattr(CompactSourceRemover, 'read_image',
+                        staticmethod(original))
     assert list(run(maps, catalogs, tmp_path)['status']) == ['resumed',
                                                              'done']
 
@@ -302,12 +307,14 @@ def test_overwriting_run_that_was_interrupted(maps, catalogs, tmp_path,
     def read(path):
         raise KeyboardInterrupt
 
-    original = _job.read_pacs_map
+    original = CompactSourceRemover.read_image
     other = {'remover': make_remover(recenter=True)}
-    monkeypatch.setattr(_job, 'read_pacs_map', read)
+    monkeypatch.setattr(CompactSourceRemover, 'read_image',
+                        staticmethod(read))
     with pytest.raises(KeyboardInterrupt):
         run(maps, catalogs, tmp_path, overwrite=True, **other)
-    monkeypatch.setattr(_job, 'read_pacs_map', original)
+    monkeypatch.setattr(CompactSourceRemover, 'read_image',
+                        staticmethod(original))
     report = run(maps, catalogs, tmp_path, **other)
     assert list(report['status']) == ['done', 'done']
 
@@ -411,7 +418,7 @@ def test_a_full_disk_leaves_no_half_results(maps, catalogs, tmp_path,
         paths['background'].write_text('half')
         raise OSError(28, 'No space left on device')
 
-    monkeypatch.setattr(_job, 'write_result', write)
+    monkeypatch.setattr(_job, 'write_products', write)
     report = run(maps, catalogs, tmp_path)
     assert list(report['error']) == [
         'OSError: [Errno 28] No space left on device'] * 2
@@ -431,6 +438,21 @@ def test_dead_workers_are_rows(maps, catalogs, tmp_path, monkeypatch):
     monkeypatch.undo()
     assert list(run(maps, catalogs, tmp_path)['status']) == ['resumed',
                                                              'done']
+
+
+def test_records_hold_tracebacks(maps, catalogs, tmp_path):
+    bad = tmp_path / 'bad.fits'
+    bad.write_bytes(b'')
+    report = run([bad, maps[0]], [catalogs[0]] * 2, tmp_path / 'out')
+    assert 'traceback' not in report.colnames
+    bad, good = (
+        json.loads((tmp_path / 'out' / f'{name}_record.json').read_text())
+        for name in ('bad', 'm0'))
+    assert bad['error'] == report['error'][0]
+    lines = bad['traceback'].splitlines()
+    assert lines[0] == 'Traceback (most recent call last):'
+    assert any('_process' in line for line in lines)
+    assert good['traceback'] == ''
 
 
 def test_errors_of_catalogs_are_rows(maps, tmp_path):
@@ -487,7 +509,7 @@ def test_fitted_remover(maps, catalogs, tmp_path, fitted):
     out = tmp_path / 'out'
     report = run(maps, catalogs, out, remover=fitted)
     assert list(report['status']) == ['done', 'done']
-    (saved,) = out.glob('batch_remover-*.safetensors')
+    (saved,) = out.glob('batch_estimator-*.safetensors')
     loaded = CompactSourceRemover.load(saved)
     background = loaded.remove(read_pacs_map(maps[0]),
                                QTable.read(catalogs[0])).background
@@ -498,6 +520,67 @@ def test_fitted_remover(maps, catalogs, tmp_path, fitted):
     assert list(report['status']) == ['resumed', 'resumed']
     with pytest.raises(FileExistsError, match='other settings'):
         run(maps, catalogs, out, remover=make_remover())
+
+
+def test_another_calibration_is_another_result(maps, catalogs, tmp_path,
+                                               fitted):
+    changed = copy.copy(fitted)
+    changed.info_ = {**fitted.info_, 'validation': {
+        'hole_error': {'snr': [5.0], 'factor': [2.0]}}}
+    run(maps[:1], catalogs[:1], tmp_path, remover=changed)
+    again = copy.copy(changed)
+    again.info_ = copy.deepcopy(changed.info_)
+    report = run(maps[:1], catalogs[:1], tmp_path, remover=again)
+    assert report['status'][0] == 'resumed'
+    again.info_['validation']['hole_error']['factor'] = [10.0]
+    with pytest.raises(FileExistsError, match='other settings'):
+        run(maps[:1], catalogs[:1], tmp_path, remover=again)
+
+
+class Brightest(BaseEstimator):
+    """
+    A finder of the brightest pixel, which takes no positions.
+    """
+
+    output_files = {'sources': '_found.ecsv'}
+
+    def __init__(self, *, offset=0):
+        self.offset = offset
+
+    def process(self, image, positions=None):
+        assert positions is None
+        y, x = np.unravel_index(np.nanargmax(image.data), image.shape)
+        return {'sources': QTable({'id': [1], 'x_center': [x + self.offset],
+                                   'y_center': [y], 'flags': [4]})}
+
+
+@pytest.mark.parametrize('n_workers', [
+    1, pytest.param(2, marks=pytest.mark.slow)])
+def test_estimator_without_positions(maps, tmp_path, n_workers):
+    report = process_many(Brightest(), maps, output_dir=tmp_path,
+                          n_workers=n_workers)
+    assert list(report['status']) == ['done', 'done'], report['error']
+    assert list(report['n_sources']) == list(report['n_flagged']) == [1, 1]
+    assert report.colnames[-1] == 'sources'
+    data = read_pacs_map(maps[1]).data
+    row = QTable.read(tmp_path / 'm1_found.ecsv')[0]
+    assert data[row['y_center'], row['x_center']] == np.nanmax(data)
+    again = process_many(Brightest(), maps, output_dir=tmp_path, n_workers=1)
+    assert list(again['status']) == ['resumed', 'resumed']
+    with pytest.raises(FileExistsError, match='other settings'):
+        process_many(Brightest(offset=1), maps, output_dir=tmp_path)
+    with pytest.raises(ValueError, match='^catalogs must be None'):
+        process_many(Brightest(), maps, maps, output_dir=tmp_path)
+
+
+def test_weights_in_the_home(maps, catalogs, tmp_path, monkeypatch):
+    monkeypatch.setenv('HOME', str(tmp_path))
+    nn.save_weights(nn.build_model('separation', width=1, seed=1),
+                    tmp_path / 'tiny.safetensors')
+    remover = make_remover(weights='~/tiny.safetensors')
+    report = run(maps[:1], catalogs[:1], '~/out', remover=remover)
+    assert report['status'][0] == 'done'
+    assert (tmp_path / 'out' / 'm0_background.fits').is_file()
 
 
 def test_weights_of_a_file(maps, catalogs, tmp_path, monkeypatch):

@@ -108,7 +108,7 @@ def test_scripts_without_a_guard(tmp_path):
         text=True, env={**os.environ, 'PYTHONPATH': str(root)})
     assert result.returncode == 1
     assert ('RuntimeError: worker processes cannot be started: in a script, '
-            'call remove_many below') in result.stderr
+            'start the run below') in result.stderr
 
 
 def count_taken(tasks, taken):

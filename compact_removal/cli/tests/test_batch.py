@@ -19,10 +19,10 @@ OPTIONS = ['--mode', 'scanmap', '--band', 'blue', '--jobs', '1']
 @pytest.fixture
 def calls(monkeypatch, tmp_path):
     """
-    The calls of a stand-in for remove_many; its second map fails.
+    The calls of a stand-in for process_many; its second map fails.
     """
-    def remove_many(maps, catalogs, **kwargs):
-        found.append((maps, catalogs, kwargs))
+    def process_many(estimator, maps, catalogs, **kwargs):
+        found.append((maps, catalogs, {'estimator': estimator, **kwargs}))
         status = (['done', 'error', 'resumed'] * len(maps))[:len(maps)]
         return QTable({
             'map': [str(path) for path in maps], 'status': status,
@@ -30,7 +30,7 @@ def calls(monkeypatch, tmp_path):
             'n_sources': [7] * len(maps)})
 
     found = []
-    monkeypatch.setattr(batch, 'remove_many', remove_many)
+    monkeypatch.setattr(batch, 'process_many', process_many)
     monkeypatch.chdir(tmp_path)
     return found
 
@@ -76,11 +76,11 @@ def test_options(calls):
     maps, catalogs, kwargs = calls[0]
     assert [path.name for path in maps] == ['a.fits', 'b.fits']
     assert [path.name for path in catalogs] == ['x.csv', 'y.reg']
-    remover = kwargs.pop('remover')
+    estimator = kwargs.pop('estimator')
     assert kwargs.pop('output_dir').name == 'out'
     assert kwargs == {'n_workers': 3, 'client': None, 'overwrite': True,
                       'progress_bar': False}
-    params = remover.get_params()
+    params = estimator.get_params()
     assert (params.pop('apertures') == [5, 8] * u.arcsec).all()
     assert params == {
         'mode': 'parallel', 'band': None, 'network': 'inpainting',
@@ -119,21 +119,22 @@ def test_list(calls, tmp_path, suffix):
      '--list is in place of MAP and --catalog'),
     (['--list', 'no.csv', '--output-dir', 'out'],
      '--list: there is no file no.csv'),
-    (['--list', 'no.txt', '--output-dir', 'out'],
+    (['--list', 'bad.txt', '--output-dir', 'out'],
      '--list must be a file of type'),
     (['--list', 'bad.csv', '--output-dir', 'out'],
      '--list must be a table with the columns map and catalog, got map'),
     (['a.fits', '--catalog', 'x.csv', '--output-dir', 'out', '--jobs', '2',
       '--scheduler', 'tcp://127.0.0.1:1'], '--jobs is for local processes'),
     (['a.fits', '--catalog', 'x.csv', '--output-dir', 'out', '--jobs', '0'],
-     '--jobs must be positive, got 0'),
+     '--jobs must be a positive integer, got 0'),
     (['no/*.fits', '--catalog', 'x.csv', '--output-dir', 'out'],
      'error: no file matches no/*.fits'),
     (['a.fits', '--catalog', '*.csv.gz', '--output-dir', 'out'],
      'error: no file matches *.csv.gz'),
 ])
 def test_wrong_arguments(calls, capsys, tmp_path, args, expected):
-    (tmp_path / 'bad.csv').write_text('map\na.fits\n')
+    for name in ('bad.csv', 'bad.txt'):
+        (tmp_path / name).write_text('map\na.fits\n')
     assert expected in fails(capsys, *args)
     assert calls == []
     assert not (tmp_path / 'out').exists()
@@ -177,12 +178,12 @@ def test_scheduler(calls, monkeypatch):
                       'resumes the run; report: out/report.ecsv'),
 ])
 def test_interruption(calls, capsys, monkeypatch, options, expected):
-    def remove_many(maps, catalogs, *, output_dir, **kwargs):
+    def process_many(*args, output_dir, **kwargs):
         output_dir.mkdir()
         (output_dir / 'report.ecsv').touch()
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(batch, 'remove_many', remove_many)
+    monkeypatch.setattr(batch, 'process_many', process_many)
     status = run('a.fits', '--catalog', 'x.csv', '--output-dir', 'out',
                  *options)
     assert status == 130
@@ -224,14 +225,16 @@ def test_for_real(tmp_path, capsys):
     assert err == ''
     table = QTable.read(tmp_path / 'out' / 'a_sources.ecsv')
     assert list(table['id']) == [1, 2]
+    assert run(*args, '--traceback') == 1
+    assert 'Traceback (most recent call last):\n' in capsys.readouterr().err
     image.write(tmp_path / 'b.fits', overwrite=True)
     assert run(*args) == 0
     assert '1 done, 1 done by an earlier run' in capsys.readouterr().out
     options = [*OPTIONS, '--recenter']
     message = fails(capsys, *args, *options)
     assert 'a_record.json was made with other settings' in message
-    assert 'choose another folder, or --overwrite to do all' in message
+    assert '(--overwrite)' in message
     args[-len(OPTIONS):] = ['--jobs', '1', '--overwrite']
     assert run(*args) == 1
-    assert ('ParameterError: --mode must be given, such as scanmap, parallel: '
-            'no header of a map tells it\n') in capsys.readouterr().out
+    assert ('Error: mode must be given, such as scanmap, parallel: no header '
+            'of a map tells it\n') in capsys.readouterr().out

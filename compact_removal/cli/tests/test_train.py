@@ -3,22 +3,23 @@
 Tests of ``compact-removal train``, on tiny networks.
 """
 
-import argparse
+import functools
 import json
 import re
 import shlex
 
+import astropy.units as u
 import numpy as np
 import pytest
 from astropy.io import fits
 from astropy.table import QTable, Table
 
 from compact_removal import CompactSourceRemover, cli, nn
-from compact_removal.cli import _train
-from compact_removal.removal import build_model, TrainingCutouts
+from compact_removal.cli import train
+from compact_removal.cli.options import format_options
+from compact_removal.removal import TrainingCutouts
 from compact_removal.datasets import make_example_field
 from compact_removal.removal import TRAINING_DEFAULTS
-from compact_removal.instruments import get_band
 
 MODE = ['--mode', 'scanmap', '--band', 'blue']
 TINY = [*MODE, '--weights', 'tiny.safetensors', '--n-epochs', '2',
@@ -31,7 +32,7 @@ def inputs(tmp_path_factory):
     A folder with weights, a map and a catalogue.
     """
     folder = tmp_path_factory.mktemp('inputs')
-    nn.save_weights(build_model('separation', width=1, seed=1),
+    nn.save_weights(nn.build_model('separation', width=1, seed=1),
                     folder / 'tiny.safetensors')
     image, catalog = make_example_field(shape=(128, 128), n_sources=2)
     image.write(folder / 'map.fits')
@@ -60,6 +61,7 @@ def no_training(monkeypatch):
     """
     Training fails.
     """
+    @functools.wraps(CompactSourceRemover.fit)
     def fit(self, *args, **kwargs):
         msg = 'it was trained'
         raise AssertionError(msg)
@@ -149,6 +151,7 @@ def test_defaults(folder, capsys):
     remover = []
     original = CompactSourceRemover.fit
 
+    @functools.wraps(original)
     def fit(self, backgrounds, **kwargs):
         assert self.weights is None
         self.weights = 'tiny.safetensors'
@@ -167,21 +170,6 @@ def test_defaults(folder, capsys):
     message = fails(capsys, *args)
     assert 'scanmap_blue.safetensors exists; use --overwrite' in message
     assert run(*args, '--overwrite', '--weights', 'tiny.safetensors') == 0
-
-
-def test_defaults_in_the_help():
-    parser = argparse.ArgumentParser()
-    _train.add_train(parser.add_subparsers())
-    (command,) = parser._subparsers._group_actions[0].choices.values()
-    texts = {action.dest: action.help for action in command._actions}
-    defaults = TRAINING_DEFAULTS['separation']
-    for name in ('n_epochs', 'n_batches', 'n_fields'):
-        assert f'(default: {defaults[name]})' in texts[name]
-        assert TRAINING_DEFAULTS['inpainting'][name] == defaults[name]
-    other = TRAINING_DEFAULTS['inpainting']
-    assert (f'(default: {defaults["learning_rate"] / 10:g}, for inpainting '
-            f'{other["learning_rate"] / 10:g}; ten times that from random '
-            'weights)' in texts['learning_rate'])
 
 
 @pytest.mark.slow
@@ -284,7 +272,7 @@ def test_errors_before_the_training(folder, no_training, capsys, args,
 
 
 def test_validation_figures(capsys):
-    _train._print_validation({
+    train._print_validation({
         'flux_error': {'snr': [4.1, 20.0], 'factor': [0.9, 1.25]},
         'hole_error': {'snr': [4.1, 20.0], 'factor': [1.0, 1.1]}})
     title, header, _, *rows = capsys.readouterr().out.splitlines()
@@ -293,14 +281,15 @@ def test_validation_figures(capsys):
     assert rows[1].split() == ['20.0', '1.25', '1.1']
 
 
-def test_next_command():
-    band = get_band('parallel', 'red')
-    args = argparse.Namespace(network='inpainting', aperture=[5.0, 8.5])
-    words = _train._next_command(args, band, 'my network.safetensors')
+def test_options_of_values():
+    words = format_options(CompactSourceRemover, {
+        'mode': 'parallel', 'band': 'red', 'weights': 'my network',
+        'network': 'inpainting', 'apertures': [5.0, 8.5] * u.arcsec,
+        'batch_size': 64, 'cutout_size': 96, 'recenter': True,
+        'progress_bar': True})
     assert shlex.join(words) == (
-        "compact-removal remove map.fits catalog.csv --weights 'my "
-        "network.safetensors' --mode parallel --band red --network inpainting "
-        '--aperture 5 8.5')
+        '--mode parallel --band red --network inpainting --weights '
+        "'my network' --aperture 5 8.5 --cutout-size 96 --recenter")
 
 
 @pytest.mark.parametrize(('args', 'expected'), [

@@ -8,12 +8,17 @@ import re
 import warnings
 from html.parser import HTMLParser
 
+import astropy.units as u
+import matplotlib.pyplot as plt
+import numpy as np
 import pytest
+from astropy.table import QTable
 
 from compact_removal import CompactSourceRemover, cli
 from compact_removal.datasets import make_test_fields
 from compact_removal.removal import evaluate_remover
-from compact_removal.evaluation import write_report
+from compact_removal.base import BaseEstimator, BaseEvaluation
+from compact_removal.evaluation import evaluate, write_report, write_tables
 
 
 class Page(HTMLParser):
@@ -67,9 +72,9 @@ def test_page(evaluation, tmp_path):
         assert image['alt']
     seen = ' '.join(page.texts)
     for word in ('Mine & <yours>', 'a < b', 'c & d', 'separation',
-                 'Complete: share', 'skewness', 'annulus, aperture 6.0 arcsec',
-                 'Jy / pix'):
-        assert word.replace('6.0', '6') in seen
+                 'Complete: share', 'skewness', 'annulus', 'flux_ratios',
+                 'median ratio', 'Jy / pix', 'SHA-256 of the weights'):
+        assert word in seen
     row = evaluation.summary[0]
     assert f'{row["median_ratio"]:#.3g}' in seen
 
@@ -83,6 +88,82 @@ def test_does_not_overwrite(evaluation, tmp_path):
     assert path.read_text() == 'mine'
     write_report(evaluation, path, overwrite=True)
     assert path.read_text() != 'mine'
+
+
+class Plain(BaseEvaluation):
+    """
+    The least that an evaluation has.
+    """
+
+    def __init__(self):
+        self.summary = QTable({'field': ['a < b'],
+                               'error': [0.12345] * u.mJy})
+        self.parameters = {'seed': 3, 'warnings': ['a & b'], 'psf': None}
+
+
+class Full(Plain):
+    """
+    All that an evaluation may have; no figure is drawn too early.
+    """
+
+    labels = {'error': 'the error', 'seed': 'Seed'}
+    notes = ('x > y',)
+
+    def __init__(self):
+        super().__init__()
+        self.tables = {'short': QTable({'x': [1.0, np.nan]}),
+                       'long': QTable({'x': np.arange(301)})}
+
+    def figures(self):
+        for title in ('one', 'two'):
+            assert plt.get_fignums() == []
+            yield title, plt.figure()
+
+
+def test_any_evaluation(tmp_path):
+    write_report(Plain(), tmp_path / 'plain.html')
+    plain = Page((tmp_path / 'plain.html').read_text(encoding='utf-8'))
+    seen = ' '.join(plain.texts)
+    for word in ('a < b', '0.123', 'mJy', 'Warning: a & b', 'seed'):
+        assert word in seen
+    assert 'psf' not in seen
+    assert 'Figures' not in seen
+    assert plain.images == []
+    write_report(Full(), tmp_path / 'full.html', title='Mine')
+    full = Page((tmp_path / 'full.html').read_text(encoding='utf-8'))
+    seen = ' '.join(full.texts)
+    for word in ('Mine', 'the error', 'Seed', 'x > y', 'short'):
+        assert word in seen
+    assert 'long' not in seen
+    assert [image['alt'] for image in full.images] == ['one', 'two']
+    assert plt.get_fignums() == []
+
+
+def test_tables(tmp_path):
+    paths = write_tables(Full(), tmp_path / 'new')
+    assert {name: path.name for name, path in paths.items()} == {
+        'short': 'short.ecsv', 'long': 'long.ecsv', 'summary': 'summary.ecsv'}
+    assert len(QTable.read(paths['long'])) == 301
+    paths['long'].unlink()
+    with pytest.raises(OSError, match='exists'):
+        write_tables(Full(), tmp_path / 'new')
+    assert not paths['long'].exists()
+
+
+def test_evaluate_is_the_experiment():
+    class Unjudged(BaseEstimator):
+        def __init__(self):
+            pass
+
+    class Judged(Unjudged):
+        def experiment(self, data=None, *, factor=1):
+            return data, factor
+
+    assert evaluate(Judged(), 'data', factor=2) == ('data', 2)
+    with pytest.raises(TypeError, match='^estimator must have an exp'):
+        evaluate(Unjudged())
+    with pytest.raises(TypeError, match='^estimator must be an estimator'):
+        evaluate(3)
 
 
 @pytest.mark.slow

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from compact_removal.fitting.psf_basis import (HALF_TABLE, KNOTS,
-                                               basis_prior, basis_tables,
-                                               find_places, look_up)
+from compact_removal.fitting.psf_basis import (HALF_TABLE, KNOTS, basis_prior,
+                                               basis_tables, find_places,
+                                               look_up)
 
 ROUND = np.zeros(5)
 

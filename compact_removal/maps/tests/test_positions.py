@@ -6,8 +6,7 @@ Tests of lists of catalogues; positions are tested with the estimators.
 import pytest
 
 from compact_removal.maps.positions import pair_catalogs, read_positions
-from compact_removal.utils.parameters import (ParameterError,
-                                              ParameterTypeError)
+from compact_removal.utils.parameters import ParameterError, ParameterTypeError
 
 
 def test_one_catalog_per_map():

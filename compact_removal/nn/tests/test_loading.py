@@ -67,9 +67,9 @@ def test_an_epoch_that_is_left_early(n_workers):
 
 
 def test_no_batch():
-    with BatchLoader({'a': Source(0, 0)}, FIELDS, n_workers=0) as loader:
-        with pytest.raises(ValueError, match='^a must give at least one'):
-            next(loader.epoch('a', 0))
+    loader = BatchLoader({'a': Source(0, 0)}, FIELDS, n_workers=0)
+    with pytest.raises(ValueError, match='^a must give at least one'):
+        next(loader.epoch('a', 0))
 
 
 def test_number_of_workers():

@@ -31,7 +31,7 @@ def test_bad_values(name, value):
 def test_settings_without_effect(name):
     assert getattr(TrainingSettings(), name) is not None
     assert getattr(TrainingSettings(scheduler='cosine'), name) is None
-    with pytest.raises(ValueError, match=f"^{name} must be None with"):
+    with pytest.raises(ValueError, match=f'^{name} must be None with'):
         TrainingSettings(scheduler='cosine', **{name: 0.5})
     # a change of the schedule takes those of the other one away
     settings = TrainingSettings(**{name: 0.25 if name == 'factor' else 3})

@@ -74,13 +74,13 @@ def run(batches=None, validation=None, *, seed=1, width=1, loss=None,
         augment=None, checkpoint=None, progress_bar=False, device='cpu',
         description=None, **kwargs):
     model = build_model('inpainting', width=width, seed=1)
-    settings = TrainingSettings(**{'n_epochs': 4, 'n_workers': 0} | kwargs)
+    settings = TrainingSettings(**{
+        'n_epochs': 4, 'n_workers': 0, 'checkpoint': checkpoint} | kwargs)
     return model, train(
         model, Batches(seed) if batches is None else batches,
         Batches(99, 1) if validation is None else validation, settings,
         loss=fast_loss() if loss is None else loss, augment=augment,
-        checkpoint=checkpoint, progress_bar=progress_bar, device=device,
-        description=description)
+        progress_bar=progress_bar, device=device, description=description)
 
 
 @pytest.mark.slow

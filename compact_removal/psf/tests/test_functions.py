@@ -11,8 +11,7 @@ from photutils.psf import ImagePSF
 
 from compact_removal.instruments import get_band, list_bands
 from compact_removal.psf import as_psf, encircled_energy, make_psf_stamp
-from compact_removal.utils.parameters import (ParameterError,
-                                              ParameterTypeError)
+from compact_removal.utils.parameters import ParameterError, ParameterTypeError
 
 KEYS = [(row['mode'], row['band']) for row in list_bands()]
 BLUE = get_band('scanmap', 'blue')

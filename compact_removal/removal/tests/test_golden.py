@@ -9,9 +9,9 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from compact_removal.removal.tests.golden import (FIELDS, NETWORKS, SCENES,
-                                          draw_scenes, hash_outside,
-                                          load_golden, make_field,
-                                          remove_field)
+                                                  draw_scenes, hash_outside,
+                                                  load_golden, make_field,
+                                                  remove_field)
 
 # Processors differ: those with bfloat16 compute the separation network
 # with it (a few 1e-4 of the standard deviation of the background).

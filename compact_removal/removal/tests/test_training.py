@@ -189,7 +189,7 @@ def test_errors_are_those_of_the_rounded_network(monkeypatch):
         nn.round_weights(model)
         for key, value in model.state_dict().items():
             assert_array_equal(value, before[key])
-        return None
+        return
 
     monkeypatch.setattr(training, 'make_predict', make_predict)
     monkeypatch.setattr(training, 'measure_errors', lambda *args: {})

@@ -6,23 +6,34 @@
 import sys
 from pathlib import Path
 
-from compact_removal.cli._common import (add_command, check_outputs,
-                                         check_seed, print_paths,
-                                         print_sources, write_picture)
+from compact_removal.cli.inputs import check_outputs, check_seed
+from compact_removal.cli.output import print_paths
+from compact_removal.cli.removal_output import print_sources, write_picture
 
-_EXAMPLE = """\
+__all__ = ['EPILOG', 'ESTIMATOR', 'HELP', 'add_arguments', 'run']
+
+HELP = 'Run on a simulated field, and compare with what was put in'
+
+ESTIMATOR = 'CompactSourceRemover'
+
+EPILOG = """\
 example:
   compact-removal demo --output-dir try --seed 7
 """
 
 
-def add_demo(commands):
+def add_arguments(parser, estimator):
     """
-    Add ``demo``.
+    Add the options.
+
+    Parameters
+    ----------
+    parser : `~compact_removal.cli.parser.Parser`
+        The parser.
+    estimator : type
+        The class of the estimator.
     """
-    parser = add_command(commands, 'demo', _run_demo,
-                         'Run on a simulated field, and compare with what '
-                         'was put in', _EXAMPLE)
+    del estimator
     parser.add_argument('--output-dir', default='compact_removal_demo',
                         metavar='DIR', type=Path,
                         help='where to write (default: %(default)s)')
@@ -32,15 +43,19 @@ def add_demo(commands):
                         help='replace files that exist')
 
 
-def _run_demo(args):
+def run(args):
     """
     Run the main job on a simulated field.
+
+    Parameters
+    ----------
+    args : `argparse.Namespace`
+        The options.
     """
     import astropy.units as u
 
-    from compact_removal.maps.files import write_result
     from compact_removal.datasets import make_example_field
-    from compact_removal.removal import CompactSourceRemover
+    from compact_removal.maps.products import write_products
 
     folder = args.output_dir
     paths = {'background': folder / 'background.fits',
@@ -49,7 +64,7 @@ def _run_demo(args):
     check_outputs(paths, overwrite=args.overwrite)
     check_seed(args.seed)
     image, catalog = make_example_field(seed=args.seed)
-    remover = CompactSourceRemover('scanmap', 'blue',
+    remover = args.estimator_class('scanmap', 'blue',
                                    progress_bar=sys.stderr.isatty())
     result = remover.remove(image, catalog['sky_center'])
     sources = result.sources
@@ -57,7 +72,7 @@ def _run_demo(args):
     sources.add_column(catalog['flux'].to(sources['flux'].unit),
                        name='injected_flux',
                        index=sources.colnames.index('flux'))
-    write_result(result, paths, overwrite=args.overwrite)
+    write_products(result._asdict(), paths, overwrite=args.overwrite)
     write_picture(image, result, paths['picture'])
 
     ny, nx = image.data.shape

@@ -4,19 +4,29 @@
 """
 
 import os
-import sys
 from pathlib import Path
 
-from compact_removal.cli._common import (add_command, add_remover_options,
-                                         check_outputs, make_remover,
-                                         print_paths, print_sources,
-                                         print_warning, read_map,
-                                         read_positions_file, write_picture)
+from compact_removal.cli.estimators import make_estimator
+from compact_removal.cli.inputs import (check_outputs, read_map,
+                                        read_positions_file, renamed)
+from compact_removal.cli.options import add_options
+from compact_removal.cli.output import print_paths
+from compact_removal.cli.parser import print_warning
+from compact_removal.cli.removal_output import print_sources, write_picture
 
-_EXAMPLE = """\
+__all__ = ['EPILOG', 'ESTIMATOR', 'HELP', 'USAGE', 'add_arguments', 'run']
+
+HELP = 'Remove the sources of a catalogue from a map'
+
+ESTIMATOR = 'CompactSourceRemover'
+
+# Arguments of an example, for messages of other verbs.
+USAGE = 'map.fits catalog.csv'
+
+EPILOG = """\
 CATALOG has the columns ra and dec (ECSV, CSV or FITS; degrees if there is
 no unit) or a column of sky coordinates (ECSV), or it is a DS9 region file.
-Mode and band need not be given where the header of the map tells them, as
+Mode and band need not be given where the header of the map has them, as
 those of PACS maps from the Herschel Science Archive do. The table of sources
 has the other columns of CATALOG, or the labels of the regions, too.
 
@@ -25,13 +35,17 @@ example:
 """
 
 
-def add_remove(commands):
+def add_arguments(parser, estimator):
     """
-    Add ``remove``.
+    Add the options.
+
+    Parameters
+    ----------
+    parser : `~compact_removal.cli.parser.Parser`
+        The parser.
+    estimator : type
+        The class of the estimator.
     """
-    parser = add_command(commands, 'remove', _run_remove,
-                         'Remove the sources of a catalogue from a map',
-                         _EXAMPLE)
     parser.add_argument('map', metavar='MAP', type=Path,
                         help='FITS file with the map')
     parser.add_argument('catalog', metavar='CATALOG', type=Path,
@@ -40,11 +54,11 @@ def add_remove(commands):
                         help='beginning of the paths of the output files, or '
                              'a folder (default: the name of MAP, in this '
                              'folder)')
-    parser.add_argument('--recenter', action='store_true',
-                        help='move positions to the centroids first')
     parser.add_argument('--plot', action='store_true',
                         help='write a picture (PNG), too')
-    add_remover_options(parser)
+    add_options(parser, estimator, skip=['seed'])
+    parser.add_argument('--overwrite', action='store_true',
+                        help='replace files that exist')
 
 
 def _find_prefix(args):
@@ -61,12 +75,17 @@ def _find_prefix(args):
     return args.output
 
 
-def _run_remove(args):
+def run(args):
     """
     Remove sources from the user's map.
+
+    Parameters
+    ----------
+    args : `argparse.Namespace`
+        The options.
     """
-    from compact_removal.maps.files import describe_removal, write_result
     from compact_removal.maps.columns import join_catalog
+    from compact_removal.maps.products import write_products
 
     prefix = _find_prefix(args)
     paths = {'background': Path(f'{prefix}_background.fits'),
@@ -74,16 +93,17 @@ def _run_remove(args):
     if args.plot:
         paths['picture'] = Path(f'{prefix}_removal.png')
     check_outputs(paths, overwrite=args.overwrite)
-    image = read_map(args.map)
-    remover = make_remover(args, image.meta, recenter=args.recenter,
-                           progress_bar=sys.stderr.isatty())
+    image = read_map(args.map, args.estimator_class)
+    remover = make_estimator(args, image.meta)
     catalog = read_positions_file(args.catalog)
     if len(catalog) == 0:
         print_warning('the catalogue is empty')
-    result = remover.remove(image, catalog)
+    with renamed(image=f'map {args.map}'):
+        result = remover.remove(image, catalog)
     written = result._replace(sources=join_catalog(result.sources, catalog))
-    write_result(written, paths, overwrite=args.overwrite,
-                 history=describe_removal(args.map, args.catalog))
+    write_products(written._asdict(), paths, overwrite=args.overwrite,
+                   history=remover.describe_task(args.map.name,
+                                                 args.catalog.name))
     if args.plot:
         write_picture(image, result, paths['picture'])
     print_sources(result.sources, result.sources['flux'].unit,

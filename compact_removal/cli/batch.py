@@ -3,23 +3,35 @@
 ``compact-removal batch``.
 """
 
-import re
 import sys
 from pathlib import Path
 
-from compact_removal.cli._common import (add_command, add_remover_options,
-                                         build_remover, print_warning,
-                                         to_options)
+from compact_removal.cli.estimators import make_estimator
+from compact_removal.cli.inputs import renamed
+from compact_removal.cli.options import add_options
+from compact_removal.cli.parser import print_warning
+from compact_removal.utils.parameters import (check_positive_integer,
+                                              name_parameter)
+from compact_removal.utils.text import one_line
+
+__all__ = ['EPILOG', 'ESTIMATOR', 'HELP', 'SOME_FAIL', 'add_arguments', 'run']
+
+HELP = 'Process many maps, such as remove the sources from them'
+
+ESTIMATOR = 'any'
+
+SOME_FAIL = True
 
 _SOME_FAILED = 1
 
-_EXAMPLE = """\
+EPILOG = """\
 One CATALOG is for all maps: each takes the rows that lie on it. Else there
 is one per MAP. TABLE (.csv, .ecsv or .fits) has the columns map and catalog,
 paths relative to its folder. Mode and band are those of the headers, unless
 they are given. A run that was interrupted is resumed by the same command;
 maps that failed are tried again. Columns of the catalogues that are no
-positions are in the tables of sources, too.
+positions are in the tables of sources, too. Estimators that take no positions
+need no CATALOG.
 
 example:
   compact-removal batch *.fits --catalog catalog.csv --output-dir results
@@ -27,17 +39,21 @@ example:
 """
 
 
-def add_batch(commands):
+def add_arguments(parser, estimator):
     """
-    Add ``batch``.
+    Add the options.
+
+    Parameters
+    ----------
+    parser : `~compact_removal.cli.parser.Parser`
+        The parser.
+    estimator : type
+        The class of the estimator.
     """
-    parser = add_command(commands, 'batch', _run_batch,
-                         'Remove the sources from many maps', _EXAMPLE,
-                         some_fail=True)
     parser.add_argument('maps', metavar='MAP', type=Path, nargs='*',
                         help='FITS files')
     parser.add_argument('--catalog', metavar='CATALOG', type=Path, nargs='+',
-                        default=[],
+                        default=[], dest='catalogs',
                         help='positions (.ecsv, .csv, .fits or .reg): one '
                              'file for all maps, or one per MAP')
     parser.add_argument('--list', metavar='TABLE', type=Path,
@@ -45,51 +61,60 @@ def add_batch(commands):
                              'and --catalog')
     parser.add_argument('--output-dir', metavar='DIR', type=Path,
                         required=True, help='where to write')
-    parser.add_argument('--jobs', metavar='N', type=int,
+    parser.add_argument('--jobs', metavar='N', type=int, dest='n_workers',
                         help='number of processes (default: one for each '
                              'processor)')
     parser.add_argument('--scheduler', metavar='ADDRESS',
                         help='scheduler of a dask cluster, in place of local '
                              'processes')
-    parser.add_argument('--recenter', action='store_true',
-                        help='move positions to the centroids first')
-    add_remover_options(parser)
+    add_options(parser, estimator, skip=['seed'])
+    parser.add_argument('--overwrite', action='store_true',
+                        help='replace files that exist')
 
 
-def _run_batch(args):
+def run(args):
     """
-    Remove sources from many maps, and print what became of them.
-    """
-    from compact_removal.batch import remove_many
+    Process the maps, and print what became of them.
 
-    maps, catalogs = _inputs(args)
-    if args.jobs is not None and args.scheduler is not None:
+    Parameters
+    ----------
+    args : `argparse.Namespace`
+        The options.
+
+    Returns
+    -------
+    status : int or None
+        1 if some maps failed.
+    """
+    from compact_removal.batch import process_many
+
+    maps, catalogs = _find_inputs(args)
+    if args.n_workers is not None and args.scheduler is not None:
         msg = '--jobs is for local processes, --scheduler for a cluster'
         raise ValueError(msg)
-    if args.jobs is not None and args.jobs < 1:
-        msg = f'--jobs must be positive, got {args.jobs}'
-        raise ValueError(msg)
-    remover = build_remover(args, args.mode, args.band,
-                            recenter=args.recenter)
+    if args.n_workers is not None:
+        check_positive_integer('n_workers', args.n_workers)
+    estimator = make_estimator(args)
     client = None if args.scheduler is None else _connect(args.scheduler)
     try:
-        report = remove_many(
-            maps, catalogs, remover=remover, output_dir=args.output_dir,
-            n_workers=args.jobs, client=client, overwrite=args.overwrite,
-            progress_bar=sys.stderr.isatty())
-    except ValueError as error:
         # where there is one catalogue for all maps, it has no number
-        text = re.sub(r'^positions\b', f'catalog {catalogs}', str(error))
-        raise ValueError(text) from error
+        with renamed(positions=f'catalog {catalogs}'):
+            report = process_many(
+                estimator, maps, catalogs, output_dir=args.output_dir,
+                n_workers=args.n_workers, client=client,
+                overwrite=args.overwrite, progress_bar=sys.stderr.isatty())
+    except FileExistsError as error:
+        msg = f'{error} (--overwrite)'
+        raise name_parameter(FileExistsError(msg), 'output_dir') from error
     except KeyboardInterrupt as error:
-        raise KeyboardInterrupt(_tell_how_to_resume(args)) from error
+        raise KeyboardInterrupt(_describe_resumption(args)) from error
     finally:
         if client is not None:
             client.close()
-    return _print_report(report, args.output_dir / 'report.ecsv')
+    return _print_report(report, args)
 
 
-def _tell_how_to_resume(args):
+def _describe_resumption(args):
     """
     What to do after Ctrl-C, and where the report is.
     """
@@ -99,27 +124,30 @@ def _tell_how_to_resume(args):
     return f'{text}; report: {report}' if report.is_file() else text
 
 
-def _inputs(args):
+def _find_inputs(args):
     """
     Maps, and one catalogue or one for each.
     """
     if args.list is None:
-        if not args.maps or not args.catalog:
+        needs_catalog = args.estimator_class.positions_use == 'required'
+        if not args.maps or (needs_catalog and not args.catalogs):
             msg = 'MAP and --catalog are needed, or --list'
             raise ValueError(msg)
-        for path in (*args.maps, *args.catalog):
+        for path in (*args.maps, *args.catalogs):
             # a shell hands over a pattern that matches nothing
             if '*' in str(path) and not path.exists():
                 msg = f'no file matches {path}'
                 raise FileNotFoundError(msg)
-        if len(args.catalog) not in {1, len(args.maps)}:
+        n_catalogs = len(args.catalogs)
+        if n_catalogs not in {0, 1, len(args.maps)}:
             msg = (f'--catalog must name one file for all maps, or one per '
-                   f'MAP ({len(args.maps)}), got {len(args.catalog)}')
+                   f'MAP ({len(args.maps)}), got {n_catalogs}')
             raise ValueError(msg)
-        if len(args.catalog) == 1:
-            return args.maps, args.catalog[0]
-        return args.maps, args.catalog
-    if args.maps or args.catalog:
+        if n_catalogs == 0:
+            return args.maps, None
+        return args.maps, args.catalogs[0] if n_catalogs == 1 else (
+            args.catalogs)
+    if args.maps or args.catalogs:
         msg = '--list is in place of MAP and --catalog'
         raise ValueError(msg)
     return _read_list(args.list)
@@ -131,11 +159,11 @@ def _read_list(path):
     """
     from compact_removal.maps.files import read_catalog
 
-    try:
+    if not path.is_file():
+        msg = f'--list: there is no file {path}'
+        raise FileNotFoundError(msg)
+    with renamed(catalog='--list'):
         table = read_catalog(path)
-    except (OSError, ValueError) as error:
-        msg = str(error).replace('catalog', '--list', 1)
-        raise ValueError(msg) from error
     names = getattr(table, 'colnames', [])
     if not {'map', 'catalog'} <= set(names):
         msg = ('--list must be a table with the columns map and catalog, '
@@ -158,7 +186,7 @@ def _connect(address):
     return Client(address, set_as_default=False)
 
 
-def _print_report(report, path):
+def _print_report(report, args):
     """
     Print how many maps are done, and which failed.
     """
@@ -169,9 +197,24 @@ def _print_report(report, path):
           f'{counts["resumed"]} done by an earlier run, {counts["error"]} '
           f'failed; {report["n_sources"].sum()} sources')
     for row in report[status == 'error']:
-        print(f'failed: {row["map"]}: {to_options(row["error"])}')
-    if counts['error'] < len(report) and not report['n_sources'].sum():
+        print(f'failed: {row["map"]}: {one_line(row["error"])}')
+        if args.traceback:
+            print(_read_traceback(row['map'], args.output_dir),
+                  file=sys.stderr)
+    if (args.catalogs or args.list) and (
+            counts['error'] < len(report) and not report['n_sources'].sum()):
         print_warning('no position lies on any map, or the catalogue is '
                       'empty')
-    print(f'report: {path}')
+    print(f'report: {args.output_dir / "report.ecsv"}')
     return _SOME_FAILED if counts['error'] else None
+
+
+def _read_traceback(path, folder):
+    """
+    The traceback in the record of a map that failed.
+    """
+    from compact_removal.maps.files import map_stem
+    from compact_removal.utils.records import read_record
+
+    record = read_record(folder / f'{map_stem(Path(path))}_record.json')
+    return record.get('traceback') or f'{path}: no traceback was recorded'

@@ -1,0 +1,153 @@
+# Licensed under a 3-clause BSD style license - see licenses/LICENSE.rst
+"""
+Files that users name, checked before any work.
+"""
+
+import contextlib
+import os
+
+from compact_removal.utils.parameters import ParameterError, rename_parameter
+
+__all__ = ['check_catalogs', 'check_maps', 'check_outputs', 'check_seed',
+           'read_map', 'read_positions_file', 'renamed']
+
+
+@contextlib.contextmanager
+def renamed(**names):
+    """
+    Give errors about parameters the names that users know.
+
+    Parameters
+    ----------
+    **names
+        What parameters are called, by their names.
+    """
+    try:
+        yield
+    except (OSError, TypeError, ValueError) as error:
+        if getattr(error, 'parameter', '') not in names:
+            raise
+        raise ParameterError(rename_parameter(error, **names)) from error
+
+
+def read_map(path, kind):
+    """
+    Read a map as an estimator reads it.
+
+    Parameters
+    ----------
+    path : `~pathlib.Path`
+        The file.
+    kind : type
+        The class of the estimator.
+
+    Returns
+    -------
+    image : `~astropy.nddata.CCDData`
+        The map.
+    """
+    if not path.is_file():
+        what = ('a file is needed, not the folder' if path.is_dir()
+                else 'there is no file')
+        msg = f'map: {what} {path}'
+        raise FileNotFoundError(msg)
+    with renamed(path='map', image=f'map {path}'):
+        return kind.read_image(path)
+
+
+def check_maps(images, estimator):
+    """
+    Refuse maps that an estimator does not take.
+
+    Parameters
+    ----------
+    images : dict
+        Maps by their files.
+    estimator : `~compact_removal.base.BaseEstimator`
+        The estimator.
+    """
+    for path, image in images.items():
+        with renamed(image=f'map {path}'):
+            estimator.check_images([image])
+
+
+def read_positions_file(path):
+    """
+    Read a catalogue, and check that it has positions.
+
+    Parameters
+    ----------
+    path : `~pathlib.Path`
+        The file.
+
+    Returns
+    -------
+    catalog : `~astropy.table.QTable` or list of regions
+        The catalogue.
+    """
+    from compact_removal.maps.files import read_catalog
+    from compact_removal.maps.positions import read_positions
+
+    catalog = read_catalog(path)
+    with renamed(positions=f'catalog {path}'):
+        read_positions(catalog)
+    return catalog
+
+
+def check_catalogs(paths, maps):
+    """
+    Refuse catalogues that are not one per map.
+
+    Parameters
+    ----------
+    paths, maps : list
+        The files.
+    """
+    if paths and len(paths) != len(maps):
+        msg = (f'catalogs must name one file per MAP ({len(maps)}), got '
+               f'{len(paths)}')
+        raise ParameterError(msg, 'catalogs')
+
+
+def check_seed(seed):
+    """
+    Refuse a seed that NumPy does not take.
+
+    Parameters
+    ----------
+    seed : int
+        The seed.
+    """
+    if seed < 0:
+        msg = f'seed must not be negative, got {seed}'
+        raise ParameterError(msg, 'seed')
+
+
+def check_outputs(paths, *, overwrite):
+    """
+    Refuse to replace files, and folders that cannot be written to.
+
+    This comes before any work is done.
+
+    Parameters
+    ----------
+    paths : dict of str to `~pathlib.Path`
+        The files.
+    overwrite : bool
+        Whether they may be replaced.
+    """
+    for path in paths.values():
+        if path.is_dir():
+            msg = f'{path} must be a file, but there is a folder of that name'
+            raise IsADirectoryError(msg)
+        if path.exists() and not overwrite:
+            msg = f'{path} exists; use --overwrite to replace it'
+            raise FileExistsError(msg)
+        folder = next(parent for parent in path.absolute().parents
+                      if parent.exists())
+        if not folder.is_dir():
+            msg = f'{path} cannot be written: {folder} is not a folder'
+            raise NotADirectoryError(msg)
+        if not os.access(folder, os.W_OK | os.X_OK):
+            msg = f'{path} cannot be written: no permission for {folder}'
+            raise PermissionError(msg)

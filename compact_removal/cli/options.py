@@ -1,0 +1,233 @@
+# Licensed under a 3-clause BSD style license - see licenses/LICENSE.rst
+"""
+Options made of the signature and the docstring of an estimator.
+"""
+
+import inspect
+from pathlib import Path
+
+__all__ = ['add_options', 'format_options', 'read_options']
+
+
+def arcsec(text):
+    """
+    Read an angle in arcsec.
+
+    Parameters
+    ----------
+    text : str
+        A number.
+
+    Returns
+    -------
+    angle : `~astropy.units.Quantity`
+        The angle.
+    """
+    import astropy.units as u
+
+    return float(text) * u.arcsec
+
+
+def mjy(text):
+    """
+    Read a flux in mJy.
+
+    Parameters
+    ----------
+    text : str
+        A number.
+
+    Returns
+    -------
+    flux : `~astropy.units.Quantity`
+        The flux.
+    """
+    import astropy.units as u
+
+    return float(text) * u.mJy
+
+
+# What these parameters are on the command line; for others, name, type,
+# default and docstring decide.
+_KNOWN = {
+    'mode': {'--mode': {
+        'help': 'observing mode, such as scanmap or parallel (default: that '
+                'of the header of the map)'}},
+    'band': {'--band': {
+        'help': 'band, such as blue, or its wavelength, such as 70um '
+                '(default: that of the header of the map)'}},
+    'weights': {'--weights': {
+        'help': 'shipped weights (see compact-removal info) or a safetensors '
+                'file (default: those of the network)'}},
+    'device': {'--device': {
+        'help': 'auto, cpu, cuda, ... (default: %(default)s)'}},
+    'apertures': {'--aperture': {
+        'metavar': 'ARCSEC', 'type': arcsec, 'nargs': '+',
+        'help': 'aperture radii in arcsec (default: that of the band)'}},
+    'catalogs': {'--catalog': {
+        'metavar': 'CATALOG', 'type': Path, 'nargs': '+',
+        'help': 'positions of real sources (.ecsv, .csv, .fits or .reg), one '
+                'file per MAP'}},
+    'flux_levels': {
+        '--n-levels': {
+            'metavar': 'N', 'type': int,
+            'help': 'number of fluxes per map (default: %(default)s)'},
+        '--flux': {
+            'metavar': 'MJY', 'type': mjy, 'nargs': '+',
+            'help': 'the fluxes themselves, in mJy'}},
+    'seed': {'--seed': {
+        'metavar': 'N', 'type': int, 'default': 0,
+        'help': 'seed of everything random (default: %(default)s)'}},
+}
+
+# Verbs decide on these themselves.
+_NO_OPTIONS = ('self', 'data', 'progress_bar')
+
+
+def add_options(parser, function, *, skip=()):
+    """
+    Add the options for the parameters of a class or function.
+
+    A parameter becomes an option if it is a known one, or a number, a
+    text, or True or False.
+
+    Parameters
+    ----------
+    parser : `~compact_removal.cli.parser.Parser`
+        The parser. The values get the names of the parameters.
+    function : callable
+        The class or function.
+    skip : sequence of str, optional
+        Names of parameters without options.
+    """
+    documented = _read_docstring(function)
+    for name, parameter in inspect.signature(function).parameters.items():
+        if (name in skip or name in _NO_OPTIONS
+                or parameter.kind is parameter.VAR_KEYWORD):
+            continue
+        default = parameter.default
+        if default is parameter.empty:
+            default = None
+        options = _KNOWN.get(name) or _make_option(
+            name, default, *documented.get(name, ('', '')))
+        for flag, details in options.items():
+            parser.add_argument(flag, dest=name,
+                                **{'default': default, **details})
+
+
+def read_options(args, function):
+    """
+    Values of the options that `add_options` added.
+
+    Parameters
+    ----------
+    args : `argparse.Namespace`
+        All values.
+    function : callable
+        The class or function.
+
+    Returns
+    -------
+    values : dict
+        Values by the names of the parameters.
+    """
+    import astropy.units as u
+
+    values = {name: getattr(args, name)
+              for name in inspect.signature(function).parameters
+              if hasattr(args, name)}
+    return {name: u.Quantity(value) if isinstance(value, list)
+            and isinstance(value[0], u.Quantity) else value
+            for name, value in values.items()}
+
+
+def format_options(function, values):
+    """
+    The options that give values, where these are not the defaults.
+
+    Parameters
+    ----------
+    function : callable
+        The class or function.
+    values : dict
+        Values by the names of the parameters.
+
+    Returns
+    -------
+    words : list of str
+        Words of a command.
+    """
+    import numpy as np
+
+    words = []
+    for name, parameter in inspect.signature(function).parameters.items():
+        value = values.get(name, parameter.default)
+        plain = isinstance(value, (str, int, float))
+        if (name in _NO_OPTIONS or value is parameter.default
+                or (plain and value == parameter.default)):
+            continue
+        words.append(next(iter(_KNOWN.get(name, [_make_flag(name)]))))
+        if value is not True:
+            entries = ([value] if plain
+                       else np.ravel(getattr(value, 'value', value)).tolist())
+            words += [f'{entry:g}' if isinstance(entry, float) else str(entry)
+                      for entry in entries]
+    return words
+
+
+def _make_flag(name):
+    """
+    The option of a parameter.
+    """
+    return f'--{name.replace("_", "-")}'
+
+
+def _make_option(name, default, kind, text):
+    """
+    The option of a parameter that is no known one, or none.
+
+    ``kind`` and ``text`` are its type and description in the docstring.
+    """
+    sentence = text.split('. ')[0].removesuffix('.').replace('`', '')
+    sentence = sentence[:1].lower() + sentence[1:].replace('%', '%%')
+    flag = _make_flag(name)
+    if default is False:
+        return {flag: {'action': 'store_true',
+                       'help': sentence.removeprefix('whether to ')}}
+    if isinstance(default, (int, float, str)):
+        read = type(default)
+    else:
+        names = {'int': int, 'float': float, 'str': str}
+        read = names.get(kind.split(',')[0].split(' ')[0])
+    if read is None or default is True:
+        return {}
+    if kind.startswith('{'):
+        choices = kind[1:kind.index('}')].replace("'", '')
+        sentence = f'one of {choices}'
+    shown = '' if default is None else ' (default: %(default)s)'
+    details = {'type': read, 'help': f'{sentence}{shown}'}
+    if read is not str:
+        details['metavar'] = 'N'
+    return {flag: details}
+
+
+def _read_docstring(function):
+    """
+    Types and descriptions in the section on parameters, by name.
+    """
+    lines = (inspect.getdoc(function) or '').splitlines()
+    if 'Parameters' not in lines:
+        return {}
+    found, name = {}, None
+    lines = lines[lines.index('Parameters') + 2:]
+    for line, following in zip(lines, [*lines[1:], ''], strict=True):
+        if following.startswith('---'):
+            break
+        if line.startswith(' ') or not line:
+            if name is not None:
+                found[name][1].append(line.strip())
+        else:
+            name, _, kind = line.partition(' : ')
+            found[name] = kind, []
+    return {name: (kind, ' '.join(text).strip())
+            for name, (kind, text) in found.items()}

@@ -1,0 +1,127 @@
+# Licensed under a 3-clause BSD style license - see licenses/LICENSE.rst
+"""
+Parsers that report errors in one line, and remember their options.
+"""
+
+import argparse
+import sys
+
+from compact_removal.utils.parameters import rename_parameter
+from compact_removal.utils.text import one_line
+
+__all__ = ['EXIT_ERROR', 'Parser', 'describe_status', 'print_error',
+           'print_warning']
+
+EXIT_ERROR = 2
+
+
+class Parser(argparse.ArgumentParser):
+    """
+    A parser whose options are found by the name of a parameter.
+
+    Parameters
+    ----------
+    **kwargs
+        See `argparse.ArgumentParser`.
+    """
+
+    def __init__(self, **kwargs):
+        self._names = {}
+        super().__init__(
+            allow_abbrev=False,
+            formatter_class=argparse.RawDescriptionHelpFormatter, **kwargs)
+
+    def add_argument(self, *args, **kwargs):
+        """
+        Add an argument, see `argparse.ArgumentParser.add_argument`.
+
+        Parameters
+        ----------
+        *args, **kwargs
+            Its names and properties.
+
+        Returns
+        -------
+        action : `argparse.Action`
+            What was added.
+        """
+        action = super().add_argument(*args, **kwargs)
+        name = (action.option_strings or [action.metavar])[-1]
+        self._names.setdefault(action.dest, []).append(name)
+        return action
+
+    def describe_error(self, error):
+        """
+        Describe an error in one line, with options in place of parameters.
+
+        Parameters
+        ----------
+        error : Exception
+            The error. If it has the attribute ``parameter``, the option
+            that sets this parameter is named.
+
+        Returns
+        -------
+        line : str
+            The message.
+        """
+        names = {dest: ' or '.join(found)
+                 for dest, found in self._names.items()}
+        return one_line(rename_parameter(error, **names)
+                        or type(error).__name__)
+
+    def error(self, message):
+        """
+        Exit with one line on stderr.
+
+        Parameters
+        ----------
+        message : str
+            What is wrong.
+        """
+        print_error(f'{message} (see {self.prog} --help)')
+        self.exit(EXIT_ERROR)
+
+
+def describe_status(*, some_fail=False):
+    """
+    Describe the exit status, for the end of a help text.
+
+    Parameters
+    ----------
+    some_fail : bool, optional
+        Whether status 1 occurs.
+
+    Returns
+    -------
+    text : str
+        One line per status.
+    """
+    some = '  1    some maps failed\n' if some_fail else ''
+    return (f'exit status:\n  0    success\n{some}'
+            '  2    an error, described in one line on stderr\n'
+            '  130  interrupted\n')
+
+
+def print_error(message):
+    """
+    Print an error on stderr, in one line.
+
+    Parameters
+    ----------
+    message : object
+        What is wrong.
+    """
+    print(f'compact-removal: error: {one_line(message)}', file=sys.stderr)
+
+
+def print_warning(message):
+    """
+    Print a warning on stderr, in one line.
+
+    Parameters
+    ----------
+    message : object
+        The warning.
+    """
+    print(f'compact-removal: warning: {one_line(message)}', file=sys.stderr)
