@@ -3,7 +3,9 @@
 What every estimator is: parameters, fit, save, load, provenance.
 """
 
-from compact_removal.base.estimator import BaseEstimator, NotFittedError
+from compact_removal.base.estimator import (BaseEstimator, BaseEvaluation,
+                                            NotFittedError)
 from compact_removal.base.trainable import TrainableEstimator
 
-__all__ = ['BaseEstimator', 'NotFittedError', 'TrainableEstimator']
+__all__ = ['BaseEstimator', 'BaseEvaluation', 'NotFittedError',
+           'TrainableEstimator']

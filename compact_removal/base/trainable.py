@@ -141,7 +141,8 @@ class TrainableEstimator(BaseEstimator):
             estimator._check()
             good = estimator.network == info['network']
         except (KeyError, TypeError, ValueError) as error:
-            msg = f'path: {path} holds parameters that are not allowed: {error}'
+            msg = (f'path: {path} holds parameters that are not allowed: '
+                   f'{error}')
             raise ParameterError(msg, 'path') from error
         if not good:
             msg = (f'path: {path} holds a network {info["network"]!r} that is '
