@@ -27,7 +27,7 @@ __all__ = ['TileEstimate', 'TileWorker']
 @dataclass(frozen=True)
 class TileEstimate(Record):
     """
-    The background of a tile, and what was found of the sources in it.
+    The background of a tile, and numbers of the sources in it.
 
     Parameters
     ----------

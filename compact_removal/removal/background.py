@@ -25,7 +25,7 @@ __all__ = ['BackgroundEstimate', 'estimate_background']
 @dataclass(frozen=True)
 class BackgroundEstimate(Record):
     """
-    The map without its sources, and what that tells of them.
+    The map without its sources, and what was removed with them.
 
     Parameters
     ----------

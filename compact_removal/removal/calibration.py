@@ -50,11 +50,11 @@ def calibration(info, name):
     -------
     factor : callable
         Maps signal-to-noise ratios (paper, eq. 1) to factors; 1 where
-        validation tells nothing.
+        validation gave none.
 
     Raises
     ------
-    ValueError
+    ParameterError
         If the factors are not positive numbers.
 
     Examples

@@ -53,7 +53,7 @@ def make_predict(model, *, batch_size=64, device='auto'):
 @dataclass(frozen=True)
 class CutoutNetwork:
     """
-    A network, and what a removal must know to use it.
+    A network, and the facts that a removal needs to use it.
 
     Parameters
     ----------

@@ -75,16 +75,16 @@ def list_arrays(record):
     """
     All arrays of a record, those of its models and columns, too.
     """
-    found = {}
+    arrays = {}
     for item in fields(record):
         value = getattr(record, item.name)
         if isinstance(value, np.ndarray):
-            found[item.name] = value
+            arrays[item.name] = value
         elif hasattr(value, 'items'):
-            found.update(value)
+            arrays.update(value)
         elif is_dataclass(value):
-            found.update(list_arrays(value))
-    return found
+            arrays.update(list_arrays(value))
+    return arrays
 
 
 def run_steps(image, positions, network, kept=None):
@@ -176,11 +176,11 @@ def test_each_step_sets_flags_of_its_own(field):
     active = records[0].active
     assert_array_equal(sources['flags'][active],
                        combine_flags(*records)[active])
-    found = decode_flags(sources['flags'])
-    assert found[5] == ['off_map']
-    assert ('duplicate' in found[0]) != ('duplicate' in found[4])
-    assert 'overlap' in found[6]
-    assert all('aperture_limited' in found[row] for row in (0, 1, 2, 3, 4, 6))
+    names = decode_flags(sources['flags'])
+    assert names[5] == ['off_map']
+    assert ('duplicate' in names[0]) != ('duplicate' in names[4])
+    assert 'overlap' in names[6]
+    assert all('aperture_limited' in names[row] for row in (0, 1, 2, 3, 4, 6))
 
 
 @pytest.mark.parametrize(('predicts', 'wings'),
