@@ -79,9 +79,9 @@ def remove_many(maps, catalogs, *, remover=None, output_dir, n_workers=None,
     -----
     Settings are the same if the parameters of the estimator (other than
     ``batch_size``, ``device``, ``progress_bar`` and ``seed``), the
-    weights, their calibration and the catalogue are. A map is the same if its size and the
-    time of its last change are, or if all of its bytes are, as in one
-    that was moved or copied.
+    weights, their calibration and the catalogue are. A map is the same
+    if its size and the time of its last change are, or if all of its
+    bytes are, as in one that was moved or copied.
 
     Examples
     --------
