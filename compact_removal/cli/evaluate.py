@@ -13,7 +13,6 @@ from compact_removal.cli.inputs import (check_catalogs, check_maps,
                                         read_positions_file)
 from compact_removal.cli.options import add_options, read_options
 from compact_removal.cli.output import print_paths, print_table
-from compact_removal.utils.parameters import ParameterError
 
 __all__ = ['EPILOG', 'ESTIMATOR', 'HELP', 'add_arguments', 'run']
 
@@ -105,8 +104,8 @@ def _read_data(args):
         check_catalogs(paths, args.maps)
     names = [path.name for path in args.maps]
     if len(set(names)) < len(names):
-        msg = 'maps must be files of different names'
-        raise ParameterError(msg, 'maps')
+        msg = 'MAP must be files of different names'
+        raise ValueError(msg)
     images = {path: read_map(path, args.estimator_class)
               for path in args.maps}
     if 'catalogs' in options:

@@ -46,8 +46,9 @@ class Parser(argparse.ArgumentParser):
             What was added.
         """
         action = super().add_argument(*args, **kwargs)
-        name = (action.option_strings or [action.metavar])[-1]
-        self._names.setdefault(action.dest, []).append(name)
+        if action.option_strings:
+            self._names.setdefault(action.dest, []).append(
+                action.option_strings[-1])
         return action
 
     def describe_error(self, error):

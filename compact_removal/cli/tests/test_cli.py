@@ -192,7 +192,10 @@ def test_mode_and_band_of_the_header(field, removers, capsys):
         hdus[0].header['PACSBAND'] = 'red'
     assert cli.main(args) == 0
     assert (removers[0].mode, removers[0].band) == ('parallel', 'red')
-    assert cli.main([*args, '--mode', 'scanmap', '--overwrite']) == 0
+    with warnings.catch_warnings():
+        warnings.simplefilter('default')
+        assert cli.main([*args, '--mode', 'scanmap', '--overwrite']) == 0
+    assert "warning: mode is 'scanmap', but" in capsys.readouterr().err
     assert (removers[1].mode, removers[1].band) == ('scanmap', 'red')
 
 
@@ -279,7 +282,7 @@ def test_options_in_messages():
     for name, expected in (
             ('apertures', '--aperture must be x'),
             ('flux_levels', '--n-levels or --flux must be x'),
-            ('maps', 'MAP must be x'), ('other', 'other must be x')):
+            ('maps', 'maps must be x'), ('other', 'other must be x')):
         error = ParameterError(f'{name} must\n be x', name)
         assert parser.describe_error(error) == expected
     assert parser.describe_error(ValueError('maps are x')) == 'maps are x'
