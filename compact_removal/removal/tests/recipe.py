@@ -23,7 +23,7 @@ def make_data_of_fit():
                     wcs=make_wcs(shape), mask=np.zeros(shape, dtype=bool))
     return {'backgrounds': [image],
             'catalogs': [sky(image.wcs, [50.2], [40.1])],
-            'training': {'n_epochs': 1, 'n_batches': 2, 'n_fields': 2,
+            'training': {'n_epochs': 1, 'n_batches': 2,
                          'n_validation_batches': 1, 'width': 1,
                          'learning_rate': 0.01}}
 
