@@ -25,13 +25,13 @@ from accuracy_report import (LEVELS, by_level, error_scatter, flux_figures,
 from astropy.table import vstack
 
 from compact_removal import CompactSourceRemover, nn
-from compact_removal.maps import extract_cutouts
-from compact_removal.removal import _background
+from compact_removal.fitting import SourceFit, SourceModels
 from compact_removal.instruments import get_band, list_bands
-from compact_removal.nn.prediction import Prediction
+from compact_removal.maps import extract_cutouts
 from compact_removal.photometry import aperture_correction
 from compact_removal.psf import as_psf
-from compact_removal.fitting import SourceFit, SourceModels
+from compact_removal.removal import ERROR_RADII
+from compact_removal.removal import fit as _fit
 
 TITLES = {'all': 'simulated and real', 'simulated': 'simulated',
           'real': 'real', 'noisy': 'noisy'}
@@ -82,12 +82,13 @@ def fit_nothing(data, x, y, psf, noise, *, mask=None):
                      np.ones(x.size, dtype=bool), np.zeros(x.size))
 
 
-def keep_residual(model, image, validity, **kwargs):
+def keep_residual(model, inputs, **kwargs):
     """
     Instead of a network: the map minus the fitted sources.
     """
-    return Prediction(np.nan_to_num(image), np.ones_like(image),
-                      np.ones((len(image), len(nn.ERROR_RADII))))
+    image = inputs['image']
+    return {'background': np.nan_to_num(image), 'error': np.ones_like(image),
+            'flux_error': np.ones((len(image), len(ERROR_RADII)))}
 
 
 def make_variants(mode, band):
@@ -97,8 +98,8 @@ def make_variants(mode, band):
     def remover(network):
         return CompactSourceRemover(mode, band, network=network)
 
-    nominal = (_background, 'learn_psf', keep_nominal)
-    nothing = (_background, 'fit_sources', fit_nothing)
+    nominal = (_fit, 'learn_psf', keep_nominal)
+    nothing = (_fit, 'fit_sources', fit_nothing)
     no_network = (nn, 'predict', keep_residual)
     return {
         'paper': Variant(remover('inpainting'), nominal, nothing),
@@ -123,9 +124,9 @@ def check_variants(variants, ccd, positions):
         lights.append(render(models, shape))
         return lights[-1]
 
-    def listen(model, image, validity, **kwargs):
-        inputs.append((image, validity))
-        return predict(model, image, validity, **kwargs)
+    def listen(model, batch, **kwargs):
+        inputs.append((batch['image'], batch['validity']))
+        return predict(model, batch, **kwargs)
 
     for name, variant in variants.items():
         lights.clear()

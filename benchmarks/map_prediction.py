@@ -10,6 +10,7 @@ pixels in tiles of several sizes::
 
 import argparse
 import time
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -36,9 +37,7 @@ class UNet(Model):
             self._make_block(n, m) for n, m in zip([1, *channels], channels,
                                                    strict=False))
         self.up = torch.nn.ModuleList(
-            self._make_block(n + m, n) for n, m in zip(channels,
-                                                       channels[1:],
-                                                       strict=False))
+            self._make_block(n + m, n) for n, m in pairwise(channels))
         self.last = torch.nn.Conv2d(width, 1, 1)
 
     @staticmethod

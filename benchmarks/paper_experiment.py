@@ -27,10 +27,10 @@ from matplotlib import pyplot as plt
 from compact_removal import CompactSourceRemover
 from compact_removal.datasets import (load_background_maps, make_test_fields,
                                       read_pacs_map)
-from compact_removal.removal import evaluate_remover
 from compact_removal.instruments import get_band, list_bands
 from compact_removal.plotting import (plot_flux_ratios, plot_pixel_pdf,
                                       plot_power_spectra)
+from compact_removal.removal import evaluate_remover
 
 mpl.use('agg')
 

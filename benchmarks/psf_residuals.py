@@ -18,9 +18,9 @@ from astropy.coordinates import SkyCoord
 from astropy.io import fits
 from scipy.optimize import least_squares
 
-from compact_removal.maps import extract_cutouts
 from compact_removal.datasets import read_pacs_map
 from compact_removal.instruments import get_band
+from compact_removal.maps import extract_cutouts
 from compact_removal.psf import make_psf_stamp
 
 mpl.use('agg')

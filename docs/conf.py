@@ -111,11 +111,10 @@ def write_included_tables(folder):
     """
     Write the tables that pages include: they come from the package.
     """
-    from compact_removal.removal import PIXEL_FLAGS, SOURCE_FLAGS
-    from compact_removal.nn import list_weights
+    from compact_removal.removal import PIXEL_FLAGS, SOURCE_FLAGS, WEIGHTS
 
     weights = []
-    for row in list_weights():
+    for row in WEIGHTS.list():
         weights += [f'``{row["name"]}``']
         weights += [f'    - {key}: {value}' for key, value in row.items()
                     if key != 'name']

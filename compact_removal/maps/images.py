@@ -3,25 +3,19 @@
 Read the images that users hand over.
 """
 
-import warnings
 from dataclasses import dataclass
 
 import astropy.units as u
 import numpy as np
 from astropy.nddata import NDData, StdDevUncertainty
-from astropy.utils.exceptions import AstropyUserWarning
 
 from compact_removal.maps.cutouts import drop_unusable
 from compact_removal.maps.pixels import (check_square_pixels, pixel_area,
                                          pixel_scale)
 from compact_removal.maps.units import flux_of_pixel
-from compact_removal.psf import fwhm_in_pixels
 from compact_removal.utils.parameters import ParameterError, ParameterTypeError
 
-__all__ = ['InputMap', 'read_image', 'warn_of_width']
-
-# Widths of the PSF (pixels) with which the shipped weights were trained.
-_WIDTHS = (1.6, 6.0)
+__all__ = ['InputMap', 'read_image']
 
 
 @dataclass(frozen=True)
@@ -175,22 +169,3 @@ def _error(image):
     if uncertainty.unit not in (None, image.unit):
         values = values * uncertainty.unit.to(image.unit)
     return values
-
-
-def warn_of_width(band, pixel_scale):
-    """
-    Warn of a PSF that the shipped weights have not seen.
-
-    Parameters
-    ----------
-    band : `~compact_removal.instruments.Band`
-        The band.
-    pixel_scale : `~astropy.units.Quantity`
-        Size of the pixels of the map (angle).
-    """
-    fwhm = fwhm_in_pixels(band, pixel_scale)
-    low, high = _WIDTHS
-    if not 0.95 * low <= fwhm <= 1.05 * high:
-        warnings.warn(f'the PSF of band {band.name!r} is {fwhm:.2g} pixels '
-                      f'wide; the weights were trained with {low} to {high}',
-                      AstropyUserWarning, stacklevel=3)

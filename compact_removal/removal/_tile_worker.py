@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from compact_removal.removal.networks import ERROR_RADII
 from compact_removal.maps.cutouts import (DiscBlender, chunk_slices,
                                           extract_cutouts)
 from compact_removal.maps.holes import scale_factor
@@ -18,6 +17,7 @@ from compact_removal.removal._prediction import predict_cutouts
 from compact_removal.removal._window import open_window
 from compact_removal.removal.flags import FLAG, PIXEL_FLAG
 from compact_removal.removal.measure import sum_light
+from compact_removal.removal.networks import ERROR_RADII
 from compact_removal.removal.reach import Reach, hole_taper
 from compact_removal.removal.records import Record
 

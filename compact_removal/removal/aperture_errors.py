@@ -5,8 +5,8 @@ Errors of sums in apertures: as predicted, or from the map.
 
 import numpy as np
 
-from compact_removal.removal.networks import ERROR_RADII
 from compact_removal.photometry import aperture_scatter
+from compact_removal.removal.networks import ERROR_RADII
 
 __all__ = ['background_scatter', 'interpolate_errors']
 

@@ -15,16 +15,16 @@ from astropy.utils.exceptions import AstropyUserWarning
 from tqdm import tqdm
 
 from compact_removal.datasets import make_test_fields
+from compact_removal.instruments import get_band
+from compact_removal.maps.pixels import pixel_scale
 from compact_removal.maps.positions import pair_catalogs
+from compact_removal.metrics import (compare_power_spectra,
+                                     flux_ratio_statistics)
+from compact_removal.psf import as_psf
 from compact_removal.removal.evaluation_result import Evaluation
 from compact_removal.removal.injection import (Field, InjectionPlan,
                                                InjectionSettings)
 from compact_removal.removal.map_evaluation import evaluate_removal
-from compact_removal.instruments import get_band
-from compact_removal.metrics import (compare_power_spectra,
-                                     flux_ratio_statistics)
-from compact_removal.psf import as_psf
-from compact_removal.maps.pixels import pixel_scale
 from compact_removal.utils.parameters import (ParameterError,
                                               ParameterTypeError,
                                               check_positive_integer)

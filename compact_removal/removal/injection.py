@@ -15,9 +15,9 @@ from scipy.ndimage import distance_transform_edt
 
 from compact_removal.datasets import (FLUX_LEVELS, inject_sources,
                                       make_source_catalog)
-from compact_removal.maps.positions import read_positions
 from compact_removal.maps.holes import draw_discs, scale_factor, source_snr
 from compact_removal.maps.pixels import pixel_scale, valid_pixels
+from compact_removal.maps.positions import read_positions
 from compact_removal.utils.parameters import ParameterError
 
 __all__ = ['Field', 'InjectionPlan', 'InjectionSettings']

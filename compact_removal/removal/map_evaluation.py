@@ -10,12 +10,12 @@ from astropy.nddata import CCDData
 from astropy.table import QTable, vstack
 
 from compact_removal.maps.holes import draw_discs
+from compact_removal.maps.pixels import valid_pixels
 from compact_removal.metrics import (PixelComparison, RemovalRates,
                                      compare_pixels, compare_power_spectra,
                                      delta_variance, pixel_statistics,
                                      power_spectrum, removal_rates,
                                      removal_significance)
-from compact_removal.maps.pixels import valid_pixels
 
 __all__ = ['RemovalEvaluation', 'evaluate_removal']
 

@@ -9,24 +9,25 @@ import astropy.units as u
 import numpy as np
 from astropy.utils.exceptions import AstropyUserWarning
 
+from compact_removal.base import TrainableEstimator
+from compact_removal.instruments import (Band, ObservingMode, get_band,
+                                         get_mode, list_bands)
+from compact_removal.maps.headers import warn_of_band
+from compact_removal.maps.images import read_image
+from compact_removal.maps.positions import read_positions
+from compact_removal.photometry.corrections import check_apertures
 from compact_removal.removal.background import estimate_background
+from compact_removal.removal.calibration import calibration
 from compact_removal.removal.cutout_network import CutoutNetwork, make_predict
 from compact_removal.removal.fit import fit
 from compact_removal.removal.flags import FLAG
 from compact_removal.removal.locate import locate
-from compact_removal.removal.networks import WEIGHTS, find_model_class
-from compact_removal.removal.reach import hole_taper
-from compact_removal.removal.training import fit_remover
-from compact_removal.maps.headers import warn_of_band
-from compact_removal.maps.images import read_image, warn_of_width
 from compact_removal.removal.measure import measure
-from compact_removal.maps.positions import read_positions
+from compact_removal.removal.networks import (WEIGHTS, find_model_class,
+                                              warn_of_width)
+from compact_removal.removal.reach import hole_taper
 from compact_removal.removal.results import make_result
-from compact_removal.base import TrainableEstimator
-from compact_removal.removal.calibration import calibration
-from compact_removal.instruments import (Band, ObservingMode, get_band,
-                                         get_mode, list_bands)
-from compact_removal.photometry.corrections import check_apertures
+from compact_removal.removal.training import fit_remover
 from compact_removal.utils.parameters import (ParameterError, check_boolean,
                                               check_positive_integer)
 
@@ -160,32 +161,9 @@ class CompactSourceRemover(TrainableEstimator):
             psf=psf, catalogs=catalogs, seed=seed, progress_bar=progress_bar)
 
     def process(self, image, positions=None):
-        """
-        Remove sources from a map, see `remove`.
-
-        Parameters
-        ----------
-        image : `~astropy.nddata.CCDData`
-            The map.
-        positions : SkyCoord, Table or regions
-            The sources.
-
-        Returns
-        -------
-        products : dict
-            ``background`` and ``sources``.
-        """
         return self.remove(image, positions)._asdict()
 
     def check_params(self):
-        """
-        Check the parameters; mode and band may be None.
-
-        Raises
-        ------
-        TypeError, ValueError
-            If a parameter is not allowed.
-        """
         if self.mode is not None and self.band is not None:
             self._check()
             return
@@ -196,38 +174,10 @@ class CompactSourceRemover(TrainableEstimator):
                       'band': self.band or str(any_row['band'])})._check()
 
     def check_images(self, images):
-        """
-        Check that images are maps with a celestial WCS and a unit.
-
-        Parameters
-        ----------
-        images : list of `~astropy.nddata.CCDData`
-            The images.
-
-        Raises
-        ------
-        TypeError, ValueError
-            If one of them is not allowed.
-        """
         for image in images:
             read_image(image)
 
     def describe_task(self, image, positions=None):
-        """
-        Describe what was removed, for the header of a result.
-
-        Parameters
-        ----------
-        image : str
-            Name of the file of the map.
-        positions : str, optional
-            Name of the file of the positions, if it was a file.
-
-        Returns
-        -------
-        history : str
-            The sentence.
-        """
         what = 'sources' if positions is None else f'sources of {positions}'
         return f'{what} removed from {image}'
 
@@ -298,8 +248,7 @@ class CompactSourceRemover(TrainableEstimator):
                           'their units right?)', AstropyUserWarning,
                           stacklevel=2)
         warn_of_band(image, band)
-        if not self._is_fitted():
-            warn_of_width(band, input_map.pixel_scale)
+        warn_of_width(info.get('name'), band, input_map.pixel_scale)
         size = self.cutout_size
         if size is None:
             size = self._cutout_size(model, located.radius, hole_taper(

@@ -9,8 +9,8 @@ from types import MappingProxyType
 
 import numpy as np
 
-from compact_removal.base.trainable import make_integer_seed
 from compact_removal import nn
+from compact_removal.base.trainable import make_integer_seed
 from compact_removal.nn import TrainingSettings
 from compact_removal.removal.calibration import measure_errors
 from compact_removal.removal.cutout_network import make_predict

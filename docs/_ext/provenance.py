@@ -3,7 +3,8 @@
 List how the shipped weights were made, from the metadata in the files.
 """
 
-from compact_removal.nn import list_weights, load_weights
+from compact_removal.nn import load_weights
+from compact_removal.removal import WEIGHTS, find_model_class
 
 __all__ = ['list_provenance']
 
@@ -28,8 +29,8 @@ def list_provenance():
         A table for each set of weights.
     """
     lines = []
-    for row in list_weights():
-        _, info = load_weights(row['name'])
+    for row in WEIGHTS.list():
+        _, info = load_weights(WEIGHTS.path(row['name']), find_model_class)
         rows = {'date': info['date'], 'mode': info['mode'],
                 'seed': info['seed'],
                 'start': info.get('start', '')[:_START_LENGTH],

@@ -22,10 +22,10 @@ from scipy.stats import norm
 
 from compact_removal import CompactSourceRemover
 from compact_removal.datasets import make_test_fields
-from compact_removal.removal import evaluate_remover
 from compact_removal.instruments import get_band
 from compact_removal.plotting import plot_flux_ratios
 from compact_removal.psf import AnalyticPSF
+from compact_removal.removal import evaluate_remover
 
 psf = AnalyticPSF(get_band('scanmap', 'blue').psf)
 psf = psf.vary(broadening=1.06, elongation=1.1)

@@ -17,9 +17,9 @@ from matplotlib import pyplot as plt
 
 from compact_removal import CompactSourceRemover
 from compact_removal.datasets import make_example_field
-from compact_removal.removal import evaluate_removal
 from compact_removal.metrics import compare_pixels, fit_power_law
 from compact_removal.plotting import plot_pixel_pdf, plot_power_spectra
+from compact_removal.removal import evaluate_removal
 
 image, catalog, truth = make_example_field(
     shape=(320, 320), n_sources=30, kind='anisotropic', seed=8,

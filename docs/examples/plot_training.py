@@ -19,8 +19,8 @@ from scipy.ndimage import gaussian_filter1d
 
 from compact_removal import CompactSourceRemover
 from compact_removal.datasets import make_test_fields
-from compact_removal.removal import evaluate_remover
 from compact_removal.plotting import plot_history
+from compact_removal.removal import evaluate_remover
 
 rng = np.random.default_rng(1)
 maps = []

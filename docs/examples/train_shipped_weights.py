@@ -33,11 +33,13 @@ import numpy as np
 from astropy.table import Table
 
 from compact_removal import nn
-from compact_removal.removal import TrainingCutouts
 from compact_removal.datasets import load_background_maps
+from compact_removal.instruments import get_band
+from compact_removal.removal import (WEIGHTS, TrainingCutouts, build_model,
+                                     find_model_class)
 from compact_removal.removal.calibration import measure_errors
 from compact_removal.removal.cutout_network import make_predict
-from compact_removal.instruments import get_band
+from compact_removal.removal.training import SelectedFields
 
 # Never trained on: they are for benchmarks/accuracy.py.
 HELD_OUT = ('W5_WISE12um_10.8as.fits', 'GC_Bolocam1.1mm_7.2as.fits',
@@ -54,6 +56,9 @@ WIDTHS = {('scanmap', 'blue'): (2, 2.5, 4.0, 5.2),
           ('parallel', 'blue'): (1, 2.1, 2.8, 4.0),
           ('parallel', 'green'): (1, 2.6, 3.5),
           ('parallel', 'red'): (0, 2.4)}
+
+# Widths (pixels) between which these and the inpainting network are used.
+FWHM_RANGE = (1.6, 6.0)
 
 # A PSF without rings, for other instruments.
 PLAIN = {'core_fraction': 0.92, 'halo_fraction': 0.03, 'ring_fraction': 0.01}
@@ -115,20 +120,21 @@ def ship(path, name):
     """
     Copy weights into the package, and enter them into its table.
     """
-    folder = Path(nn.__file__).parent / 'data'
+    folder = WEIGHTS.path(name).parent
     target = folder / f'{name}.safetensors'
     shutil.copyfile(path, target)
-    model, info = nn.load_weights(target)
+    model, info = nn.load_weights(target, find_model_class)
     table = Table.read(folder / 'weights.ecsv', format='ascii.ecsv')
     descriptions = {key: table[key].description for key in table.colnames}
     rows = [dict(zip(row.colnames, row, strict=True)) for row in table
             if row['name'] != name]
     rows.append({
         'name': name, 'file': target.name, 'network': info['network'],
-        'mode': info['mode'], 'width': info['width'],
+        'mode': info['mode'], 'width': info['config']['width'],
         'n_parameters': sum(one.numel() for one in model.parameters()),
         'sha256': info['sha256'], 'date': info['date'],
         'training_data': info['data'], 'n_steps': info['n_steps'],
+        **dict(zip(('fwhm_min', 'fwhm_max'), FWHM_RANGE, strict=True)),
         'license': 'BSD-3-Clause'})
     table = Table(rows, names=table.colnames)
     for key, description in descriptions.items():
@@ -162,16 +168,19 @@ def main():
     validation = make_cutouts(args.network, maps, SEED + 1, n_batches=12,
                               n_fields=40, n_psfs=8)
     if args.start is None:
-        model, start = nn.build_model(args.network, width=settings['width'],
-                                      seed=1), 'new weights'
+        model, start = build_model(args.network, width=settings['width'],
+                                   seed=1), 'new weights'
     else:
-        model, start = nn.load_weights(args.start)
+        model, start = nn.load_weights(args.start, find_model_class)
         start = f'weights with sha256 {start["sha256"]}'
     name = args.network
-    history = nn.train(model, batches, validation,
-                       loss=nn.make_loss(name, **settings['loss']),
-                       checkpoint=args.output / f'{name}.checkpoint',
-                       progress_bar=True, seed=1, **settings['training'])
+    names = (*model.inputs, *model.targets)
+    history = nn.train(
+        model, SelectedFields(batches, names),
+        SelectedFields(validation, names),
+        nn.TrainingSettings(**settings['training'], checkpoint=str(
+            args.output / f'{name}.checkpoint')),
+        loss=model.make_loss(**settings['loss']), progress_bar=True, seed=1)
     best = int(np.argmin(history['validation_loss']))
     calibration = make_cutouts(args.network, maps, SEED + 2, n_batches=60,
                                n_fields=60, n_psfs=16)

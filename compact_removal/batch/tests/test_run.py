@@ -575,7 +575,7 @@ def test_estimator_without_positions(maps, tmp_path, n_workers):
 
 def test_weights_in_the_home(maps, catalogs, tmp_path, monkeypatch):
     monkeypatch.setenv('HOME', str(tmp_path))
-    nn.save_weights(nn.build_model('separation', width=1, seed=1),
+    nn.save_weights(build_model('separation', width=1, seed=1),
                     tmp_path / 'tiny.safetensors')
     remover = make_remover(weights='~/tiny.safetensors')
     report = run(maps[:1], catalogs[:1], '~/out', remover=remover)

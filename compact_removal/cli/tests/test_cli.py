@@ -22,6 +22,7 @@ from compact_removal.cli import options as cli_options
 from compact_removal.cli.parser import Parser
 from compact_removal.datasets import make_example_field
 from compact_removal.maps.files import read_catalog
+from compact_removal.removal import build_model
 from compact_removal.utils.parameters import ParameterError
 
 MODE = ['--mode', 'scanmap', '--band', 'blue']
@@ -34,7 +35,7 @@ def inputs(tmp_path_factory):
     A folder with weights, a map without mode and band, and a catalogue.
     """
     folder = tmp_path_factory.mktemp('inputs')
-    nn.save_weights(nn.build_model('separation', width=1, seed=1),
+    nn.save_weights(build_model('separation', width=1, seed=1),
                     folder / 'tiny.safetensors')
     image, catalog = make_example_field(shape=(64, 72), n_sources=3)
     for keyword in ('PACSMODE', 'PACSBAND', 'WAVELNTH'):

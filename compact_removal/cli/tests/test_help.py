@@ -146,10 +146,10 @@ def test_a_folder_in_place_of_an_output(folder, capsys):
     (BrokenPipeError(32, 'Broken pipe'), '[Errno 32] Broken pipe'),
 ])
 def test_other_errors_are_one_line(capsys, monkeypatch, error, expected):
-    def list_weights():
+    def list_bands():
         raise error
 
-    monkeypatch.setattr('compact_removal.nn.list_weights', list_weights)
+    monkeypatch.setattr('compact_removal.instruments.list_bands', list_bands)
     assert cli.main(['info']) == 2
     assert capsys.readouterr().err == f'compact-removal: error: {expected}\n'
 

@@ -17,8 +17,8 @@ from astropy.table import QTable, Table
 from compact_removal import CompactSourceRemover, cli, nn
 from compact_removal.cli import train
 from compact_removal.cli.options import format_options
-from compact_removal.removal import TrainingCutouts
 from compact_removal.datasets import make_example_field
+from compact_removal.removal import TrainingCutouts, build_model
 from compact_removal.removal import TRAINING_DEFAULTS
 
 MODE = ['--mode', 'scanmap', '--band', 'blue']
@@ -32,7 +32,7 @@ def inputs(tmp_path_factory):
     A folder with weights, a map and a catalogue.
     """
     folder = tmp_path_factory.mktemp('inputs')
-    nn.save_weights(nn.build_model('separation', width=1, seed=1),
+    nn.save_weights(build_model('separation', width=1, seed=1),
                     folder / 'tiny.safetensors')
     image, catalog = make_example_field(shape=(128, 128), n_sources=2)
     image.write(folder / 'map.fits')

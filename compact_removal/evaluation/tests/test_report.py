@@ -15,10 +15,10 @@ import pytest
 from astropy.table import QTable
 
 from compact_removal import CompactSourceRemover, cli
-from compact_removal.datasets import make_test_fields
-from compact_removal.removal import evaluate_remover
 from compact_removal.base import BaseEstimator, BaseEvaluation
+from compact_removal.datasets import make_test_fields
 from compact_removal.evaluation import evaluate, write_report, write_tables
+from compact_removal.removal import evaluate_remover
 
 
 class Page(HTMLParser):

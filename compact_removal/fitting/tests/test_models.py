@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from compact_removal.instruments import get_band
-from compact_removal.psf import make_psf_stamp
 from compact_removal.fitting.models import fit_sources, render_sources
 from compact_removal.fitting.source_psf import SourcePSF
+from compact_removal.instruments import get_band
+from compact_removal.psf import make_psf_stamp
 
 BAND = get_band('scanmap', 'blue')
 SCALE = BAND.pixel_scale

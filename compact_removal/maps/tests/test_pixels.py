@@ -9,8 +9,8 @@ from astropy.wcs import WCS
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compact_removal.tests.any_input import make_wcs
 from compact_removal.maps.pixels import check_square_pixels
+from compact_removal.tests.any_input import make_wcs
 
 
 def changed(**values):

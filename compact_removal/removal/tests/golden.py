@@ -25,8 +25,8 @@ from compact_removal import CompactSourceRemover
 from compact_removal.datasets import (BackgroundMap, inject_sources,
                                       make_background, make_example_field,
                                       read_pacs_map)
-from compact_removal.removal import TrainingCutouts
 from compact_removal.instruments import get_band
+from compact_removal.removal import TrainingCutouts
 from compact_removal.tests.helpers import get_data_path
 
 __all__ = ['FIELDS', 'FOLDER', 'NETWORKS', 'SCENES', 'draw_scenes',

@@ -10,10 +10,10 @@ from astropy.table import QTable
 from numpy.testing import assert_allclose, assert_array_equal
 
 from compact_removal import CompactSourceRemover
-from compact_removal.fitting import models as source_models
 from compact_removal.datasets import inject_sources, make_test_fields
-from compact_removal.removal.flags import SOURCE_FLAGS
+from compact_removal.fitting import models as source_models
 from compact_removal.instruments import get_band
+from compact_removal.removal.flags import SOURCE_FLAGS
 
 BLUE = get_band('scanmap', 'blue')
 FLAG = {flag.name: flag.value for flag in SOURCE_FLAGS}

@@ -16,13 +16,13 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from compact_removal import CompactSourceRemover
 from compact_removal.datasets import FLUX_LEVELS, make_test_fields
-from compact_removal.removal import RemovalResult
-from compact_removal.removal import evaluate_removal, evaluate_remover
-from compact_removal.removal.injection import _choose_levels
 from compact_removal.instruments import get_band
 from compact_removal.metrics import fit_power_law
 from compact_removal.photometry import aperture_correction, aperture_sums
 from compact_removal.psf import AnalyticPSF
+from compact_removal.removal import RemovalResult
+from compact_removal.removal import evaluate_removal, evaluate_remover
+from compact_removal.removal.injection import _choose_levels
 
 RADIUS = 6 * u.arcsec
 

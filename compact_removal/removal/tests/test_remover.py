@@ -14,8 +14,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 from regions import CircleSkyRegion, PointSkyRegion
 
 from compact_removal import CompactSourceRemover, decode_flags, nn
-from compact_removal.psf import make_psf_stamp
 from compact_removal.instruments import get_band
+from compact_removal.psf import make_psf_stamp
 from compact_removal.removal import build_model
 
 BLUE = get_band('scanmap', 'blue')
