@@ -49,9 +49,6 @@ class TrainableEstimator(BaseEstimator):
     # The number of the format of what `save` writes of the parameters.
     _format = 2
 
-    # Parameters on which the fit depends: it is told if they change.
-    _fit_depends_on = ()
-
     @classmethod
     def list_weights(cls):
         """
@@ -217,7 +214,7 @@ class TrainableEstimator(BaseEstimator):
         """
         raise NotImplementedError
 
-    def train_network(self, batches, validation_batches, settings, *, seed,
+    def train_network(self, batches, validation_batches, *, settings, seed,
                       config=None, loss=None, augment=None,
                       description=None):
         """
@@ -227,7 +224,7 @@ class TrainableEstimator(BaseEstimator):
 
         Parameters
         ----------
-        batches, validation_batches, settings, augment : object
+        batches, validation_batches, settings : object
             See `compact_removal.nn.train`.
         seed : int
             Seed of the weights and of the augmentation.
@@ -235,6 +232,8 @@ class TrainableEstimator(BaseEstimator):
             Configuration of a network with random weights.
         loss : dict, optional
             Weights of the terms of the loss.
+        augment : callable, optional
+            See `compact_removal.nn.train`.
         description : dict, optional
             What else decides on the result.
 
@@ -276,8 +275,13 @@ class TrainableEstimator(BaseEstimator):
         Keep a network, and the parameters that it was made with.
         """
         self.model_, self.info_ = model, info
-        self._fitted_params = {name: getattr(self, name)
-                               for name in self._fit_depends_on}
+        self._fitted_with = self._fit_depends_on()
+
+    def _fit_depends_on(self):
+        """
+        Parameters whose change asks for another fit, by name.
+        """
+        return {'weights': self.weights}
 
     def _is_fitted(self):
         """
@@ -300,8 +304,8 @@ class TrainableEstimator(BaseEstimator):
                    f'fitted or loaded, got {self.network!r}; call fit() again '
                    f'to change it')
             raise ParameterError(msg, 'network')
-        changed = [name for name, value in self._fitted_params.items()
-                   if not _is_same(getattr(self, name), value)]
+        changed = [name for name, value in self._fit_depends_on().items()
+                   if not _is_same(value, self._fitted_with[name])]
         if changed:
             warnings.warn(f'{", ".join(changed)}: changed after the fit; the '
                           'fitted network stays in use until fit() is called '
@@ -399,4 +403,7 @@ def _is_same(one, other):
     """
     if one is other:
         return True
-    return type(one) is type(other) and bool(np.all(one == other))
+    try:
+        return bool(np.all(one == other))
+    except (TypeError, ValueError):
+        return False

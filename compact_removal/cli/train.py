@@ -250,7 +250,7 @@ def _fit(estimator, maps, checkpoint, *, training, **kwargs):
     """
     Train, with advice where it diverges.
     """
-    from compact_removal.nn.training import TrainingDivergedError
+    from compact_removal.nn import TrainingDivergedError
 
     try:
         with _print_epochs(sys.stderr.isatty()):

@@ -8,6 +8,8 @@ from pathlib import Path
 
 from astropy.table import QTable
 
+from compact_removal.utils.parameters import ParameterError
+
 __all__ = ['map_stem', 'read_catalog']
 
 _CATALOG_FORMATS = {'.ecsv': 'ascii.ecsv', '.csv': 'ascii.csv',
@@ -16,13 +18,14 @@ _CATALOG_FORMATS = {'.ecsv': 'ascii.ecsv', '.csv': 'ascii.csv',
 
 
 def read_catalog(path):
-    """
+    r"""
     Read positions: a table, or a list of regions.
 
     Parameters
     ----------
-    path : path-like
-        The file; its ending tells the format.
+    path : str or path-like
+        The file. Its ending gives the format: ``.ecsv``, ``.csv`` or
+        ``.fits`` for a table, ``.reg`` for regions of DS9.
 
     Returns
     -------
@@ -33,6 +36,18 @@ def read_catalog(path):
     ------
     OSError, ValueError
         If there is no such file, or it cannot be read.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from compact_removal.maps import read_catalog
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder) / 'sources.csv'
+    ...     _ = path.write_text('ra,dec\n83.8,-5.4\n83.9,-5.3\n')
+    ...     catalog = read_catalog(path)
+    >>> len(catalog), catalog.colnames
+    (2, ['ra', 'dec'])
     """
     path = Path(path)
     name = path.name.lower()
@@ -43,7 +58,7 @@ def read_catalog(path):
     if suffix not in _CATALOG_FORMATS:
         allowed = ', '.join(_CATALOG_FORMATS)
         msg = f'catalog must be a file of type {allowed}, got {path}'
-        raise ValueError(msg)
+        raise ParameterError(msg, 'catalog')
     if not path.is_file():
         msg = f'catalog: there is no file {path}'
         raise FileNotFoundError(msg)
@@ -56,12 +71,12 @@ def read_catalog(path):
         table = QTable.read(path, format=file_format)
     except (OSError, ValueError, TypeError, KeyError, IndexError) as error:
         msg = f'catalog: {path} could not be read: {error}'
-        raise ValueError(msg) from error
+        raise ParameterError(msg, 'catalog') from error
     if (file_format == 'ascii.csv' and len(table.colnames) == 1
             and re.search(r'[;|\s]', table.colnames[0])):
         msg = (f'catalog: {path} must have columns separated by commas, got '
                f'{table.colnames[0]!r}')
-        raise ValueError(msg)
+        raise ParameterError(msg, 'catalog')
     return table
 
 

@@ -11,7 +11,9 @@ from pathlib import Path
 from astropy.table import Table
 
 from compact_removal.utils.files import resolve_path
-from compact_removal.utils.parameters import ParameterError, ParameterTypeError
+from compact_removal.utils.parameters import (ParameterError,
+                                              ParameterTypeError,
+                                              name_parameter)
 
 __all__ = ['WeightsRegistry', 'find_file']
 
@@ -53,7 +55,7 @@ def find_file(weights, names=()):
         names = f' ({", ".join(names)})' if names else ''
         msg = (f'weights must be a file or the name of shipped weights'
                f'{names}, got {os.fspath(weights)!r}')
-        raise FileNotFoundError(msg)
+        raise name_parameter(FileNotFoundError(msg), 'weights')
     return path
 
 
@@ -131,6 +133,8 @@ class WeightsRegistry:
         row : dict or None
             `None` if there are no such weights.
         """
+        if not isinstance(name, str):
+            return None
         return next((dict(row) for row in self._rows
                      if row['name'] == name), None)
 

@@ -146,7 +146,7 @@ class Evaluation(BaseEvaluation):
 
     def figures(self):
         """
-        Draw the figures of Sect. 5 of the paper, one after the other.
+        Draw the figures of the paper's Section 5, one after the other.
 
         Returns
         -------

@@ -106,7 +106,6 @@ class CompactSourceRemover(TrainableEstimator):
     task = 'removal'
     find_model_class = staticmethod(find_model_class)
     shipped_weights = WEIGHTS
-    _fit_depends_on = ('mode', 'band', 'weights')
     output_files = {'background': '_background.fits',
                     'sources': '_sources.ecsv'}
     positions_use = 'required'
@@ -168,10 +167,10 @@ class CompactSourceRemover(TrainableEstimator):
             self._check()
             return
         # any will do for the other parameters
-        any_row = list_bands()[0]
-        type(self)(**{**self.get_params(),
-                      'mode': self.mode or str(any_row['mode']),
-                      'band': self.band or str(any_row['band'])})._check()
+        row = list_bands()[0]
+        type(self)(**{**self.get_params(), 'apertures': None,
+                      'mode': self.mode or str(row['mode']),
+                      'band': self.band or str(row['band'])})._check()
 
     def check_images(self, images):
         for image in images:
@@ -369,6 +368,10 @@ class CompactSourceRemover(TrainableEstimator):
         if apertures is not None:
             apertures = check_apertures(apertures, band).value.tolist()
         return {'band': band.name, 'apertures': apertures}
+
+    def _fit_depends_on(self):
+        band = get_band(self.mode, self.band)
+        return {'mode': band.mode, 'band': band, **super()._fit_depends_on()}
 
     def _weights_mode(self):
         return get_mode(self.mode).name

@@ -209,7 +209,8 @@ def fit_remover(remover, band, backgrounds, *, catalogs, validation,
     bands = [entry.name for entry in data.bands]
     model, info, history = remover.train_network(
         SelectedFields(batches, names),
-        SelectedFields(validation_batches, names), settings, seed=seed,
+        SelectedFields(validation_batches, names), settings=settings,
+        seed=seed,
         config={} if settings.width is None else {'width': settings.width},
         loss=settings.loss,
         augment=nn.RandomTransform() if settings.augment else None,

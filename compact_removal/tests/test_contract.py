@@ -25,7 +25,7 @@ from compact_removal.tests.recipes import RECIPES, get_recipe
 # Methods that do not need a fit.
 FREE = {'check_images', 'check_params', 'describe_task', 'find_model_class',
         'fit', 'get_params', 'list_weights', 'load', 'read_image',
-        'set_params'}
+        'set_params', 'train_network'}
 
 
 def find_estimators():

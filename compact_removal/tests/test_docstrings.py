@@ -24,7 +24,7 @@ import compact_removal
 SKIP = r'# doctest: \+(SKIP|REMOTE_DATA|REQUIRES)'
 
 # Examples that need the network, a large file, or more than a second.
-SKIPPED = {'datasets.fetch_pacs_map', 'evaluation.write_report',
+SKIPPED = {'datasets.fetch_pacs_map',
            'nn.features.VGG16Features'}
 
 

@@ -126,3 +126,12 @@ def test_unchanged_maps_are_not_read(tmp_path, monkeypatch):
     first = map_fingerprint(path)
     monkeypatch.setattr(_settings, 'compute_sha256', None)
     assert is_same_map(path, first)
+
+
+def test_apertures_are_checked_with_the_band_of_the_map():
+    # too large for the first band of the table
+    remover = CompactSourceRemover('scanmap', None, apertures=20 * u.arcsec)
+    remover.check_params()
+    with pytest.raises(ValueError, match='^apertures must'):
+        remover.set_params(band='blue').check_params()
+    remover.set_params(band='red').check_params()

@@ -89,7 +89,7 @@ def test_limit_threads():
         assert nn.limit_threads(3) == 2
         assert nn.limit_threads(1) == 1
         assert nn.limit_threads(5) == 1
-        with pytest.raises(ValueError, match='n_threads must be a pos'):
+        with pytest.raises(ValueError, match='n_threads must be a positive'):
             nn.limit_threads(0)
     finally:
         torch.set_num_threads(before)

@@ -324,8 +324,10 @@ def test_version_and_module(tmp_path):
 
 
 def test_info(capsys, monkeypatch):
-    monkeypatch.setattr(nn, 'list_weights', lambda: [
-        {'name': 'inpainting-x', 'mode': 'scanmap', 'sha256': '0123abcd'}])
+    rows = [{'name': 'inpainting-x', 'mode': 'scanmap',
+             'sha256': '0123abcd'}]
+    monkeypatch.setattr(CompactSourceRemover, 'list_weights',
+                        staticmethod(lambda: rows.copy()))
     assert cli.main(['info']) == 0
     out = capsys.readouterr().out
     assert out.startswith(f'compact-removal {__version__} ')
@@ -333,7 +335,7 @@ def test_info(capsys, monkeypatch):
     assert '160.0' in out
     assert ('Weights of CompactSourceRemover:\ninpainting-x\n'
             '    mode: scanmap\n    sha256: 0123abcd\n') in out
-    monkeypatch.setattr(nn, 'list_weights', list)
+    rows = []
     assert cli.main(['info']) == 0
     assert 'CompactSourceRemover:\nnone\n' in capsys.readouterr().out
 

@@ -146,10 +146,11 @@ def test_a_folder_in_place_of_an_output(folder, capsys):
     (BrokenPipeError(32, 'Broken pipe'), '[Errno 32] Broken pipe'),
 ])
 def test_other_errors_are_one_line(capsys, monkeypatch, error, expected):
-    def list_bands():
+    def list_weights():
         raise error
 
-    monkeypatch.setattr('compact_removal.instruments.list_bands', list_bands)
+    monkeypatch.setattr('compact_removal.CompactSourceRemover.list_weights',
+                        staticmethod(list_weights))
     assert cli.main(['info']) == 2
     assert capsys.readouterr().err == f'compact-removal: error: {expected}\n'
 

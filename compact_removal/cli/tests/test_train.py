@@ -7,6 +7,7 @@ import functools
 import json
 import re
 import shlex
+from dataclasses import replace
 
 import astropy.units as u
 import numpy as np
@@ -17,13 +18,14 @@ from astropy.table import QTable, Table
 from compact_removal import CompactSourceRemover, cli, nn
 from compact_removal.cli import train
 from compact_removal.cli.options import format_options
+from compact_removal.removal import TrainingCutouts
 from compact_removal.datasets import make_example_field
-from compact_removal.removal import TrainingCutouts, build_model
-from compact_removal.removal import TRAINING_DEFAULTS
+from compact_removal.removal import TRAINING_DEFAULTS, build_model
 
 MODE = ['--mode', 'scanmap', '--band', 'blue']
 TINY = [*MODE, '--weights', 'tiny.safetensors', '--n-epochs', '2',
-        '--n-batches', '1', '--n-fields', '1', '--batch-size', '2']
+        '--n-batches', '1', '--batch-size', '2']
+SIMULATED = [*TINY, '--n-fields', '1']
 
 
 @pytest.fixture(scope='module')
@@ -50,8 +52,10 @@ def folder(inputs, tmp_path, monkeypatch):
     """
     for path in inputs.iterdir():
         (tmp_path / path.name).write_bytes(path.read_bytes())
-    for defaults in TRAINING_DEFAULTS.values():
-        monkeypatch.setitem(defaults, 'n_validation_batches', 1)
+    quick = {name: replace(defaults, n_validation_batches=1, n_workers=0)
+             for name, defaults in TRAINING_DEFAULTS.items()}
+    monkeypatch.setattr('compact_removal.removal.training.TRAINING_DEFAULTS',
+                        quick)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -88,15 +92,15 @@ def fails(capsys, *args, status=2):
 
 def interrupt(monkeypatch, number):
     """
-    Press Ctrl-C in an epoch.
+    Press Ctrl-C in an epoch; batches of validation are of epoch 0.
     """
-    def epoch(self, i):
-        if self.n_batches == 1 and i == number:
+    def batch(self, epoch, i):
+        if epoch == number:
             raise KeyboardInterrupt
-        return original(self, i)
+        return original(self, epoch, i)
 
-    original = TrainingCutouts.epoch
-    monkeypatch.setattr(TrainingCutouts, 'epoch', epoch)
+    original = TrainingCutouts.batch
+    monkeypatch.setattr(TrainingCutouts, 'batch', batch)
 
 
 def tensors(path):
@@ -147,7 +151,7 @@ def test_train_and_use_it(folder, capsys):
 def test_defaults(folder, capsys):
     # simulated maps, random weights, name of mode and band
     args = [entry if entry != 'tiny.safetensors' else 'none'
-            for entry in TINY]
+            for entry in SIMULATED]
     remover = []
     original = CompactSourceRemover.fit
 
@@ -174,8 +178,8 @@ def test_defaults(folder, capsys):
 
 @pytest.mark.slow
 def test_resume_is_exact(folder, capsys, monkeypatch):
-    assert run('--output', 'whole.safetensors', *TINY) == 0
-    args = ['--output', 'mine.safetensors', *TINY]
+    assert run('--output', 'whole.safetensors', *SIMULATED) == 0
+    args = ['--output', 'mine.safetensors', *SIMULATED]
     checkpoint = folder / 'mine.safetensors.checkpoint'
     with monkeypatch.context() as patch:
         interrupt(patch, 0)
@@ -221,7 +225,7 @@ def test_resume_is_exact(folder, capsys, monkeypatch):
 
 @pytest.mark.slow
 def test_overwrite_begins_anew(folder, capsys, monkeypatch):
-    args = ['--output', 'mine.safetensors', *TINY]
+    args = ['--output', 'mine.safetensors', *SIMULATED]
     with monkeypatch.context() as patch:
         interrupt(patch, 1)
         fails(capsys, *args, status=130)
@@ -233,8 +237,8 @@ def test_overwrite_begins_anew(folder, capsys, monkeypatch):
 
 
 def test_divergence(folder, capsys):
-    message = fails(capsys, *TINY, '--learning-rate', '1e30', '--n-epochs',
-                    '3')
+    message = fails(capsys, *SIMULATED, '--learning-rate', '1e30',
+                    '--n-epochs', '3')
     assert 'error: training diverged in ' in message
     assert '; try a lower --learning-rate' in message
     assert not (folder / 'scanmap_blue.safetensors').exists()
@@ -299,5 +303,5 @@ def test_options_of_values():
     (['--device', 'abacus'], '--device must be'),
 ])
 def test_errors_of_the_library(folder, capsys, args, expected):
-    assert expected in fails(capsys, *TINY, *args)
+    assert expected in fails(capsys, *SIMULATED, *args)
     assert not list(folder.glob('*checkpoint*'))

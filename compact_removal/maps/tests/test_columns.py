@@ -18,7 +18,7 @@ from astropy.utils.masked import Masked
 from regions import Regions
 
 from compact_removal import CompactSourceRemover, cli
-from compact_removal.batch import _job, remove_many
+from compact_removal.batch import remove_many
 from compact_removal.datasets import make_example_field
 from compact_removal.maps.columns import join_catalog
 from compact_removal.utils.text import one_line
@@ -219,8 +219,9 @@ def test_common_catalog_that_has_changed(field, tmp_path, monkeypatch,
             path.write_text(content)
         return original(job_map)
 
-    original = _job.read_pacs_map
-    monkeypatch.setattr(_job, 'read_pacs_map', read)
+    original = CompactSourceRemover.read_image
+    monkeypatch.setattr(CompactSourceRemover, 'read_image',
+                        staticmethod(read))
     report = run(field, path, tmp_path / 'out')
     assert list(report['status', 'n_sources'][0]) == ['done', 2]
     assert f'catalog: no columns of {path} are in the table: ' in (

@@ -25,7 +25,7 @@ def make_data_of_fit():
             'catalogs': [sky(image.wcs, [50.2], [40.1])],
             'training': {'n_epochs': 1, 'n_batches': 2,
                          'n_validation_batches': 1, 'width': 1,
-                         'learning_rate': 0.01}}
+                         'learning_rate': 0.01, 'n_workers': 0}}
 
 
 def copy_data(data):
@@ -57,6 +57,14 @@ RECIPE = Recipe(
     data=make_data_of_fit,
     snapshot=copy_data,
     uses={'remove': remove,
+          'process': lambda remover, data, folder: {
+              'data': remover.process(
+                  data['backgrounds'][0],
+                  data['catalogs'][0])['background'].data},
+          'experiment': lambda remover, data, folder: {
+              'ratio': remover.experiment(
+                  data['backgrounds'], n_sources=1,
+                  flux_levels=[900] * u.mJy, seed=1).sources['flux_ratio']},
           'save': lambda remover, data, folder: remover.save(
               folder / 'used.safetensors')},
     main='remove',

@@ -121,7 +121,7 @@ class MeanEstimator(TrainableEstimator):
                         batch_size=self.batch_size, seed=one)
             for n_batches, one in ((10, seed), (2, seed + 1)))
         model, info, history = self.train_network(
-            batches, validation_batches, settings, seed=seed)
+            batches, validation_batches, settings=settings, seed=seed)
         self._set_fitted(model, info)
         self.history_, self.n_epochs_ = history, len(history['epoch'])
         return self
