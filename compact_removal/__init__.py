@@ -15,20 +15,16 @@ try:
 except ImportError:  # a source tree that was never built
     __version__ = '0.1.dev0'
 
-__all__ = [
-    'CompactSourceRemover',
-    'RemovalResult',
-    '__version__',
-    'decode_flags',
-    'remove_many',
-]
-
+# Public names and the folders that have them: a registry, one line for
+# each name. Those of an estimator are all that a script needs of a task.
 _LAZY_NAMES = {
     'CompactSourceRemover': 'compact_removal.removal',
     'RemovalResult': 'compact_removal.removal',
     'decode_flags': 'compact_removal.removal',
     'remove_many': 'compact_removal.batch',
 }
+
+__all__ = ['__version__', *_LAZY_NAMES]
 
 
 def __getattr__(name):

@@ -2,8 +2,8 @@
 """
 The entries of the tiny task, one in each registry of the package.
 
-The fourth would be a page in ``docs/reference/index.rst``. As
-a plugin of pytest, this module makes them for all tests of a run.
+``PAGE`` is the one for ``docs/reference/index.rst``. As a plugin of
+pytest, this module makes the others for all tests of a run.
 """
 
 import pytest
@@ -12,7 +12,10 @@ import compact_removal
 from compact_removal import cli
 from compact_removal.tests.recipes import RECIPES
 
-__all__ = ['register']
+__all__ = ['PAGE', 'register']
+
+# The name of the page of the reference.
+PAGE = 'tiny_api'
 
 
 def register(patch):
@@ -24,7 +27,7 @@ def register(patch):
     patch : `pytest.MonkeyPatch`
         What takes them back.
     """
-    # exported names
+    # exported names: in the source __all__ follows from _LAZY_NAMES
     patch.setattr(compact_removal, '__all__',
                   [*compact_removal.__all__, 'MeanEstimator'])
     patch.setitem(compact_removal._LAZY_NAMES, 'MeanEstimator',
