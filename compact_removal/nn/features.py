@@ -10,9 +10,11 @@ from safetensors.torch import load_file
 from torch import nn
 from torch.nn import functional
 
+from compact_removal.utils.files import resolve_path
+from compact_removal.utils.parameters import ParameterError
+
 __all__ = ['FilterBankFeatures', 'VGG16Features']
 
-_VGG16_URL = 'https://download.pytorch.org/models/vgg16-397923af.pth'
 # (torchvision's index, in channels, out channels), one tuple per pool.
 _VGG16_STAGES = (((0, 3, 64), (2, 64, 64)),
                  ((5, 64, 128), (7, 128, 128)),
@@ -123,18 +125,14 @@ class VGG16Features(nn.Module):
 
     Parameters
     ----------
-    path : str or path-like, optional
-        A file with torchvision's VGG-16 weights (keys
-        ``features.0.weight``...): safetensors, or a ``.pth`` file, which
-        is read without unpickling anything but tensors.
-    source : {'file', 'hub'}, optional
-        With ``'hub'``, the weights are downloaded from pytorch.org and
-        kept in the cache of `torch.hub`.
+    path : str or path-like
+        A safetensors file with torchvision's VGG-16 weights (keys
+        ``features.0.weight``...).
 
     Raises
     ------
-    ValueError
-        If the file does not hold the weights, or no file is given.
+    ParameterError
+        If the file does not hold the weights.
     FileNotFoundError
         If there is no such file.
 
@@ -146,21 +144,13 @@ class VGG16Features(nn.Module):
     >>> loss = InpaintingLoss(features=features)  # doctest: +SKIP
     """
 
-    def __init__(self, path=None, *, source='file'):
+    def __init__(self, path):
         super().__init__()
-        if source == 'hub':
-            state = torch.hub.load_state_dict_from_url(_VGG16_URL,
-                                                       check_hash=True,
-                                                       weights_only=True)
-        elif source != 'file':
-            msg = f"source must be 'file' or 'hub', got {source!r}"
-            raise ValueError(msg)
-        elif path is None:
-            msg = ("path must name a file with VGG-16 weights, or choose "
-                   "source='hub' to download them")
-            raise ValueError(msg)
-        else:
-            state = _read_state(path)
+        try:
+            state = load_file(resolve_path(path))
+        except SafetensorError as error:
+            msg = f'path is no safetensors file: {path}'
+            raise ParameterError(msg, 'path') from error
         stages = []
         for stage in _VGG16_STAGES:
             layers = []
@@ -197,21 +187,6 @@ class VGG16Features(nn.Module):
         return maps
 
 
-def _read_state(path):
-    """
-    Read a file of tensors, safetensors or PyTorch's.
-    """
-    try:
-        return load_file(path)
-    except SafetensorError:
-        pass
-    try:
-        return torch.load(path, map_location='cpu', weights_only=True)
-    except Exception as error:
-        msg = f'path is neither safetensors nor a plain .pth file: {path}'
-        raise ValueError(msg) from error
-
-
 def _get_tensor(state, key, shape):
     """
     Return one tensor of a state, of known shape.
@@ -221,5 +196,5 @@ def _get_tensor(state, key, shape):
         got = 'nothing' if found is None else f'shape {tuple(found.shape)}'
         msg = (f'path must hold {key} of shape {tuple(shape)} as in '
                f"torchvision's VGG-16, got {got}")
-        raise ValueError(msg)
+        raise ParameterError(msg, 'path')
     return found

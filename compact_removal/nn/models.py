@@ -24,8 +24,8 @@ class Model(nn.Module):
 
     Attributes
     ----------
-    name : str
-        The name of the network in files.
+    task, name : str
+        The names of its task and of the network in files.
     inputs : dict of str to `~compact_removal.nn.Field`
         What `forward` takes, by name.
     targets : dict of str to `~compact_removal.nn.Field`
@@ -56,6 +56,7 @@ class Model(nn.Module):
     {'width': 3}
     """
 
+    task = ''
     name = ''
     inputs = MappingProxyType({})
     targets = MappingProxyType({})

@@ -135,7 +135,7 @@ def save_weights(model, path, metadata=None):
     """
     tensors = _round_tensors(model.state_dict())
     check_state(model, tensors)
-    header = {'format': _FORMAT, 'network': model.name,
+    header = {'format': _FORMAT, 'task': model.task, 'network': model.name,
               'config': model.config,
               'metadata': {} if metadata is None else metadata}
     tensors = to_saveable(tensors)
@@ -342,6 +342,8 @@ def _make_from_header(header, find_class, path):
     try:
         return make_model(find_class(header['network']), config, seed=0)
     except (RuntimeError, TypeError, ValueError) as error:
-        msg = (f'weights in {path} have a header that is not valid: '
-               f'{_first_line(error)}')
+        task = header.get('task')
+        what = f' of the task {task!r}' if isinstance(task, str) else ''
+        msg = (f'weights in {path} describe a network{what} that cannot be '
+               f'made here: {_first_line(error)}')
         raise ParameterError(msg, 'weights') from error

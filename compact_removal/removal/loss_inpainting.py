@@ -5,7 +5,7 @@ The loss of the inpainting network (equations 2 to 7 of the paper).
 
 import torch
 
-from compact_removal.nn.features import FilterBankFeatures
+from compact_removal.nn.features import FilterBankFeatures, VGG16Features
 from compact_removal.nn.losses import (WeightedLoss, composite, hole_loss,
                                        ssim_loss, style_loss, valid_loss)
 from compact_removal.utils.parameters import ParameterError
@@ -116,9 +116,11 @@ class InpaintingLoss(WeightedLoss):
         Weights; the defaults are those of the paper.
     flux : float, optional
         Weight of `flux_loss`, which the paper does not have.
-    features : `torch.nn.Module`, optional
-        For the style loss: maps images to a list of feature maps.
-        Default: a fixed `~compact_removal.nn.features.FilterBankFeatures`.
+    features : `torch.nn.Module` or str, optional
+        For the style loss: maps images to a list of feature maps; or a
+        file for `~compact_removal.nn.features.VGG16Features`, as in the
+        paper. Default: a fixed
+        `~compact_removal.nn.features.FilterBankFeatures`.
 
     Raises
     ------
@@ -139,7 +141,11 @@ class InpaintingLoss(WeightedLoss):
                  source=1.0, flux=0.0, features=None):
         super().__init__(valid=valid, hole=hole, style=style, ssim=ssim,
                          source=source, flux=flux)
-        self.features = FilterBankFeatures() if features is None else features
+        if features is None:
+            features = FilterBankFeatures()
+        elif isinstance(features, str):
+            features = VGG16Features(features)
+        self.features = features
 
     def forward(self, output, target, image, mask, aperture=None):
         """

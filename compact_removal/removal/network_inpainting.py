@@ -178,6 +178,7 @@ class InpaintingModel(Model):
     torch.Size([2, 96, 96])
     """
 
+    task = 'removal'
     name = 'inpainting'
     inputs = MappingProxyType({
         'image': Field('plane', 'affine'),

@@ -203,6 +203,7 @@ class SeparationModel(Model):
     (torch.Size([2, 64, 64]), torch.Size([2, 4]))
     """
 
+    task = 'removal'
     name = 'separation'
     inputs = MappingProxyType({
         'image': Field('plane', 'affine'),

@@ -45,7 +45,8 @@ class RemovalTraining(TrainingSettings):
         Width of a network with random weights; default: that of its
         class.
     loss : dict, optional
-        Weights of the terms of the loss, by name.
+        Weights of the terms of the loss, by name, and what else it
+        takes that a file can hold.
     augment : bool, optional
         Whether cutouts are shifted, flipped and rotated by any angle
         (paper, Sect. 2.4.3), after what the simulation does.
@@ -76,8 +77,11 @@ class RemovalTraining(TrainingSettings):
         for name in ('n_fields', 'width'):
             if getattr(self, name) is not None:
                 check_positive_integer(name, getattr(self, name))
-        if self.loss is not None and not isinstance(self.loss, dict):
-            msg = f'loss must be a dict of weights or None, got {self.loss!r}'
+        if self.loss is not None and not (isinstance(self.loss, dict) and all(
+                isinstance(value, (int, float, str))
+                for value in self.loss.values())):
+            msg = ('loss must be None or a dict of numbers and names of '
+                   f'files, got {self.loss!r}')
             raise ParameterError(msg, 'loss')
         check_boolean('augment', self.augment)
 

@@ -76,7 +76,7 @@ def test_saved_and_loaded(estimator, images, tmp_path):
     assert_array_equal(again.predict_map(images[0]).data,
                        estimator.predict_map(images[0]).data)
     # and not by another estimator
-    with pytest.raises(ValueError, match='tiny'):
+    with pytest.raises(ValueError, match="of the task 'tiny'"):
         compact_removal.CompactSourceRemover.load(path)
 
 

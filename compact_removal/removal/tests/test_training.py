@@ -114,7 +114,7 @@ def test_default_learning_rate():
     ({'n_batches': 0}, 'training: n_batches must be a positive integer'),
     ({'max_norm': -1.0}, 'training: max_norm must be a positive number'),
     ({'factor': 0.5}, "training: factor must be None with scheduler 'cos"),
-    ({'loss': 3}, 'training: loss must be a dict'),
+    ({'loss': 3}, 'training: loss must be None or a dict'),
     ({'augment': 'yes'}, 'training: augment must be True or False'),
     ({'n_fields': 3}, 'training: n_fields must be None where backgrounds')])
 def test_settings_are_checked_before_anything_runs(settings, match):
@@ -164,7 +164,8 @@ def test_training_validation_and_calibration_differ(made, monkeypatch):
         return {}
 
     monkeypatch.setattr(training, 'measure_errors', measure_errors)
-    make_remover('separation').fit(None, training=SIMULATED)
+    # of the same maps, as by default
+    make_remover('separation').fit(make_maps(), training=TINY)
     batches, validation, calibration = made
     images = [one.batch(0, 0)['image'] for one in made]
     for i, first in enumerate(images):

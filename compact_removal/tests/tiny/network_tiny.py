@@ -25,6 +25,7 @@ class MeanModel(Model):
         Side of the box (pixels), odd. It has size**2 weights.
     """
 
+    task = 'tiny'
     name = 'tiny'
     inputs = MappingProxyType({'image': Field('plane', 'affine'),
                                'validity': Field('mask')})
