@@ -60,6 +60,8 @@ nitpick_ignore_regex = [
 
 html_title = f'{project} {version}'
 html_static_path = ['_static']
+# Names of methods without their class, beside the page.
+toc_object_entries_show_parents = 'hide'
 html_theme_options = {
     # in place of the pages of astropy.org
     'navbar_links': [

@@ -136,7 +136,7 @@ class BaseEstimator:
 
         Returns
         -------
-        evaluation : `BaseEvaluation`
+        evaluation : `~compact_removal.base.BaseEvaluation`
             Tables and figures.
 
         Raises

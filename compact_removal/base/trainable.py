@@ -77,7 +77,7 @@ class TrainableEstimator(BaseEstimator):
         OSError
             If the file exists and ``overwrite`` is False.
         NotFittedError
-            If ``weights`` is `None` and `fit` was not called.
+            If ``weights`` is `None` and ``fit`` was not called.
         ParameterError
             If a parameter is not allowed, or an object that a file
             cannot hold.
@@ -220,7 +220,7 @@ class TrainableEstimator(BaseEstimator):
         """
         Train the network from ``weights``, or from random ones.
 
-        This is the part of `fit` that all tasks share.
+        This is the part of ``fit`` that all tasks share.
 
         Parameters
         ----------

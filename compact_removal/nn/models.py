@@ -27,11 +27,11 @@ class Model(nn.Module):
     task, name : str
         The names of its task and of the network in files.
     inputs : dict of str to `~compact_removal.nn.Field`
-        What `forward` takes, by name.
+        What ``forward`` takes, by name.
     targets : dict of str to `~compact_removal.nn.Field`
         What batches of the training have besides the inputs.
     outputs : dict of str to `~compact_removal.nn.Field`
-        What `forward` returns, by name.
+        What ``forward`` returns, by name.
     config : dict
         The arguments of ``__init__`` that make the model anew; JSON can
         hold them.

@@ -95,8 +95,7 @@ class SeparationLoss(WeightedLoss):
         Parameters
         ----------
         background, log_error, log_flux_error : `torch.Tensor`
-            From
-            `~compact_removal.removal.SeparationModel.predict_scaled`.
+            From ``predict_scaled`` of the model.
         target, validity, sources, aperture : `torch.Tensor`, (n, ny, nx)
             The true background, NaN where it is not known; 0 in holes;
             the source models; weights of an aperture around the central

@@ -271,7 +271,7 @@ class InpaintingModel(Model):
             ``image``, ``validity``, ``target`` (the true background;
             NaN where it is not known) and ``aperture``.
         loss : callable
-            For example `~compact_removal.removal.InpaintingLoss`.
+            From `make_loss`.
 
         Returns
         -------

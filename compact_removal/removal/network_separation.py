@@ -337,7 +337,7 @@ class SeparationModel(Model):
             background; NaN where it is not known) and ``aperture``,
             (n, ny, nx), and ``fwhm`` and ``psf_error``, (n,).
         loss : callable
-            For example `SeparationLoss`.
+            From `make_loss`.
 
         Returns
         -------

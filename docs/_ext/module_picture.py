@@ -103,8 +103,8 @@ def _draw_box(axes, place, text, names):
     axes.text(x, y + (0.07 if names else -0.01), text, color=_INK,
               fontsize=9.5, **style)
     if names:
-        axes.text(x, y - 0.14, ' '.join(sorted(names)), color=_RED,
-                  fontsize=6, **style)
+        axes.text(x, y - 0.13, ' '.join(sorted(names)), color=_RED,
+                  fontsize=7, **style)
 
 
 def _draw_annex(axes, part, graph, places, rows):

@@ -11,7 +11,7 @@ with the truth.
 # Four simulated fields, from faint cirrus to bright filaments. The
 # network was trained on fields of such kinds, but not on these. The PSF
 # that is injected is 6 % wider than that of the band, and more elongated;
-# the remover is not told. 25 sources at each of six fluxes are injected
+# the remover assumes that of the band. 25 sources at each of six fluxes are injected
 # into each field.
 
 from itertools import pairwise
@@ -22,18 +22,18 @@ from scipy.stats import norm
 
 from compact_removal import CompactSourceRemover
 from compact_removal.datasets import make_test_fields
+from compact_removal.evaluation import evaluate
 from compact_removal.instruments import get_band
 from compact_removal.plotting import plot_flux_ratios
 from compact_removal.psf import AnalyticPSF
-from compact_removal.removal import evaluate_remover
 
 psf = AnalyticPSF(get_band('scanmap', 'blue').psf)
 psf = psf.vary(broadening=1.06, elongation=1.1)
 fields = make_test_fields('scanmap', 'blue', n_fields=4,
                           shape=(256, 256), seed=3)
 remover = CompactSourceRemover('scanmap', 'blue')
-evaluation = evaluate_remover(remover, fields, n_sources=25,
-                              flux_levels=6, psf=psf, seed=1)
+evaluation = evaluate(remover, fields, n_sources=25, flux_levels=6, psf=psf,
+                      seed=1)
 
 # %%
 # One panel per field: measured over injected flux, for the fluxes of the
@@ -66,7 +66,7 @@ evaluation.summary['field', 'median_ratio', 'iqr', 'annulus_median_ratio',
 # right, pulls are distributed like a Gaussian of unit width, for faint
 # sources as for bright ones. On the right, half of the width of the
 # central 68 % of them: below 1, errors are overestimated. The median is
-# below 0, because the PSF is wider than the remover was told. It learns
+# below 0, because the PSF is wider than the remover assumes. It learns
 # the PSF from bright sources; where all sources of a map are faint, a
 # part of their flux stays in the background. With ``psf=None``, which
 # injects the PSF of the band, the shift is smaller.

@@ -3,8 +3,8 @@
 Another instrument, from its PSF
 ================================
 
-All that the remover needs to know of another instrument is a PSF and the
-size of the pixels. Here a map like those of *Spitzer*/MIPS at 24 um.
+All that the remover needs of another instrument is a PSF and the size of
+the pixels. Here a map like those of *Spitzer*/MIPS at 24 um.
 """
 
 # %%

@@ -68,7 +68,7 @@ plt.show()
 # %%
 # The ratio is that of eq. 1 of the paper: the peak within a circle, minus
 # the mean of an annulus, over the standard deviation in the annulus. It
-# tells how far a source stands out from the structure around it, so that
+# says how far a source stands out from the structure around it, so that
 # the same source has a low ratio on bright filaments.
 #
 # Here one position of a simulated field gets sources of six fluxes. The

@@ -135,5 +135,5 @@ else:
 plt.show()
 
 # %%
-# Data: ESA, *Herschel* Science Archive. :doc:`/user_guide/real_maps` tells
-# more of both maps.
+# Data: ESA, *Herschel* Science Archive. :doc:`/user_guide/real_maps` has
+# more on both maps.

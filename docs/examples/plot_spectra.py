@@ -67,7 +67,7 @@ for name, spectrum in evaluation.power_spectra.items():
     print(f'{name:13} {law.index:6.2f} +- {law.index_err:.2f}')
 
 # %%
-# The delta-variance tells the same without a window: it is the variance
+# The delta-variance shows the same without a window: it is the variance
 # of the map, filtered to structure of one size, the lag.
 
 fig, ax = plt.subplots(figsize=(6.4, 4.2), layout='constrained')

@@ -19,8 +19,8 @@ from scipy.ndimage import gaussian_filter1d
 
 from compact_removal import CompactSourceRemover
 from compact_removal.datasets import make_test_fields
+from compact_removal.evaluation import evaluate
 from compact_removal.plotting import plot_history
-from compact_removal.removal import evaluate_remover
 
 rng = np.random.default_rng(1)
 maps = []
@@ -34,12 +34,12 @@ training_maps, test_map = maps[:3], maps[3]
 
 # %%
 # ``fit`` injects sources into the maps and starts from the weights of the
-# estimator, which are those that ship unless told otherwise. A low
-# learning rate keeps what they know. Settings as small as these are for a
+# estimator, by default those that ship. A low learning rate keeps what
+# they have learned. Settings as small as these are for a
 # page that is made in seconds; the shipped weights took hours. Positions
 # of real sources in your maps go in as ``catalogs``, one per map.
 
-settings = {'n_batches': 10, 'n_validation_batches': 3, 'n_fields': 6}
+settings = {'n_batches': 10, 'n_validation_batches': 3}
 tuned = CompactSourceRemover('scanmap', 'blue', batch_size=8,
                              cutout_size=48, seed=1)
 tuned.fit(training_maps, training={**settings, 'n_epochs': 4,
@@ -66,8 +66,8 @@ removers = {'shipped': CompactSourceRemover('scanmap', 'blue'),
 evaluations, rows = {}, []
 for name, remover in removers.items():
     remover.set_params(cutout_size=None, batch_size=64)
-    evaluation = evaluate_remover(remover, [test_map], n_sources=20,
-                                  flux_levels=4, seed=1)
+    evaluation = evaluate(remover, [test_map], n_sources=20, flux_levels=4,
+                          seed=1)
     (evaluations[name],) = evaluation.maps.values()
     evaluation.summary['weights'] = [name]
     rows.append(evaluation.summary)
@@ -78,8 +78,8 @@ table['weights', 'n_ratios', 'iqr', 'annulus_iqr', 'hole_error', 'within_1',
 
 # %%
 # ``hole_error``, the error of the background in the holes over its
-# standard deviation, tells most. Seconds of training hardly change it for
-# the shipped weights, which know structure of many kinds; scatters
+# standard deviation, says most. Seconds of training hardly change it for
+# the shipped weights, which have seen structure of many kinds; scatters
 # (``iqr``) of so few fluxes differ by chance, too. What can be learned
 # fast is how large errors are on such maps: the shares of fluxes within
 # one and 1.96 ``flux_err`` should be 0.683 and 0.95. The network that
