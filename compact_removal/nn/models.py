@@ -61,6 +61,7 @@ class Model(nn.Module):
     inputs = MappingProxyType({})
     targets = MappingProxyType({})
     outputs = MappingProxyType({})
+    loss_class = None
     size_step = 1
     min_size = 1
     usual_size = 64
@@ -78,14 +79,14 @@ class Model(nn.Module):
         Parameters
         ----------
         **weights
-            Weights of its terms.
+            Arguments of ``loss_class``, such as weights of its terms.
 
         Returns
         -------
         loss : `torch.nn.Module`
             The loss.
         """
-        raise NotImplementedError
+        return cls.loss_class(**weights)
 
     def compute_loss(self, batch, loss):
         """

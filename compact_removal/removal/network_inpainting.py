@@ -187,6 +187,7 @@ class InpaintingModel(Model):
         'target': Field('target', 'affine'),
         'aperture': Field('plane')})
     outputs = MappingProxyType({'background': Field('plane', 'affine')})
+    loss_class = InpaintingLoss
     size_step = 32
     min_size = 96
     usual_size = 96
@@ -195,24 +196,6 @@ class InpaintingModel(Model):
         width = check_positive_integer('width', width)
         super().__init__(width=width)
         self.network = PartialConvUNet(width)
-
-    @classmethod
-    def make_loss(cls, **weights):
-        """
-        Make the loss of this model.
-
-        Parameters
-        ----------
-        **weights
-            See
-            `~compact_removal.removal.loss_inpainting.InpaintingLoss`.
-
-        Returns
-        -------
-        loss : `torch.nn.Module`
-            The loss.
-        """
-        return InpaintingLoss(**weights)
 
     def prepare(self, image, valid):
         """

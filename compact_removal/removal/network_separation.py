@@ -218,6 +218,7 @@ class SeparationModel(Model):
         'background': Field('plane', 'affine'),
         'error': Field('plane', 'linear'),
         'flux_error': Field('value', 'linear')})
+    loss_class = SeparationLoss
     size_step = 8
     min_size = 32
     usual_size = 64
@@ -226,24 +227,6 @@ class SeparationModel(Model):
         width = check_positive_integer('width', width)
         super().__init__(width=width)
         self.network = SeparationUNet(width)
-
-    @classmethod
-    def make_loss(cls, **weights):
-        """
-        Make the loss of this model.
-
-        Parameters
-        ----------
-        **weights
-            See
-            `~compact_removal.removal.loss_separation.SeparationLoss`.
-
-        Returns
-        -------
-        loss : `torch.nn.Module`
-            The loss.
-        """
-        return SeparationLoss(**weights)
 
     def prepare(self, image, valid, sources, fwhm, psf_error):
         """

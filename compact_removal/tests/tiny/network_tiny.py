@@ -31,18 +31,12 @@ class MeanModel(Model):
                                'validity': Field('mask')})
     targets = MappingProxyType({'mean': Field('target', 'affine')})
     outputs = MappingProxyType({'mean': Field('plane', 'affine')})
+    loss_class = SquareLoss
 
     def __init__(self, size=3):
         super().__init__(size=size)
         self.receptive_radius = size // 2
         self.logits = nn.Parameter(2 * torch.randn(1, 1, size, size))
-
-    @classmethod
-    def make_loss(cls, **weights):
-        """
-        Make the loss.
-        """
-        return SquareLoss(**weights)
 
     def get_kernel(self):
         """
