@@ -137,7 +137,7 @@ def write_command_line(folder):
     """
     from compact_removal.cli import COMMANDS, main
 
-    os.environ['COLUMNS'] = '79'
+    os.environ['COLUMNS'] = '72'  # the width of a page
     lines = []
     for name in COMMANDS:
         text = io.StringIO()

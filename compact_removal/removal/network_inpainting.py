@@ -254,7 +254,7 @@ class InpaintingModel(Model):
             ``image``, ``validity``, ``target`` (the true background;
             NaN where it is not known) and ``aperture``.
         loss : callable
-            From `make_loss`.
+            From ``make_loss``.
 
         Returns
         -------

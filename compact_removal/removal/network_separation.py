@@ -320,7 +320,7 @@ class SeparationModel(Model):
             background; NaN where it is not known) and ``aperture``,
             (n, ny, nx), and ``fwhm`` and ``psf_error``, (n,).
         loss : callable
-            From `make_loss`.
+            From ``make_loss``.
 
         Returns
         -------

@@ -11,8 +11,8 @@ with the truth.
 # Four simulated fields, from faint cirrus to bright filaments. The
 # network was trained on fields of such kinds, but not on these. The PSF
 # that is injected is 6 % wider than that of the band, and more elongated;
-# the remover assumes that of the band. 25 sources at each of six fluxes are injected
-# into each field.
+# the remover assumes that of the band. 25 sources at each of six fluxes
+# are injected into each field.
 
 from itertools import pairwise
 
