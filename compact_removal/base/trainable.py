@@ -29,6 +29,8 @@ class TrainableEstimator(BaseEstimator):
     ----------
     task : str
         The name of the task, in files.
+    training_class : type
+        The class of the settings of its training.
     find_model_class : callable
         Maps the name of a network to its class; a static method.
     shipped_weights : `~compact_removal.nn.WeightsRegistry`
@@ -43,6 +45,7 @@ class TrainableEstimator(BaseEstimator):
     """
 
     task = ''
+    training_class = nn.TrainingSettings
     find_model_class = None
     shipped_weights = None
 

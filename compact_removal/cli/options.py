@@ -80,11 +80,13 @@ _KNOWN = {
         'help': 'seed of everything random (default: %(default)s)'}},
 }
 
+_DEFAULT = ' (default: %(default)s)'
+
 # Verbs decide on these themselves.
 _NO_OPTIONS = ('self', 'data', 'progress_bar')
 
 
-def add_options(parser, function, *, skip=()):
+def add_options(parser, function, *, skip=(), with_defaults=True):
     """
     Add the options for the parameters of a class or function.
 
@@ -99,6 +101,9 @@ def add_options(parser, function, *, skip=()):
         The class or function.
     skip : sequence of str, optional
         Names of parameters without options.
+    with_defaults : bool, optional
+        Whether the defaults of the function are those of the options;
+        otherwise options that are not given are `None`.
     """
     documented = _read_docstring(function)
     for name, parameter in inspect.signature(function).parameters.items():
@@ -111,8 +116,11 @@ def add_options(parser, function, *, skip=()):
         options = _KNOWN.get(name) or _make_option(
             name, default, *documented.get(name, ('', '')))
         for flag, details in options.items():
-            parser.add_argument(flag, dest=name,
-                                **{'default': default, **details})
+            details = {'default': default, **details}
+            if not with_defaults:
+                details['default'] = None
+                details['help'] = details['help'].removesuffix(_DEFAULT)
+            parser.add_argument(flag, dest=name, **details)
 
 
 def read_options(args, function):
@@ -198,13 +206,14 @@ def _make_option(name, default, kind, text):
         read = type(default)
     else:
         names = {'int': int, 'float': float, 'str': str}
-        read = names.get(kind.split(',')[0].split(' ')[0])
+        read = (str if kind.startswith('{')
+                else names.get(kind.split(',')[0].split(' ')[0]))
     if read is None or default is True:
         return {}
     if kind.startswith('{'):
         choices = kind[1:kind.index('}')].replace("'", '')
         sentence = f'one of {choices}'
-    shown = '' if default is None else ' (default: %(default)s)'
+    shown = '' if default is None else _DEFAULT
     details = {'type': read, 'help': f'{sentence}{shown}'}
     if read is not str:
         details['metavar'] = 'N'
@@ -215,10 +224,15 @@ def _read_docstring(function):
     """
     Types and descriptions in the section on parameters, by name.
     """
-    lines = (inspect.getdoc(function) or '').splitlines()
-    if 'Parameters' not in lines:
-        return {}
     found, name = {}, None
+    if inspect.isclass(function):
+        # a subclass describes what it adds
+        for base in function.__bases__:
+            found.update(_read_docstring(base))
+    lines = (inspect.cleandoc(function.__doc__ or '')).splitlines()
+    if 'Parameters' not in lines:
+        return found
+    described, found = found, {}
     lines = lines[lines.index('Parameters') + 2:]
     for line, following in zip(lines, [*lines[1:], ''], strict=True):
         if following.startswith('---'):
@@ -229,5 +243,6 @@ def _read_docstring(function):
         else:
             name, _, kind = line.partition(' : ')
             found[name] = kind, []
-    return {name: (kind, ' '.join(text).strip())
-            for name, (kind, text) in found.items()}
+    return described | {name: (kind, ' '.join(text).strip())
+                        for names, (kind, text) in found.items()
+                        for name in names.split(', ')}

@@ -26,30 +26,9 @@ class Parser(argparse.ArgumentParser):
     """
 
     def __init__(self, **kwargs):
-        self._names = {}
         super().__init__(
             allow_abbrev=False,
             formatter_class=argparse.RawDescriptionHelpFormatter, **kwargs)
-
-    def add_argument(self, *args, **kwargs):
-        """
-        Add an argument, see `argparse.ArgumentParser.add_argument`.
-
-        Parameters
-        ----------
-        *args, **kwargs
-            Its names and properties.
-
-        Returns
-        -------
-        action : `argparse.Action`
-            What was added.
-        """
-        action = super().add_argument(*args, **kwargs)
-        if action.option_strings:
-            self._names.setdefault(action.dest, []).append(
-                action.option_strings[-1])
-        return action
 
     def describe_error(self, error):
         """
@@ -66,8 +45,12 @@ class Parser(argparse.ArgumentParser):
         line : str
             The message.
         """
-        names = {dest: ' or '.join(found)
-                 for dest, found in self._names.items()}
+        found = {}
+        for action in self._actions:
+            if action.option_strings:
+                found.setdefault(action.dest, []).append(
+                    action.option_strings[-1])
+        names = {dest: ' or '.join(flags) for dest, flags in found.items()}
         return one_line(rename_parameter(error, **names)
                         or type(error).__name__)
 

@@ -6,7 +6,6 @@
 import contextlib
 import inspect
 import logging
-import math
 import shlex
 import sys
 from importlib import import_module
@@ -40,8 +39,8 @@ example:
   compact-removal train --mode scanmap --band red --weights none --seed 3
 """
 
-# Options that are settings of the training, and the least value.
-_COUNTS = {'n_epochs': 1, 'n_batches': 1, 'n_fields': 1}
+# Settings of the training that are no options.
+_NO_OPTIONS = ('checkpoint', 'loss')
 _LEAST_BATCH = 2
 
 
@@ -75,16 +74,11 @@ def add_arguments(parser, estimator):
     parser.add_argument('--output', metavar='FILE', type=Path,
                         help='where to write (default: '
                              '<mode>_<band>.safetensors in this folder)')
-    parser.add_argument('--n-epochs', metavar='N', type=int,
-                        help='number of epochs')
-    parser.add_argument('--n-batches', metavar='N', type=int,
-                        help='batches per epoch')
-    parser.add_argument('--n-fields', metavar='N', type=int,
-                        help='simulated maps, without a MAP')
-    parser.add_argument('--learning-rate', metavar='RATE', type=float,
-                        help='the first one (default for this and the three '
-                             'above: those of the network)')
     add_options(parser, estimator)
+    settings = parser.add_argument_group(
+        'settings of the training', 'The defaults are those of the network.')
+    add_options(settings, estimator.training_class, skip=_NO_OPTIONS,
+                with_defaults=False)
     parser.add_argument('--overwrite', action='store_true',
                         help='replace files that exist')
 
@@ -145,17 +139,16 @@ def _read_settings(args):
     """
     Settings of the training that were given.
     """
-    for name, least in (*_COUNTS.items(), ('batch_size', _LEAST_BATCH)):
-        value = getattr(args, name, None)
-        if value is not None and value < least:
-            msg = f'{name} must be at least {least}, got {value}'
-            raise ParameterError(msg, name)
-    rate = args.learning_rate
-    if rate is not None and not 0 < rate < math.inf:
-        msg = f'learning_rate must be a positive number, got {rate:g}'
-        raise ParameterError(msg, 'learning_rate')
-    return {name: getattr(args, name) for name in (*_COUNTS, 'learning_rate')
-            if getattr(args, name) is not None}
+    size = getattr(args, 'batch_size', None)
+    if size is not None and size < _LEAST_BATCH:
+        msg = f'batch_size must be at least {_LEAST_BATCH}, got {size}'
+        raise ParameterError(msg, 'batch_size')
+    settings = args.estimator_class.training_class
+    given = {name: getattr(args, name) for name in settings.names()
+             if getattr(args, name, None) is not None}
+    # errors of single values come before anything else
+    settings(**given)
+    return given
 
 
 def _find_names(estimator):
@@ -204,6 +197,8 @@ def _describe(estimator, training, files):
         params['weights'] = compute_sha256(resolve_path(weights))
     plain = {name: value if isinstance(value, (bool, int, float, str))
              else str(value) for name, value in params.items()}
+    training = {name: value for name, value in training.items()
+                if name != 'n_workers'}
     return {'estimator': type(estimator).__name__, **plain, **training,
             **{name: [compute_sha256(path) for path in paths]
                for name, paths in files.items()}}

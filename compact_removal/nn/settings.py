@@ -40,7 +40,7 @@ class TrainingSettings:
     max_norm : float, optional
         Gradients with a larger norm are scaled down to it.
     mixed_precision : bool, optional
-        Whether convolutions run in bfloat16, which is faster on
+        Whether to run convolutions in bfloat16, which is faster on
         processors that have it. Weights stay in single precision.
     n_workers : int, optional
         Processes that make the batches. 0: a thread of this process.

@@ -27,7 +27,7 @@ from compact_removal.removal.networks import (WEIGHTS, find_model_class,
                                               warn_of_width)
 from compact_removal.removal.reach import hole_taper
 from compact_removal.removal.results import make_result
-from compact_removal.removal.training import fit_remover
+from compact_removal.removal.training import RemovalTraining, fit_remover
 from compact_removal.utils.parameters import (ParameterError, check_boolean,
                                               check_positive_integer)
 
@@ -59,13 +59,13 @@ class CompactSourceRemover(TrainableEstimator):
         (70, 100 or 160 um), or a band object of another instrument.
     network : {'separation', 'inpainting'}, optional
         ``'separation'``: sees the pixels under the sources, too, and
-        tells errors. ``'inpainting'``: the network of the paper, which
+        predicts errors. ``'inpainting'``: the network of the paper, which
         sees only the pixels outside the holes.
     weights : str or path-like, optional
         ``'default'``: the weights that ship for ``network`` and
         ``mode``; or the name of shipped weights, or a safetensors file.
         `None`: random weights, to be trained with `fit`. After `fit` and
-        `load` it only tells where the next `fit` starts.
+        `load` it is only where the next `fit` starts.
     apertures : `~astropy.units.Quantity`, optional
         Aperture radii (angle), scalar or ``(m,)``; the first gives
         ``flux``, further ones ``flux_1``, ... Default: one, the
@@ -104,6 +104,7 @@ class CompactSourceRemover(TrainableEstimator):
     """
 
     task = 'removal'
+    training_class = RemovalTraining
     find_model_class = staticmethod(find_model_class)
     shipped_weights = WEIGHTS
     output_files = {'background': '_background.fits',
@@ -286,17 +287,20 @@ class CompactSourceRemover(TrainableEstimator):
 
         Parameters
         ----------
-        backgrounds : list of `~astropy.nddata.CCDData` or None
-            Maps to learn from; `None`: simulated ones.
-        catalogs : list, optional
+        backgrounds : list of `~astropy.nddata.CCDData`, dict or None
+            Maps to learn from; `None`: simulated ones. A dict has one of
+            these for each of several bands of the mode, by its name.
+            Pixels need not be the nominal ones of the band.
+        catalogs : list or dict, optional
             Positions of real sources in each map, to stay away from; as
-            for `remove`, or `None` for a map without.
-        validation : list of `~astropy.nddata.CCDData`, optional
+            for `remove`, or `None` for a map without. A dict by band if
+            ``backgrounds`` is one.
+        validation : list of `~astropy.nddata.CCDData` or dict, optional
             Maps that decide which epoch's weights are kept; default:
             other cutouts of ``backgrounds``.
         training : dict, optional
-            Settings of the training, see ``TRAINING_DEFAULTS``, which
-            has one dict per network.
+            Settings that differ from ``TRAINING_DEFAULTS`` of the
+            network, see `~compact_removal.removal.RemovalTraining`.
 
         Returns
         -------

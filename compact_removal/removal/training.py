@@ -38,7 +38,7 @@ class RemovalTraining(TrainingSettings):
     Parameters
     ----------
     n_batches, n_validation_batches : int, optional
-        Batches per epoch.
+        Batches per epoch, of the training and of the validation.
     n_fields : int, optional
         Simulated maps; for training without maps only. Default: 400.
     width : int, optional
@@ -48,8 +48,8 @@ class RemovalTraining(TrainingSettings):
         Weights of the terms of the loss, by name, and what else it
         takes that a file can hold.
     augment : bool, optional
-        Whether cutouts are shifted, flipped and rotated by any angle
-        (paper, Sect. 2.4.3), after what the simulation does.
+        Whether to shift, flip and rotate cutouts by any angle. This is
+        that of the paper (Sect. 2.4.3), and comes after the simulation.
 
     Raises
     ------
@@ -92,7 +92,7 @@ class RemovalTraining(TrainingSettings):
         Parameters
         ----------
         has_maps : bool
-            Whether there are maps to learn from.
+            Whether there are maps to learn from for all bands.
         has_weights : bool
             Whether the training starts from trained weights. Then the
             default learning rate is a tenth: with all of it they get
@@ -119,7 +119,6 @@ class RemovalTraining(TrainingSettings):
         if not has_maps and self.n_fields is None:
             return replace(self, n_fields=_N_FIELDS)
         return self
-
 
 
 # What `fit` does unless told otherwise, by network; for inpainting these
@@ -155,7 +154,7 @@ def choose_settings(network, training, *, has_maps, has_weights):
     ParameterError
         If a setting is unknown, not allowed, or has no effect.
     """
-    defaults = TRAINING_DEFAULTS[network]
+    defaults = TRAINING_DEFAULTS.get(network, RemovalTraining())
     if has_weights:
         defaults = replace(defaults,
                            learning_rate=defaults.learning_rate / 10)
@@ -189,7 +188,7 @@ def fit_remover(remover, band, backgrounds, *, catalogs, validation,
     data = make_training_data(band, backgrounds, catalogs=catalogs,
                               validation=validation)
     settings = choose_settings(remover.network, training,
-                               has_maps=bool(data.maps),
+                               has_maps=data.all_have_maps,
                                has_weights=remover.weights is not None)
     seed = make_integer_seed(remover.seed)
     model_class = find_model_class(remover.network)
@@ -224,7 +223,7 @@ def fit_remover(remover, band, backgrounds, *, catalogs, validation,
                      'validation_maps': _hash_maps(data.validation_maps)})
     info |= {'mode': band.mode, 'bands': bands,
              'training': {**settings.to_dict(), **info['config']},
-             'data': (f'{len(data.maps)} maps' if data.maps
+             'data': (f'maps: {len(data.maps)}' if data.maps
                       else 'simulated backgrounds'),
              'validation': measure_errors(
                  make_predict(model, device=remover.device),

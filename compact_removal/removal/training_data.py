@@ -47,6 +47,14 @@ class TrainingData:
     maps: tuple
     validation_maps: tuple
 
+    @property
+    def all_have_maps(self):
+        """
+        Whether there are maps for each band.
+        """
+        return {band.name for band in self.bands} <= {entry.band for entry
+                                                      in self.maps}
+
 
 def make_training_data(band, backgrounds, *, catalogs=None, validation=None):
     """

@@ -27,11 +27,6 @@ def find_examples(text):
 NAMES = ['', *cli.COMMANDS]
 
 
-def test_all_commands():
-    assert list(cli.COMMANDS) == ['demo', 'remove', 'batch', 'evaluate',
-                                  'train', 'info']
-
-
 @pytest.mark.parametrize('name', NAMES)
 def test_help(capsys, monkeypatch, name):
     monkeypatch.setenv('COLUMNS', '80')

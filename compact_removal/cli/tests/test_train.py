@@ -246,9 +246,12 @@ def test_divergence(folder, capsys):
 
 @pytest.mark.parametrize(('args', 'expected'), [
     ([], '--mode must be given, such as scanmap, parallel: no header'),
-    ([*MODE, '--n-epochs', '0'], '--n-epochs must be at least 1, got 0'),
-    ([*MODE, '--n-batches', '-1'], '--n-batches must be at least 1, got -1'),
-    ([*MODE, '--n-fields', '0'], '--n-fields must be at least 1, got 0'),
+    ([*MODE, '--n-epochs', '0'],
+     '--n-epochs must be a positive integer, got 0'),
+    ([*MODE, '--n-batches', '-1'],
+     '--n-batches must be a positive integer, got'),
+    ([*MODE, '--n-fields', '0'],
+     '--n-fields must be a positive integer, got 0'),
     ([*MODE, '--batch-size', '1'], '--batch-size must be at least 2, got 1'),
     ([*MODE, '--learning-rate', 'nan'], '--learning-rate must be a positive'),
     ([*MODE, '--seed', '-3'], '--seed must not be negative, got -3'),

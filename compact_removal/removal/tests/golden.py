@@ -16,6 +16,7 @@ from pathlib import Path
 
 import astropy.units as u
 import numpy as np
+import pytest
 from astropy.coordinates import SkyCoord
 from astropy.nddata import CCDData, StdDevUncertainty
 from astropy.table import QTable
@@ -238,7 +239,11 @@ def _write():
     """
     FOLDER.mkdir(exist_ok=True)
     for name in FIELDS:
-        field = make_field(name)
+        try:
+            field = make_field(name)
+        except pytest.skip.Exception as error:
+            print(f'{name} stays as it is: {error}')
+            continue
         content = {}
         for network in NETWORKS:
             background, sources = remove_field(field, network)
