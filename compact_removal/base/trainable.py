@@ -23,14 +23,14 @@ class TrainableEstimator(BaseEstimator):
 
     Subclasses have the parameters ``network``, ``weights``, ``device``,
     ``seed`` and ``progress_bar``, the attributes below, and a method
-    ``fit`` that calls `train_network`.
+    ``fit`` that calls `train_network`. Their ``training_class`` is the
+    class of the settings of the training, by default
+    `~compact_removal.nn.TrainingSettings`.
 
     Attributes
     ----------
     task : str
         The name of the task, in files.
-    training_class : type
-        The class of the settings of its training.
     find_model_class : callable
         Maps the name of a network to its class; a static method.
     shipped_weights : `~compact_removal.nn.WeightsRegistry`
