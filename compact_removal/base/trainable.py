@@ -245,8 +245,7 @@ class TrainableEstimator(BaseEstimator):
         model : object
             The network, its weights rounded as in files.
         info : dict
-            ``network``, ``config``, ``seed``, ``started_from`` and
-            ``sha256`` (of the tensors).
+            ``network``, ``config``, ``seed`` and ``started_from``.
         history : dict of list
             Losses and learning rates.
         """
@@ -270,14 +269,15 @@ class TrainableEstimator(BaseEstimator):
         nn.round_weights(model)
         return model, {'network': self.network, 'seed': seed,
                        'config': dict(model.config),
-                       'started_from': started_from,
-                       'sha256': nn.hash_weights(model)}, history
+                       'started_from': started_from}, history
 
     def _set_fitted(self, model, info):
         """
         Keep a network, and the parameters that it was made with.
         """
-        self.model_, self.info_ = model, info
+        # the same hash before it is saved and after
+        self.model_ = model
+        self.info_ = {**info, 'sha256': nn.hash_weights(model)}
         self._fitted_with = self._fit_depends_on()
 
     def _fit_depends_on(self):

@@ -14,11 +14,11 @@ from astropy.table import QTable
 from compact_removal.base import BaseEstimator
 from compact_removal.batch._job import Job
 from compact_removal.batch._settings import (describe_estimator,
-                                             hash_positions, hash_settings,
-                                             is_same_map)
+                                             hash_positions, is_same_map)
 from compact_removal.maps.columns import list_columns
 from compact_removal.maps.files import map_stem, read_catalog
 from compact_removal.maps.positions import read_positions
+from compact_removal.utils.descriptions import hash_settings
 from compact_removal.utils.files import (compute_sha256, is_temporary,
                                          replace_file, resolve_path)
 from compact_removal.utils.parameters import (ParameterError,

@@ -15,6 +15,8 @@ from concurrent.futures.process import BrokenProcessPool
 from itertools import islice
 from multiprocessing import get_context, parent_process
 
+from compact_removal.utils.processors import count_cpus
+
 # Read by the libraries below NumPy when they are loaded.
 _THREAD_VARIABLES = ('OMP_NUM_THREADS', 'OPENBLAS_NUM_THREADS',
                      'MKL_NUM_THREADS')
@@ -24,21 +26,6 @@ class WorkerDiedError(RuntimeError):
     """
     The process that worked on a map ended, for example for want of memory.
     """
-
-
-def count_cpus():
-    """
-    Number of processors that this process may use.
-
-    Returns
-    -------
-    n_cpus : int
-        At least 1.
-    """
-    try:
-        return len(os.sched_getaffinity(0))
-    except AttributeError:  # not on this system
-        return os.cpu_count() or 1
 
 
 def run_here(function, tasks):

@@ -70,7 +70,7 @@ def remove_many(maps, catalogs, *, remover=None, output_dir, n_workers=None,
         If an argument is not allowed; the message starts with its name.
     OSError
         If ``overwrite`` is False and ``output_dir`` has files that were
-        made with other settings or by something else. Nothing was done
+        made with other settings or by something else. No map was done
         then.
     RuntimeError
         If processes cannot be started.

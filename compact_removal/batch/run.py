@@ -21,6 +21,7 @@ from compact_removal.utils.files import replace_file
 from compact_removal.utils.parameters import (ParameterError,
                                               ParameterTypeError,
                                               check_positive_integer)
+from compact_removal.utils.processors import count_cpus
 from compact_removal.utils.progress import bar_shape
 from compact_removal.utils.records import read_record
 
@@ -92,7 +93,7 @@ def process_many(estimator, maps, catalogs=None, *, output_dir,
         If an argument is not allowed; the message starts with its name.
     OSError
         If ``overwrite`` is False and ``output_dir`` has files that were
-        made with other settings or by something else. Nothing was done
+        made with other settings or by something else. No map was done
         then.
     RuntimeError
         If processes cannot be started.
@@ -131,7 +132,7 @@ def process_many(estimator, maps, catalogs=None, *, output_dir,
     if client is not None:
         results = _workers.run_on_client(process_one, tasks, client=client)
     else:
-        n_workers = min(n_workers or _workers.count_cpus(), len(tasks))
+        n_workers = min(n_workers or count_cpus(), len(tasks))
         results = (_workers.run_here(process_one, tasks) if n_workers <= 1
                    else _workers.run_local(process_one, tasks,
                                            n_workers=n_workers,

@@ -15,7 +15,7 @@ __all__ = ['check_catalogs', 'check_maps', 'check_outputs', 'check_seed',
 @contextlib.contextmanager
 def renamed(**names):
     """
-    Give errors about parameters the names that users know.
+    Give errors about parameters the names of options and files.
 
     Parameters
     ----------

@@ -252,6 +252,13 @@ def _fit(estimator, maps, checkpoint, *, training, **kwargs):
             estimator.fit(maps, training={**training,
                                           'checkpoint': str(checkpoint)},
                           **kwargs)
+    except ParameterError as error:
+        # of a setting, the option is that of the setting
+        inner = error.__cause__
+        if (error.parameter == 'training'
+                and getattr(inner, 'parameter', '') not in ('', 'loss')):
+            raise inner from None
+        raise
     except TrainingDivergedError as error:
         option = ' and --overwrite' if checkpoint.exists() else ''
         msg = f'{error}; try a lower --learning-rate{option}'

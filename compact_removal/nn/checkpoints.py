@@ -79,7 +79,8 @@ def load_checkpoint(path, run):
     for key, value in tensors.items():
         part, key = key.split('.', 1)
         parts[part][key] = value
-    check_state(run.model, parts['model'], name=f'checkpoint {path}')
+    check_state(run.model, parts['model'], name=f'checkpoint {path}',
+                parameter='checkpoint')
     run.model.load_state_dict(parts['model'])
     run.best = parts['best'] or None
     state = {}

@@ -19,7 +19,7 @@ def resolve_device(device):
     ----------
     device : str
         ``'auto'`` (CUDA if there is one, otherwise the CPU) or a name
-        that `torch.device` knows.
+        of a device of PyTorch.
 
     Returns
     -------
@@ -53,7 +53,7 @@ def resolve_device(device):
 
 def has_bfloat16(device):
     """
-    Tell whether a processor computes with bfloat16 by itself.
+    Whether a processor has instructions for bfloat16.
 
     Parameters
     ----------

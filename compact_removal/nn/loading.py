@@ -4,7 +4,8 @@ Batches of the training, made beside it.
 """
 
 import multiprocessing
-import os
+import sys
+import traceback
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 
@@ -13,6 +14,7 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from compact_removal.utils.parameters import ParameterError
+from compact_removal.utils.processors import count_cpus
 
 __all__ = ['BatchLoader', 'choose_n_workers']
 
@@ -26,16 +28,22 @@ def choose_n_workers():
     Returns
     -------
     n_workers : int
-        0 where processes cannot be forked: others would run the script
-        of the user again.
+        0 where processes cannot be forked.
     """
-    if 'fork' not in multiprocessing.get_all_start_methods():
+    if not _can_fork():
         return 0
-    try:
-        n_cpus = len(os.sched_getaffinity(0))
-    except AttributeError:
-        n_cpus = os.cpu_count() or 1
-    return min(max(n_cpus - 1, 1), _MOST_WORKERS)
+    return min(max(count_cpus() - 1, 1), _MOST_WORKERS)
+
+
+def _can_fork():
+    """
+    Whether this process may make others by forking.
+
+    Those that are made in other ways would run the script of the user
+    again. On macOS forks are not safe; daemons have no children.
+    """
+    return (sys.platform == 'linux'
+            and not multiprocessing.current_process().daemon)
 
 
 class _Batches(Dataset):
@@ -47,7 +55,17 @@ class _Batches(Dataset):
         self._sources, self._fields = sources, fields
 
     def __getitem__(self, index):
-        source, epoch, number = index
+        # an error is returned: as it is, it loses its attributes on the way
+        try:
+            return self._make(*index)
+        except Exception as error:  # whatever a batch raises
+            error.add_note(traceback.format_exc())
+            return error
+
+    def _make(self, source, epoch, number):
+        """
+        Make a batch of tensors.
+        """
         batch = self._sources[source].batch(epoch, number)
         if set(batch) != set(self._fields):
             missing = [name for name in self._fields if name not in batch]
@@ -77,6 +95,15 @@ class _Order:
         return len(self.items)
 
 
+def _raise_error(batch):
+    """
+    A batch, or the error that came in its place.
+    """
+    if isinstance(batch, Exception):
+        raise batch
+    return batch
+
+
 def _as_it_is(batch):
     """
     Leave a batch alone; it is one already.
@@ -99,6 +126,11 @@ class BatchLoader:
     n_workers : int, optional
         See `~compact_removal.nn.TrainingSettings`.
 
+    Raises
+    ------
+    ParameterError
+        If processes are asked for where they cannot be forked.
+
     Examples
     --------
     >>> import numpy as np
@@ -120,17 +152,26 @@ class BatchLoader:
         self._order = _Order()
         self._loader = None
         n_workers = choose_n_workers() if n_workers is None else n_workers
+        if n_workers and not _can_fork():
+            msg = (f'n_workers must be 0 here, as this process cannot fork '
+                   f'others, got {n_workers}')
+            raise ParameterError(msg, 'n_workers')
         if n_workers:
+            # one batch ahead per process: the shared memory may be small
             self._loader = DataLoader(
                 self._data, sampler=self._order, batch_size=None,
                 num_workers=n_workers, persistent_workers=True,
-                collate_fn=_as_it_is, multiprocessing_context='fork')
+                prefetch_factor=1, collate_fn=_as_it_is,
+                multiprocessing_context='fork', generator=torch.Generator())
 
     def __enter__(self):
         return self
 
     def __exit__(self, *exc_info):
-        # processes end with the object that holds them
+        iterator = getattr(self._loader, '_iterator', None)
+        if iterator is not None:
+            # now, not when the last reference to it is gone
+            iterator._shutdown_workers()
         self._loader = None
 
     def epoch(self, source, number):
@@ -160,14 +201,16 @@ class BatchLoader:
             msg = f'{source} must give at least one batch'
             raise ParameterError(msg, source)
         if self._loader is None:
-            yield from self._read_ahead(list(self._order.items))
+            for batch in self._read_ahead(list(self._order.items)):
+                yield _raise_error(batch)
             return
         with warnings.catch_warnings():
             # of forks beside threads: what workers run needs none
             warnings.filterwarnings('ignore', '.*multi-threaded, use of fork',
                                     DeprecationWarning)
             batches = iter(self._loader)
-        yield from batches
+        for batch in batches:
+            yield _raise_error(batch)
 
     def _read_ahead(self, items):
         """

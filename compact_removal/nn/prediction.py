@@ -125,6 +125,10 @@ def read_inputs(model, inputs):
     for name, field in model.inputs.items():
         value = arrays[name]
         if field.kind == 'value':
+            if value.ndim and value.shape[0] not in (1, n):
+                msg = (f'{name} must be a number or have one per cutout '
+                       f'({n}), got shape {value.shape}')
+                raise ParameterError(msg, name)
             value = np.broadcast_to(value, (n, *value.shape[1:]))
             if field.positive and not np.all((value > 0)
                                              & np.isfinite(value)):

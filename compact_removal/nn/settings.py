@@ -4,10 +4,12 @@ Settings of the training, checked when they are made.
 """
 
 import math
+import os
 from dataclasses import asdict, dataclass, fields, replace
 
 import numpy as np
 
+from compact_removal.utils.files import resolve_path
 from compact_removal.utils.parameters import (ParameterError, check_boolean,
                                               check_choice,
                                               check_positive_integer)
@@ -46,7 +48,8 @@ class TrainingSettings:
         Processes that make the batches. 0: a thread of this process.
         Default: one less than there are processors, at least 1 and at
         most 4; where processes cannot be forked, 0. It has no influence
-        on the result.
+        on the result. Each process holds its own copy of what the
+        simulator keeps.
     checkpoint : str, optional
         A safetensors file, replaced after every epoch. If it exists,
         training continues from it.
@@ -102,6 +105,12 @@ class TrainingSettings:
                 msg = f'{name} must be an integer >= 0, got {value!r}'
                 raise ParameterError(msg, name)
         check_boolean('mixed_precision', self.mixed_precision)
+        if self.checkpoint is not None and (
+                not isinstance(self.checkpoint, (str, os.PathLike))
+                or resolve_path(self.checkpoint).is_dir()):
+            msg = ('checkpoint must be None or the path of a file, got '
+                   f'{self.checkpoint!r}')
+            raise ParameterError(msg, 'checkpoint')
 
     def _check_number(self, name, limit):
         """

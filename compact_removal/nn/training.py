@@ -3,6 +3,7 @@
 Training with validation, checkpoints and exact resumption.
 """
 
+import contextlib
 import copy
 import logging
 import math
@@ -80,7 +81,8 @@ def train(model, batches, validation_batches, settings=None, *, loss=None,
     progress_bar : bool, optional
         Whether to show progress.
     seed : int, optional
-        Seed of the augmentation, with the numbers of epoch and step.
+        Seed of the augmentation and of random numbers in the model, with
+        the numbers of epoch and step.
     device : str, optional
         See `~compact_removal.nn.resolve_device`.
 
@@ -195,23 +197,38 @@ class _Run:
                   'learning_rate': optimizer.param_groups[0]['lr']}
         model.train()
         means = _Means(f'in epoch {epoch}, step')
-        for step, batch in enumerate(loader.epoch('batches', epoch)):
-            batch = self._to_device(batch)
-            if self.augment is not None:
-                rng = np.random.default_rng([self.seed, epoch, step])
-                batch = self.augment(batch, rng, self.fields)
-            with torch.autocast(self.device.type, dtype=torch.bfloat16,
-                                enabled=self.settings.mixed_precision):
-                total, terms = model.compute_loss(batch, self.loss)
-            optimizer.zero_grad(set_to_none=True)
-            total.backward()
-            norm = torch.nn.utils.clip_grad_norm_(model.parameters(),
-                                                  self.settings.max_norm)
-            optimizer.step()
-            means.add(total, terms, _count(batch), norm)
-            bar.set_postfix(step=step, loss=means.last, refresh=False)
-            bar.update(0)
+        with (self._own_random_numbers(epoch),
+              contextlib.closing(loader.epoch('batches', epoch)) as batches):
+            for step, batch in enumerate(batches):
+                batch = self._to_device(batch)
+                if self.augment is not None:
+                    rng = np.random.default_rng([self.seed, epoch, step])
+                    batch = self.augment(batch, rng, self.fields)
+                with torch.autocast(self.device.type, dtype=torch.bfloat16,
+                                    enabled=self.settings.mixed_precision):
+                    total, terms = model.compute_loss(batch, self.loss)
+                optimizer.zero_grad(set_to_none=True)
+                total.backward()
+                norm = torch.nn.utils.clip_grad_norm_(
+                    model.parameters(), self.settings.max_norm)
+                optimizer.step()
+                means.add(total, terms, _count(batch), norm)
+                bar.set_postfix(step=step, loss=means.last, refresh=False)
+                bar.update(0)
         return record | means.get()
+
+    @contextlib.contextmanager
+    def _own_random_numbers(self, epoch):
+        """
+        Random numbers of PyTorch that the seed and the epoch decide.
+
+        Layers such as dropout draw them. Those of the user stay.
+        """
+        devices = [self.device] if self.device.type == 'cuda' else []
+        seed = np.random.SeedSequence([self.seed, epoch])
+        with torch.random.fork_rng(devices=devices):
+            torch.manual_seed(int(seed.generate_state(1)[0]))
+            yield
 
     def validate(self, loader, epoch):
         """
@@ -219,8 +236,10 @@ class _Run:
         """
         self.model.eval()
         means = _Means(f'in validation after epoch {epoch}, step')
-        with torch.no_grad():
-            for batch in loader.epoch('validation_batches', 0):
+        with (torch.no_grad(), self._own_random_numbers(0),
+              contextlib.closing(
+                  loader.epoch('validation_batches', 0)) as batches):
+            for batch in batches:
                 batch = self._to_device(batch)
                 total, terms = self.model.compute_loss(batch, self.loss)
                 means.add(total, terms, _count(batch))

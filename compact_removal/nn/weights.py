@@ -50,7 +50,7 @@ def to_saveable(tensors):
             for key, value in tensors.items()}
 
 
-def check_state(model, state, *, name='weights'):
+def check_state(model, state, *, name='weights', parameter='weights'):
     """
     Check that tensors fit a model.
 
@@ -62,6 +62,8 @@ def check_state(model, state, *, name='weights'):
         The tensors.
     name : str, optional
         What the tensors are, for the message.
+    parameter : str, optional
+        The parameter that the error names.
 
     Raises
     ------
@@ -81,19 +83,19 @@ def check_state(model, state, *, name='weights'):
         odd = sorted(set(expected) ^ set(state))
         msg = (f'{name}: these tensors are missing or not expected: '
                f'{", ".join(odd[:5])} ({len(odd)} in all)')
-        raise ParameterError(msg, 'weights')
+        raise ParameterError(msg, parameter)
     for key, tensor in expected.items():
         if tensor.shape != state[key].shape:
             msg = (f'{name}: {key} must have shape {tuple(tensor.shape)}, '
                    f'got {tuple(state[key].shape)}')
-            raise ParameterError(msg, 'weights')
+            raise ParameterError(msg, parameter)
         if tensor.is_floating_point() != state[key].is_floating_point():
             msg = (f'{name}: {key} must hold numbers like {tensor.dtype}, '
                    f'got {state[key].dtype}')
-            raise ParameterError(msg, 'weights')
+            raise ParameterError(msg, parameter)
         if not torch.isfinite(state[key].float()).all():
             msg = f'{name}: {key} has values that are not finite'
-            raise ParameterError(msg, 'weights')
+            raise ParameterError(msg, parameter)
 
 
 def save_weights(model, path, metadata=None):
@@ -282,8 +284,7 @@ def load_weights(path, find_class, *, sha256=None):
                f'({_first_line(error)})')
         raise ParameterError(msg, 'weights') from error
     header = _parse_header(header, path)
-    # First without memory: nobody knows yet how large the header says
-    # that the network is.
+    # First without memory: the header may describe a network of any size.
     with torch.device('meta'):
         model = _make_from_header(header, find_class, path)
     check_state(model, tensors, name=f'weights in {path}')

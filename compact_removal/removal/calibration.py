@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from compact_removal.maps.holes import source_snr
+from compact_removal.maps.holes import ANNULUS_FWHM, source_snr
 from compact_removal.removal.aperture_errors import (background_scatter,
                                                      interpolate_errors)
 from compact_removal.utils.parameters import ParameterError
@@ -17,11 +17,10 @@ __all__ = ['calibration', 'measure_errors']
 # What networks take of a batch.
 _INPUTS = ('image', 'validity', 'sources', 'fwhm', 'psf_error')
 
-# In FWHM: the circle and the annulus of the signal-to-noise ratio (for
-# blue about those of the band), the radius of what counts as the hole,
-# and the distance at which the scatter of apertures is measured.
+# In FWHM: the circle of the signal-to-noise ratio (for blue about that of
+# the band), the radius of what counts as the hole, and the distance at
+# which the scatter of apertures is measured.
 _SOURCE_RADIUS = 2.5
-_ANNULUS = (3.2, 7.0)
 _HOLE_RADIUS = 2.0
 _SCATTER_DISTANCE = 6.0
 
@@ -166,7 +165,7 @@ def _batch_errors(predict, batch):
         snr, _, std = source_snr(
             batch['image'][k] + batch['sources'][k], [x0], [y0],
             source_radius=_SOURCE_RADIUS * fwhm,
-            annulus_radii=tuple(radius * fwhm for radius in _ANNULUS))
+            annulus_radii=tuple(radius * fwhm for radius in ANNULUS_FWHM))
         error = np.where(known, outputs['background'][k] - target, 0)
         radius = np.sqrt(aperture.sum() / np.pi)
         if 'error' in outputs:

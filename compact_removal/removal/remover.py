@@ -392,7 +392,7 @@ class CompactSourceRemover(TrainableEstimator):
 
     def _provenance(self, band, info, size):
         """
-        What a result must tell of its making, as FITS keywords.
+        How a result was made, as FITS keywords.
         """
         from compact_removal import __version__
 

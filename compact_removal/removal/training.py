@@ -17,6 +17,7 @@ from compact_removal.removal.cutout_network import make_predict
 from compact_removal.removal.networks import find_model_class
 from compact_removal.removal.simulation import TrainingCutouts
 from compact_removal.removal.training_data import make_training_data
+from compact_removal.utils.descriptions import hash_settings
 from compact_removal.utils.parameters import (ParameterError, check_boolean,
                                               check_positive_integer)
 
@@ -48,8 +49,9 @@ class RemovalTraining(TrainingSettings):
         Weights of the terms of the loss, by name, and what else it
         takes that a file can hold.
     augment : bool, optional
-        Whether to shift, flip and rotate cutouts by any angle. This is
-        that of the paper (Sect. 2.4.3), and comes after the simulation.
+        Whether to flip cutouts, rotate them by any angle and, for
+        networks that do not see the sources, shift them. This is that of
+        the paper (Sect. 2.4.3), and comes after the simulation.
 
     Raises
     ------
@@ -85,6 +87,31 @@ class RemovalTraining(TrainingSettings):
             raise ParameterError(msg, 'loss')
         check_boolean('augment', self.augment)
 
+    def make_loss(self, network):
+        """
+        Make the loss.
+
+        Parameters
+        ----------
+        network : str
+            Name of the network.
+
+        Returns
+        -------
+        loss : `torch.nn.Module`
+            The loss of the network, with the arguments ``loss``.
+
+        Raises
+        ------
+        ParameterError
+            If it does not take them.
+        """
+        try:
+            return find_model_class(network).make_loss(**(self.loss or {}))
+        except (TypeError, ValueError) as error:
+            msg = f'loss of network {network!r}: {error}'
+            raise ParameterError(msg, 'loss') from error
+
     def resolved(self, *, has_maps, has_weights):
         """
         Make the settings that run, for a kind of start and of data.
@@ -109,13 +136,13 @@ class RemovalTraining(TrainingSettings):
             If a setting that was given has no effect.
         """
         if has_weights and self.width is not None:
-            msg = ('training: width must be None where weights are given, '
-                   f'whose network has one, got {self.width!r}')
-            raise ParameterError(msg, 'training')
+            msg = ('width must be None where weights are given, whose '
+                   f'network has one, got {self.width!r}')
+            raise ParameterError(msg, 'width')
         if has_maps and self.n_fields is not None:
-            msg = ('training: n_fields must be None where backgrounds are '
-                   f'given, got {self.n_fields!r}')
-            raise ParameterError(msg, 'training')
+            msg = ('n_fields must be None where backgrounds are given, got '
+                   f'{self.n_fields!r}')
+            raise ParameterError(msg, 'n_fields')
         if not has_maps and self.n_fields is None:
             return replace(self, n_fields=_N_FIELDS)
         return self
@@ -158,8 +185,16 @@ def choose_settings(network, training, *, has_maps, has_weights):
     if has_weights:
         defaults = replace(defaults,
                            learning_rate=defaults.learning_rate / 10)
-    return defaults.updated(training).resolved(has_maps=has_maps,
-                                               has_weights=has_weights)
+    settings = defaults.updated(training)
+    try:
+        settings = settings.resolved(has_maps=has_maps,
+                                     has_weights=has_weights)
+        # what the loss refuses, it refuses before anything else is done
+        settings.make_loss(network)
+    except ParameterError as error:
+        msg = f'training: {error}'
+        raise ParameterError(msg, 'training') from error
+    return settings
 
 
 def fit_remover(remover, band, backgrounds, *, catalogs, validation,
@@ -190,6 +225,10 @@ def fit_remover(remover, band, backgrounds, *, catalogs, validation,
     settings = choose_settings(remover.network, training,
                                has_maps=data.all_have_maps,
                                has_weights=remover.weights is not None)
+    if settings.checkpoint is not None and remover.seed is None:
+        msg = ('seed must be given with a checkpoint: with another one the '
+               'training cannot go on, got None')
+        raise ParameterError(msg, 'seed')
     seed = make_integer_seed(remover.seed)
     model_class = find_model_class(remover.network)
     size = remover.cutout_size or model_class.usual_size
@@ -209,6 +248,11 @@ def fit_remover(remover, band, backgrounds, *, catalogs, validation,
         simulate(data.validation_maps, settings.n_validation_batches,
                  max(1, n_fields // 4), one) for one in (seed + 1, seed + 2))
     names = (*model_class.inputs, *model_class.targets)
+    augment = None
+    if settings.augment:
+        # a network that sees the source expects it in the centre
+        augment = nn.RandomTransform(
+            max_shift=0.0 if 'sources' in model_class.inputs else 2.0)
     bands = [entry.name for entry in data.bands]
     model, info, history = remover.train_network(
         SelectedFields(batches, names),
@@ -216,15 +260,17 @@ def fit_remover(remover, band, backgrounds, *, catalogs, validation,
         seed=seed,
         config={} if settings.width is None else {'width': settings.width},
         loss=settings.loss,
-        augment=nn.RandomTransform() if settings.augment else None,
-        description={'mode': band.mode, 'bands': bands, 'size': size,
+        augment=augment,
+        description={'mode': band.mode, 'size': size,
+                     'bands': [hash_settings({'band': entry})
+                               for entry in data.bands],
                      'batch_size': batch_size,
                      'maps': _hash_maps(data.maps),
                      'validation_maps': _hash_maps(data.validation_maps)})
     info |= {'mode': band.mode, 'bands': bands,
              'training': {**settings.to_dict(), **info['config']},
-             'data': (f'maps: {len(data.maps)}' if data.maps
-                      else 'simulated backgrounds'),
+             'cutout_size': size, 'batch_size': batch_size,
+             'data': data.summary,
              'validation': measure_errors(
                  make_predict(model, device=remover.device),
                  calibration_batches.epoch(0))}

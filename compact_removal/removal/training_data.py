@@ -31,8 +31,8 @@ class TrainingData:
     maps : tuple of `~compact_removal.datasets.BackgroundMap`
         Maps with bands and pixel scales; none for simulated ones.
     validation_maps : tuple of `~compact_removal.datasets.BackgroundMap`
-        Those that decide which weights are kept: ``maps`` where the user
-        has given no others.
+        Those that decide which weights are kept: for each band its
+        ``maps``, where the user has given no others.
 
     Examples
     --------
@@ -46,6 +46,22 @@ class TrainingData:
     bands: tuple
     maps: tuple
     validation_maps: tuple
+
+    @property
+    def summary(self):
+        """
+        How many maps there are, in words.
+        """
+        numbers = {band.name: sum(entry.band == band.name
+                                  for entry in self.maps)
+                   for band in self.bands}
+        if not self.maps:
+            return 'simulated backgrounds'
+        if len(numbers) == 1:
+            return f'maps: {len(self.maps)}'
+        return ', '.join(f'{name}: ' + (f'maps: {number}' if number
+                                        else 'simulated backgrounds')
+                         for name, number in numbers.items())
 
     @property
     def all_have_maps(self):
@@ -116,11 +132,12 @@ def make_training_data(band, backgrounds, *, catalogs=None, validation=None):
                         several=several)
     maps, kept = [], []
     for name, found in bands.items():
-        maps += _read_maps('backgrounds', backgrounds[name], found,
-                           catalogs.get(name))
-        kept += _read_maps('validation', validation.get(name), found, None)
-    return TrainingData(tuple(bands.values()), tuple(maps),
-                        tuple(kept or maps))
+        own = _read_maps('backgrounds', backgrounds[name], found,
+                         catalogs.get(name))
+        maps += own
+        kept += _read_maps('validation', validation.get(name), found,
+                           None) or own
+    return TrainingData(tuple(bands.values()), tuple(maps), tuple(kept))
 
 
 def _split(name, values, band, bands, *, several):

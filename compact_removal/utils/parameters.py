@@ -20,7 +20,7 @@ class _NamesParameter:
         self.parameter = parameter
 
     def __reduce__(self):
-        return type(self), (str(self), self.parameter)
+        return type(self), (str(self), self.parameter), self.__dict__
 
 
 class ParameterError(_NamesParameter, ValueError):

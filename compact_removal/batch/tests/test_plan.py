@@ -15,9 +15,9 @@ from astropy.coordinates import SkyCoord
 
 from compact_removal import CompactSourceRemover
 from compact_removal.batch import _settings, remove_many
-from compact_removal.batch._settings import (describe, hash_settings,
-                                             is_same_map, map_fingerprint)
+from compact_removal.batch._settings import is_same_map, map_fingerprint
 from compact_removal.instruments import get_band
+from compact_removal.utils.descriptions import describe, hash_settings
 
 SKY = SkyCoord([1], [2], unit='deg')
 BLUE = CompactSourceRemover('scanmap', 'blue')

@@ -20,8 +20,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from compact_removal import CompactSourceRemover, __version__, nn
 from compact_removal.base import BaseEstimator
-from compact_removal.batch import (_job, _workers, process_many,
-                                   remove_many)
+from compact_removal.batch import _job, _workers, process_many, remove_many
 from compact_removal.datasets import make_example_field, read_pacs_map
 from compact_removal.removal import build_model
 

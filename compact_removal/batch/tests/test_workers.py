@@ -13,8 +13,9 @@ import pytest
 
 from compact_removal import nn
 from compact_removal.batch import _workers
-from compact_removal.batch._workers import (WorkerDiedError, count_cpus,
-                                            run_here, run_local, run_on_client)
+from compact_removal.batch._workers import (WorkerDiedError, run_here,
+                                            run_local, run_on_client)
+from compact_removal.utils.processors import count_cpus
 
 
 def work(text):

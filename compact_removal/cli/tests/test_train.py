@@ -18,8 +18,8 @@ from astropy.table import QTable, Table
 from compact_removal import CompactSourceRemover, cli, nn
 from compact_removal.cli import train
 from compact_removal.cli.options import format_options
-from compact_removal.removal import TrainingCutouts
 from compact_removal.datasets import make_example_field
+from compact_removal.removal import TrainingCutouts
 from compact_removal.removal import TRAINING_DEFAULTS, build_model
 
 MODE = ['--mode', 'scanmap', '--band', 'blue']

@@ -3,14 +3,16 @@
 Tests for the loading module.
 """
 
+import multiprocessing
 import os
 
 import numpy as np
 import pytest
 import torch
 
-from compact_removal.nn import Field
+from compact_removal.nn import Field, loading
 from compact_removal.nn.loading import BatchLoader, choose_n_workers
+from compact_removal.utils.parameters import ParameterError
 
 FIELDS = {'image': Field('plane'), 'label': Field('value', dtype='int64')}
 
@@ -72,5 +74,47 @@ def test_no_batch():
         next(loader.epoch('a', 0))
 
 
-def test_number_of_workers():
-    assert 0 <= choose_n_workers() <= 4
+@pytest.mark.parametrize(('n_cpus', 'expected'), [(1, 1), (2, 1), (3, 2),
+                                                  (64, 4)])
+def test_number_of_workers(n_cpus, expected, monkeypatch):
+    monkeypatch.setattr(loading, 'count_cpus', lambda: n_cpus)
+    monkeypatch.setattr(loading.sys, 'platform', 'linux')
+    assert choose_n_workers() == expected
+    for platform in ('darwin', 'win32'):
+        monkeypatch.setattr(loading.sys, 'platform', platform)
+        assert choose_n_workers() == 0
+        with pytest.raises(ParameterError, match='^n_workers must be 0'):
+            BatchLoader({'a': Source(0)}, FIELDS, n_workers=1)
+
+
+class Broken(Source):
+    """
+    A source whose last batch cannot be made.
+    """
+
+    def batch(self, epoch, number):
+        if number == 2:
+            msg = 'width must be nice'
+            raise ParameterError(msg, 'width')
+        return super().batch(epoch, number)
+
+
+@pytest.mark.parametrize('n_workers', [0, 1])
+def test_errors_come_as_they_are(n_workers):
+    # the error is held, as notebooks do: processes end nevertheless
+    with (pytest.raises(ParameterError) as caught,
+          BatchLoader({'a': Broken(0)}, FIELDS,
+                      n_workers=n_workers) as loader):
+        read(loader, 'a', 0)
+    assert str(caught.value) == 'width must be nice'
+    assert caught.value.parameter == 'width'
+    assert 'raise ParameterError' in caught.value.__notes__[0]
+    assert not multiprocessing.active_children()
+
+
+def test_random_numbers_of_the_user_stay():
+    state = torch.get_rng_state()
+    with BatchLoader({'a': Source(0)}, FIELDS, n_workers=1) as loader:
+        read(loader, 'a', 0)
+    assert torch.equal(torch.get_rng_state(), state)
+    assert not multiprocessing.active_children()

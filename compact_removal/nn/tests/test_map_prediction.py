@@ -21,7 +21,7 @@ class Pyramid(Model):
     outputs = {'smooth': Field('plane', 'affine'),  # noqa: RUF012
                'classes': Field('plane')}
     size_step = 4
-    receptive_radius = 16
+    receptive_radius = 10
 
     def __init__(self):
         super().__init__()
@@ -69,7 +69,7 @@ def test_tiles_leave_no_trace(model, planes):
 def test_a_halo_that_is_too_small_is_seen(model, planes, monkeypatch):
     # the check above can fail
     expected = predict_map(model, planes, tile_size=1000)
-    monkeypatch.setattr(Pyramid, 'receptive_radius', 4)
+    monkeypatch.setattr(Pyramid, 'receptive_radius', 8)
     found = predict_map(model, planes, tile_size=64)
     assert np.abs(found['classes'] - expected['classes']).max() > 1e-4
 
@@ -82,7 +82,7 @@ def test_the_receptive_radius_is_enough(model, planes):
     found = predict_map(model, {**planes, 'image': changed})
     rows, columns = np.nonzero(
         np.abs(found['classes'] - expected['classes']).max(axis=0) > 1e-6)
-    assert 0 < max(np.abs(rows - 75).max(), np.abs(columns - 60).max()) <= 16
+    assert 0 < max(np.abs(rows - 75).max(), np.abs(columns - 60).max()) <= 10
 
 
 def test_scale_and_offset(model, planes):

@@ -18,7 +18,8 @@ from compact_removal.nn import TrainingSettings
     ('n_epochs', True), ('learning_rate', 0), ('learning_rate', math.nan),
     ('learning_rate', '0.1'), ('scheduler', 'step'), ('patience', -1),
     ('patience', 1.5), ('factor', 7.0), ('factor', 0), ('max_norm', -1.0),
-    ('max_norm', math.inf), ('mixed_precision', 1), ('n_workers', -1)])
+    ('max_norm', math.inf), ('mixed_precision', 1), ('n_workers', -1),
+    ('checkpoint', 3), ('checkpoint', ''), ('checkpoint', '.')])
 def test_bad_values(name, value):
     with pytest.raises(ValueError, match=f'^{name} must be') as error:
         TrainingSettings(**{name: value})

@@ -352,3 +352,41 @@ def test_other_settings_do_not_continue(change, tmp_path):
     with pytest.raises(ValueError, match=f'^checkpoint.*{name.split()[0]}'
                        if name != 'description' else '^checkpoint.*maps=2'):
         run(checkpoint=path, n_epochs=2, **change)
+
+
+def test_random_numbers_of_a_model_are_those_of_seed_and_epoch(tmp_path):
+    # layers such as dropout draw them
+    class Noisy(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.loss, self.drawn = fast_loss(), []
+
+        def forward(self, *args):
+            self.drawn.append(torch.rand(1).item())
+            total, terms = self.loss(*args)
+            return total * (1 + 0.1 * self.drawn[-1]), terms
+
+    first, second = Noisy(), Noisy()
+    state = torch.get_rng_state()
+    _, expected = run(loss=first)
+    torch.manual_seed(7)
+    path = tmp_path / 'a.checkpoint'
+    with pytest.raises(KeyboardInterrupt):
+        run(Faulty(1, epoch=2, fault=stop), loss=Noisy(), checkpoint=path)
+    assert run(loss=second, checkpoint=path)[1] == expected
+    # two steps and one of the validation in each of four epochs
+    steps = [first.drawn[i:i + 2] for i in range(0, len(first.drawn), 3)]
+    assert len({tuple(pair) for pair in steps}) == 4
+    assert len({first.drawn[i] for i in range(2, 12, 3)}) == 1
+    torch.set_rng_state(state)
+
+
+def test_augmentation_differs_between_epochs_and_steps():
+    drawn = []
+
+    def augment(batch, rng, fields):
+        drawn.append(rng.random())
+        return batch
+
+    run(augment=augment, n_epochs=3)
+    assert len(set(drawn)) == len(drawn) == 6

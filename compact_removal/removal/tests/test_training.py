@@ -3,6 +3,7 @@
 Tests of training through the estimator, on tiny networks.
 """
 
+import astropy.units as u
 import numpy as np
 import pytest
 from astropy.nddata import CCDData
@@ -10,6 +11,7 @@ from astropy.wcs import WCS
 from numpy.testing import assert_array_equal
 
 from compact_removal import CompactSourceRemover, nn
+from compact_removal.instruments import get_band
 from compact_removal.removal import TRAINING_DEFAULTS, training
 from compact_removal.removal.training import choose_settings
 from compact_removal.utils.parameters import ParameterError
@@ -115,6 +117,9 @@ def test_default_learning_rate():
     ({'max_norm': -1.0}, 'training: max_norm must be a positive number'),
     ({'factor': 0.5}, "training: factor must be None with scheduler 'cos"),
     ({'loss': 3}, 'training: loss must be None or a dict'),
+    ({'loss': {'foo': 1}}, "training: loss of network 'separation': .*foo"),
+    ({'loss': {'hole': 'a'}}, "training: loss of network 'separation'"),
+    ({'checkpoint': 3}, 'training: checkpoint must be None or the path'),
     ({'augment': 'yes'}, 'training: augment must be True or False'),
     ({'n_fields': 3}, 'training: n_fields must be None where backgrounds')])
 def test_settings_are_checked_before_anything_runs(settings, match):
@@ -125,7 +130,7 @@ def test_settings_are_checked_before_anything_runs(settings, match):
     assert not hasattr(remover, 'model_')
 
 
-def test_provenance_is_what_ran():
+def test_provenance_is_what_ran(tmp_path):
     remover = make_remover('separation').fit(None, training=SIMULATED)
     info = remover.info_
     assert info['training'] == {
@@ -135,8 +140,13 @@ def test_provenance_is_what_ran():
     assert info['config'] == {'width': 1}
     assert info['sha256'] == nn.hash_weights(remover.model_)
     image, = make_maps()
-    result = remover.remove(image, image.wcs.pixel_to_world([70.0], [60.0]))
+    position = image.wcs.pixel_to_world([70.0], [60.0])
+    result = remover.remove(image, position)
     assert result.background.meta['CRSHA256'] == info['sha256']
+    # and so it is in a file
+    remover.save(tmp_path / 'mine.safetensors')
+    again = CompactSourceRemover.load(tmp_path / 'mine.safetensors')
+    assert again.info_['sha256'] == info['sha256']
     assert result.background.meta['CRWEIGHT'] == 'fitted'
 
 
@@ -215,6 +225,7 @@ def test_several_bands(made):
     remover = make_remover('separation')
     remover.fit({'blue': [blue], 'red': [red]}, training=TINY)
     assert remover.info_['bands'] == ['blue', 'red']
+    assert remover.info_['data'] == 'blue: maps: 1, red: maps: 1'
     batches = made[0]
     widths = {float(width) for i in range(8)
               for width in batches.batch(i, 0)['fwhm']}
@@ -239,6 +250,13 @@ def test_resumption_notices_other_data(tmp_path):
         make_remover().fit(maps[1:], training=settings)
     with pytest.raises(ParameterError, match='^checkpoint .* has seed=3'):
         make_remover().set_params(seed=4).fit(maps[:1], training=settings)
+    with pytest.raises(ParameterError, match='^checkpoint .* has valid.*map'):
+        make_remover().fit(maps[:1], validation=maps[1:], training=settings)
+    band = get_band('scanmap', 'blue').with_pixel_scale(1.5 * u.arcsec)
+    with pytest.raises(ParameterError, match='^checkpoint .* has bands='):
+        make_remover().set_params(band=band).fit(maps[:1], training=settings)
+    with pytest.raises(ParameterError, match='^seed must be given with a ch'):
+        make_remover().set_params(seed=None).fit(maps, training=settings)
 
 
 @pytest.mark.parametrize('name', ['weights', 'band'])
@@ -257,7 +275,6 @@ def test_each_device_has_a_network_of_its_own(monkeypatch):
     second = CompactSourceRemover('scanmap', 'green', device='cpu')
     assert first._model()[0] is second._model()[0]
     monkeypatch.setattr(nn, 'resolve_device', lambda device: 'cuda:0')
-    assert first._model()[0] is not second.set_params(device='cuda')
     other = CompactSourceRemover('scanmap', 'blue', device='cuda')._model()[0]
     monkeypatch.undo()
     assert other is not first._model()[0]

@@ -68,7 +68,10 @@ def test_several_bands():
         validation={'blue': [make_map(seed=3)]})
     assert [band.name for band in data.bands] == ['blue', 'red', 'green']
     assert [item.band for item in data.maps] == ['blue', 'red']
-    assert [item.band for item in data.validation_maps] == ['blue']
+    # bands without validation maps are validated on their own
+    assert [item.band for item in data.validation_maps] == ['blue', 'red']
+    assert data.validation_maps[0] is not data.maps[0]
+    assert data.validation_maps[1] is data.maps[1]
     cutouts = TrainingCutouts('scanmap', data.maps, bands=data.bands, size=64,
                               field_size=64, batch_size=40, n_batches=1,
                               n_fields=1, n_psfs=1, real_fraction=1.0, seed=2)
