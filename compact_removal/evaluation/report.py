@@ -7,6 +7,7 @@ import base64
 from html import escape
 from io import BytesIO
 
+import numpy as np
 from astropy.table import Table
 
 from compact_removal.utils.files import (check_overwrite, replace_file,
@@ -211,5 +212,8 @@ def _format_number(value):
     A number with three digits, or five if it is large.
     """
     value = getattr(value, 'value', value)
+    if np.ma.is_masked(value):
+        # astropy tries formats with one
+        return '--'
     text = f'{value:#.3g}' if abs(value) < 1e3 else f'{value:.5g}'
     return text.removesuffix('.')

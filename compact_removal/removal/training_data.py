@@ -12,6 +12,7 @@ from astropy.nddata import NDData
 from compact_removal.datasets import BackgroundMap
 from compact_removal.instruments import get_band
 from compact_removal.maps.holes import scale_factor
+from compact_removal.maps.headers import warn_of_band
 from compact_removal.maps.images import read_image
 from compact_removal.maps.positions import pair_catalogs, read_positions
 from compact_removal.utils.parameters import ParameterError
@@ -126,6 +127,10 @@ def make_training_data(band, backgrounds, *, catalogs=None, validation=None):
             msg = f'backgrounds must have band {found.name!r} only once'
             raise ParameterError(msg, 'backgrounds')
         bands[found.name] = found
+    if band.name not in bands:
+        msg = (f'backgrounds must have the band of the estimator, '
+               f'{band.name!r}, got {", ".join(bands)}')
+        raise ParameterError(msg, 'backgrounds')
     backgrounds = dict(zip(bands, backgrounds.values(), strict=True))
     catalogs = _split('catalogs', catalogs, band, bands, several=several)
     validation = _split('validation', validation, band, bands,
@@ -182,6 +187,7 @@ def _read_maps(name, images, band, catalogs):
     for image, catalog in zip(images, pair_catalogs(catalogs, len(images)),
                               strict=True):
         input_map = read_image(image)
+        warn_of_band(image, band)
         # refuses pixels that are too different
         scale_factor(band, input_map.pixel_scale)
         positions = np.zeros((0, 2))

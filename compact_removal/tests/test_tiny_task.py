@@ -100,6 +100,20 @@ def test_commands(estimator, images, tmp_path, capsys, monkeypatch):
     assert main(['evaluate', '--estimator', 'MeanEstimator', '--weights',
                  'mean.safetensors', '--n-fields', '1']) in (None, 0)
     assert 'gain' in capsys.readouterr().out
+    assert main(['evaluate', 'map.fits', '--estimator', 'MeanEstimator',
+                 '--weights', 'mean.safetensors', '--overwrite']) == 0
+    assert main(['batch', 'map.fits', '--estimator', 'MeanEstimator',
+                 '--weights', 'mean.safetensors', '--output-dir', 'out',
+                 '--jobs', '1']) == 0
+    assert (tmp_path / 'out' / 'map_mean.fits').is_file()
+    assert main(['train', 'map.fits', '--estimator', 'MeanEstimator',
+                 '--weights', 'none', '--n-epochs', '1', '--n-workers', '0',
+                 '--output', 'new.safetensors']) == 0
+    assert (tmp_path / 'new.safetensors').is_file()
+    capsys.readouterr()
+    assert main(['train', '--estimator', 'MeanEstimator', '--weights',
+                 'none']) == 2
+    assert 'images must be a list of maps' in capsys.readouterr().err
     assert main(['info']) in (None, 0)
     assert 'MeanEstimator' in capsys.readouterr().out
     with pytest.raises(SystemExit):

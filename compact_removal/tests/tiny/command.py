@@ -45,8 +45,6 @@ def run(args):
     args : `argparse.Namespace`
         The options.
     """
-    from astropy.nddata import CCDData
-
-    image = CCDData.read(args.map)
+    image = args.estimator_class.read_image(args.map)
     found = make_estimator(args).process(image)['mean']
     print(f'{found.data.mean():.3f} {found.unit}')

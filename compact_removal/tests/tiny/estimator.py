@@ -3,6 +3,7 @@
 The estimator of the tiny task.
 """
 
+from collections.abc import Mapping
 from importlib import import_module
 
 import numpy as np
@@ -12,7 +13,7 @@ from astropy.table import QTable
 from compact_removal import nn
 from compact_removal.base import BaseEvaluation, TrainableEstimator
 from compact_removal.tests.tiny.simulation import NoisyLevels
-from compact_removal.utils.parameters import (check_choice,
+from compact_removal.utils.parameters import (ParameterError, check_choice,
                                               check_positive_integer)
 
 __all__ = ['MeanEstimator', 'MeanEvaluation']
@@ -113,6 +114,9 @@ class MeanEstimator(TrainableEstimator):
             The fitted estimator.
         """
         self._check()
+        if images is None:
+            msg = 'images must be a list of maps, got None'
+            raise ParameterError(msg, 'images')
         settings = _DEFAULTS.updated(training)
         seed = 0 if self.seed is None else int(self.seed)
         levels = [np.mean(image.data) for image in images]
@@ -169,6 +173,11 @@ class MeanEstimator(TrainableEstimator):
                                  tile_size=32, device=self.device)
         return CCDData(outputs['mean'], unit=image.unit)
 
+    @staticmethod
+    def read_image(path):
+        # a map of this task needs no WCS
+        return CCDData.read(path)
+
     def process(self, image, positions=None):
         return {'mean': self.predict_map(image)}
 
@@ -194,6 +203,8 @@ class MeanEstimator(TrainableEstimator):
             Scatters and their ratio.
         """
         rng = np.random.default_rng(seed)
+        if isinstance(data, Mapping):
+            data = list(data.values())
         if data is None:
             data = [CCDData(rng.normal(5, 1, (40, 50)), unit='Jy')
                     for _ in range(n_fields)]
