@@ -106,9 +106,14 @@ def _check_planes(model, planes):
             raise ParameterError(msg, 'model')
     shape = None
     for name, field in model.inputs.items():
-        if field.kind == 'value':
-            continue
         found = np.shape(planes[name])
+        if field.kind == 'value':
+            if np.size(planes[name]) != 1 or (
+                    field.positive and not 0 < np.max(planes[name]) < np.inf):
+                kind = 'a positive number' if field.positive else 'a number'
+                msg = f'{name} must be {kind}, got {planes[name]!r}'
+                raise ParameterError(msg, name)
+            continue
         if len(found) not in (2, 3) or 0 in found:
             msg = (f'{name} must have shape (ny, nx) or (c, ny, nx), got '
                    f'{found}')

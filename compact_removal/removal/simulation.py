@@ -13,6 +13,7 @@ from compact_removal.fitting.psf_learning import learn_psf
 from compact_removal.fitting.source_psf import SourcePSF
 from compact_removal.instruments import get_band, get_mode, list_bands
 from compact_removal.maps.holes import draw_discs, mask_radius, source_snr
+from compact_removal.photometry.apertures import soft_aperture_weights
 from compact_removal.utils.parameters import (ParameterError,
                                               check_positive_integer)
 
@@ -202,15 +203,15 @@ class TrainingCutouts:
         holes, models = self._model_sources(number, psf, scenes)
         band = self.bands[number]
         radius = float(band.default_aperture / band.pixel_scale)
-        grid = np.arange(self.simulator.settings.size)
         for k, scene in enumerate(scenes):
             group['image'][k] = scene.image - models[k]
             group['sources'][k] = models[k]
             group['validity'][k] = scene.known & ~holes[k]
             group['target'][k] = scene.background
-            distance = np.hypot(grid - scene.x_catalog[0],
-                                (grid - scene.y_catalog[0])[:, None])
-            group['aperture'][k] = np.clip(radius + 0.5 - distance, 0, 1)
+        group['aperture'][:] = soft_aperture_weights(
+            [scene.x_catalog[0] for scene in scenes],
+            [scene.y_catalog[0] for scene in scenes], len(scenes) * [radius],
+            self.simulator.settings.size)
 
     def _model_sources(self, number, psf, scenes):
         """

@@ -15,7 +15,9 @@ from compact_removal.maps.holes import scale_factor
 from compact_removal.maps.headers import warn_of_band
 from compact_removal.maps.images import read_image
 from compact_removal.maps.positions import pair_catalogs, read_positions
-from compact_removal.utils.parameters import ParameterError
+from compact_removal.utils.parameters import (ParameterError,
+                                              ParameterTypeError,
+                                              rename_parameter)
 
 __all__ = ['TrainingData', 'make_training_data']
 
@@ -186,7 +188,11 @@ def _read_maps(name, images, band, catalogs):
     maps = []
     for image, catalog in zip(images, pair_catalogs(catalogs, len(images)),
                               strict=True):
-        input_map = read_image(image)
+        try:
+            input_map = read_image(image)
+        except (ParameterError, ParameterTypeError) as error:
+            raise type(error)(rename_parameter(error, image=name),
+                              name) from error
         warn_of_band(image, band)
         # refuses pixels that are too different
         scale_factor(band, input_map.pixel_scale)

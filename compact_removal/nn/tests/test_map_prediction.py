@@ -119,6 +119,11 @@ def test_bad_arguments(model, planes):
         with pytest.raises(ValueError, match=f'^{name} must have') as error:
             predict_map(model, bad)
         assert error.value.parameter == name
+    wide = make_model(Pyramid, seed=1)
+    wide.inputs = {**Pyramid.inputs, 'fwhm': Field('value', positive=True)}
+    for value in (-1.0, [1.0, 2.0]):
+        with pytest.raises(ValueError, match='^fwhm must be a positive num'):
+            predict_map(wide, {**planes, 'fwhm': value})
     with pytest.raises(ValueError, match='^tile_size must be'):
         predict_map(model, planes, tile_size=0)
     with pytest.raises(ValueError, match='^model must be fully conv'):

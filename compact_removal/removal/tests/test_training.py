@@ -282,7 +282,7 @@ def test_each_device_has_a_network_of_its_own(monkeypatch):
 
 @pytest.mark.parametrize(('kwargs', 'match'), [
     ({'backgrounds': []}, 'backgrounds must be None or hold'),
-    ({'backgrounds': [np.ones((9, 9))]}, 'image must be an astropy'),
+    ({'backgrounds': [np.ones((9, 9))]}, 'backgrounds must be an astropy'),
     ({'backgrounds': make_maps(), 'catalogs': []}, 'catalogs must have one'),
 ])
 def test_bad_arguments(kwargs, match):

@@ -107,9 +107,15 @@ def test_errors_of_maps():
         make_training_data(BLUE, [make_map()], catalogs=[None, None])
     with pytest.raises(ValueError, match='^pixel_scale must lie between'):
         make_training_data(BLUE, [make_map(4)])
-    with pytest.raises(TypeError, match='^image must be an astropy'):
+    with pytest.raises(TypeError, match='^backgrounds must be an astropy'):
         make_training_data(BLUE, [np.zeros((5, 5))])
+    with pytest.raises(ParameterError, match="^backgrounds must have the band "
+                       "of the estimator, 'blue', got red"):
+        make_training_data(BLUE, {'red': [make_map(3.2, 'red')]})
+    # the header of the map says something else
+    with pytest.warns(UserWarning, match="^band 'blue' is that of 70"):
+        make_training_data(BLUE, [make_map(1.6, 'green')])
     with pytest.raises(ValueError, match='^band must be one of'):
         make_training_data(BLUE, {'pink': [make_map()]})
-    with pytest.raises(ValueError, match='^image must have a celestial'):
+    with pytest.raises(ValueError, match='^backgrounds must have a cel'):
         make_training_data(BLUE, [CCDData(np.zeros((5, 5)), unit='Jy')])
