@@ -137,7 +137,7 @@ class TileWorker:
             return None
         inside = distance <= 0
         window = open_window(
-            self._input_map, tile, models, reach.radius, near,
+            self._input_map, tile, models, reach.radius, distance, near,
             source_radius=self._source_radius,
             annulus_radii=self._annulus_radii,
             error_dtype=self._error_dtype)

@@ -49,8 +49,8 @@ class Window(Record):
     noise: np.ndarray
 
 
-def open_window(input_map, tile, models, radius, near, *, source_radius,
-                annulus_radii, error_dtype):
+def open_window(input_map, tile, models, radius, distance, near, *,
+                source_radius, annulus_radii, error_dtype):
     """
     Cut out the window of a tile, and draw holes and sources on it.
 
@@ -64,6 +64,9 @@ def open_window(input_map, tile, models, radius, near, *, source_radius,
         All sources of the map.
     radius : `~numpy.ndarray`
         Radii of their holes (pixels), shape ``(m,)``.
+    distance : `~numpy.ndarray`
+        How far outside of the core of the tile they lie (pixels), shape
+        ``(m,)``.
     near : `~numpy.ndarray` of bool
         Those that matter to the tile, shape ``(m,)``.
     source_radius : float
@@ -78,7 +81,6 @@ def open_window(input_map, tile, models, radius, near, *, source_radius,
     window : `Window`
         The window.
     """
-    distance = tile.distance(models.x, models.y)
     models = models.moved(-tile.window[1].start, -tile.window[0].start)
     data = input_map.window(tile.window)
     light = models.render(data.shape)

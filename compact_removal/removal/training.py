@@ -3,11 +3,8 @@
 Settings of the training behind `CompactSourceRemover.fit`.
 """
 
-import hashlib
 from dataclasses import dataclass, replace
 from types import MappingProxyType
-
-import numpy as np
 
 from compact_removal import nn
 from compact_removal.base.trainable import make_integer_seed
@@ -259,14 +256,14 @@ def fit_remover(remover, band, backgrounds, *, catalogs, validation,
         SelectedFields(validation_batches, names), settings=settings,
         seed=seed,
         config={} if settings.width is None else {'width': settings.width},
-        loss=settings.loss,
-        augment=augment,
+        loss=settings.loss, augment=augment,
         description={'mode': band.mode, 'size': size,
                      'bands': [hash_settings({'band': entry})
                                for entry in data.bands],
                      'batch_size': batch_size,
-                     'maps': _hash_maps(data.maps),
-                     'validation_maps': _hash_maps(data.validation_maps)})
+                     'maps': hash_settings({'maps': list(data.maps)}),
+                     'validation_maps': hash_settings(
+                         {'maps': list(data.validation_maps)})})
     info |= {'mode': band.mode, 'bands': bands,
              'training': {**settings.to_dict(), **info['config']},
              'cutout_size': size, 'batch_size': batch_size,
@@ -311,17 +308,3 @@ class SelectedFields:
         """
         batch = self._batches.batch(epoch, number)
         return {name: batch[name] for name in self._names}
-
-
-def _hash_maps(maps):
-    """
-    A hash of all pixels and positions; empty without maps.
-    """
-    if not maps:
-        return ''
-    digest = hashlib.sha256()
-    for entry in maps:
-        digest.update(f'{entry.band} {entry.pixel_scale}'.encode())
-        for values in (entry.data, entry.positions):
-            digest.update(np.ascontiguousarray(values).tobytes())
-    return digest.hexdigest()
