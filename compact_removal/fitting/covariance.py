@@ -12,7 +12,8 @@ from functools import lru_cache
 import numpy as np
 from astropy.stats import gaussian_fwhm_to_sigma
 
-__all__ = ['NOISE_LEVELS', 'expected_noise_ratio', 'make_whitener']
+__all__ = ['NOISE_LEVELS', 'expected_noise_ratio', 'make_covariance',
+           'make_whitener']
 
 # Noise over structure in the covariances that sources may get.
 NOISE_LEVELS = (0.15, 0.3, 0.6, 1.2, 2.5, 5.0, 20.0)
@@ -61,6 +62,44 @@ def _whitener(fwhm, level, radius):
     """
     See `make_whitener`.
     """
+    offsets, covariance = make_covariance(fwhm, level, radius)
+    whitener = np.linalg.inv(np.linalg.cholesky(covariance))
+    whitener.flags.writeable = False
+    return offsets, whitener
+
+
+def make_covariance(fwhm, level, radius):
+    """
+    Make the covariance of the background of a patch.
+
+    Parameters
+    ----------
+    fwhm, level, radius
+        See `make_whitener`.
+
+    Returns
+    -------
+    offsets : `~numpy.ndarray` of int
+        See `make_whitener`.
+    covariance : `~numpy.ndarray`
+        Covariance of the pixels, each of unit variance, shape ``(p,
+        p)``.
+
+    Examples
+    --------
+    >>> from compact_removal.fitting.covariance import make_covariance
+    >>> _, covariance = make_covariance(3.0, 0, 1.0)
+    >>> print(covariance[0, :3].round(2))
+    [1.   0.9  0.63]
+    """
+    return _patch_covariance(round(fwhm, 3), level, radius)
+
+
+@lru_cache(maxsize=64)
+def _patch_covariance(fwhm, level, radius):
+    """
+    See `make_covariance`.
+    """
     pixels = max(radius * fwhm, 3.0)
     half = int(np.ceil(pixels))
     rows, columns = np.indices((2 * half + 1,) * 2) - half
@@ -68,9 +107,8 @@ def _whitener(fwhm, level, radius):
     covariance = _covariance(fwhm, NOISE_LEVELS[level])
     rows, columns = np.abs(offsets[:, :, None] - offsets[:, None, :])
     matrix = covariance[rows, columns] + 1e-6 * np.eye(rows.shape[0])
-    whitener = np.linalg.inv(np.linalg.cholesky(matrix))
-    offsets.flags.writeable = whitener.flags.writeable = False
-    return offsets, whitener
+    offsets.flags.writeable = matrix.flags.writeable = False
+    return offsets, matrix
 
 
 def expected_noise_ratio(fwhm):

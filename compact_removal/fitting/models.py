@@ -89,7 +89,8 @@ class SourceFit(NamedTuple):
     blend_error: np.ndarray
 
 
-def fit_sources(data, x, y, psf, noise, *, mask=None):
+def fit_sources(data, x, y, psf, noise, *, mask=None, start=None,
+                rows=None):
     """
     Fit flux and shape of sources.
 
@@ -115,6 +116,11 @@ def fit_sources(data, x, y, psf, noise, *, mask=None):
     mask : array_like of bool, optional
         True where a pixel must not be used, shape ``(ny, nx)``; pixels
         that are not finite are never used.
+    start : SourceFit, optional
+        An earlier fit of the same sources, to begin with.
+    rows : `~numpy.ndarray` of int, optional
+        The sources that are fitted again; the others stay as they are
+        in ``start``, and are neighbours only.
 
     Returns
     -------
@@ -141,14 +147,23 @@ def fit_sources(data, x, y, psf, noise, *, mask=None):
     noise = np.asarray(noise, dtype=float)
     known = np.isfinite(noise) & (noise > 0)
     unit = np.where(known, noise, 1.0)
-    flux, shapes = np.zeros(x.size), np.tile(psf.mean, (x.size, 1))
+    if start is None:
+        flux, shapes = np.zeros(x.size), np.tile(psf.mean, (x.size, 1))
+        blend_error = np.zeros(x.size)
+    else:
+        flux, shapes, blend_error = (np.array(values) for values in (
+            start.flux, start.shapes, start.blend_error))
     noise_ratio = np.empty(x.size)
     for start in range(0, x.size, _CHUNK):
         rows = slice(start, start + _CHUNK)
         noise_ratio[rows] = measure_noise_ratio(data, x[rows], y[rows], psf,
                                                 mask=mask)
-    blend_error = np.zeros(x.size)
     settled = np.zeros(x.size, dtype=bool)
+    kept = np.zeros(x.size, dtype=bool)
+    if rows is not None:
+        kept[:] = True
+        kept[rows] = False
+        settled |= kept
     for i in range(_MAX_ROUNDS + 1):
         # all neighbours as they were: no source comes before another
         old, old_shapes = flux.copy(), shapes.copy()
@@ -156,15 +171,17 @@ def fit_sources(data, x, y, psf, noise, *, mask=None):
         for rows, blended in neighbors.batches(chosen, _CHUNK):
             patches = SourcePatches(data, x[rows], y[rows], psf, _FIT_RADIUS,
                                     mask=mask)
-            neighbors.subtract_far(patches, rows, old, old_shapes)
+            neighbors.subtract(patches, rows, old, old_shapes, blended=False)
             patches.scale(noise[rows], noise_ratio[rows], psf)
-            around = None
+            around = begin = None
             if blended.shape[1]:
-                around = neighbors.make_columns(patches, blended, rows, old,
-                                                old_shapes, known=i > 0)
-            start = (old[rows], old_shapes[rows]) if i else None
+                around = neighbors.make_columns(
+                    patches, blended, rows, old, old_shapes,
+                    known=i > 0 or start is not None)
+            if i:
+                begin = old[rows], old_shapes[rows]
             flux[rows], shapes[rows], blend_error[rows] = _fit_patches(
-                patches, psf, around, start)
+                patches, psf, around, begin)
         if i > _N_FULL_ROUNDS:
             flux[chosen] += (1 - _RELAXATION) * (old - flux)[chosen]
             shapes[chosen] += (1 - _RELAXATION) * (old_shapes
@@ -173,7 +190,7 @@ def fit_sources(data, x, y, psf, noise, *, mask=None):
         moved = neighbors.n_neighbors > 0
         if i:
             moved &= np.abs(flux - old) > share * flux + floor * unit / psf(0)
-        settled = ~(moved | neighbors.near_any(moved))
+        settled = kept | ~(moved | neighbors.near_any(moved))
         if settled.all():
             break
     return SourceFit(flux, shapes, settled, blend_error)

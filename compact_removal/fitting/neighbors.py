@@ -113,9 +113,9 @@ class Neighbors:
                 place = np.where(inside, place, 0)
                 yield part, np.where(inside, self._neighbors[place], -1)
 
-    def subtract_far(self, patches, rows, flux, shapes):
+    def subtract(self, patches, rows, flux, shapes, *, blended=True):
         """
-        Take out the light of neighbours that are not fitted along.
+        Take out the light of neighbours.
 
         Parameters
         ----------
@@ -125,14 +125,17 @@ class Neighbors:
             The sources, shape ``(m,)``.
         flux, shapes : `~numpy.ndarray`
             Of all sources, shape ``(n,)`` and ``(n, 5)``.
+        blended : bool, optional
+            Whether those that are fitted along are taken out, too.
         """
         count = self.n_neighbors[rows]
         place = np.repeat(np.arange(rows.size), count)
         index = np.arange(count.sum()) + np.repeat(
             self._first[rows] - np.cumsum(count) + count, count)
-        far = ~self._near[index]
-        far &= flux[self._neighbors[index]] > 0
-        place, index = place[far], index[far]
+        taken = flux[self._neighbors[index]] > 0
+        if not blended:
+            taken &= ~self._near[index]
+        place, index = place[taken], index[taken]
         mine, owner = self._neighbors[index], self._owners[index]
         patches.subtract(place, self._x[mine] - self._x[owner],
                          self._y[mine] - self._y[owner], flux[mine],

@@ -4,10 +4,12 @@ The pixels around sources, made ready for linear fits.
 """
 
 import numpy as np
+from scipy.linalg import solve_triangular
 from scipy.spatial import KDTree
 
 from compact_removal.fitting.covariance import (NOISE_LEVELS,
                                                 expected_noise_ratio,
+                                                make_covariance,
                                                 make_whitener)
 from compact_removal.maps.cutouts import cutout_radii, extract_valid
 from compact_removal.maps.holes import ANNULUS_FWHM
@@ -117,13 +119,24 @@ class SourcePatches:
                 place[part], x[part], y[part], flux[part], shapes[part],
                 psf))
 
+    def copy_values(self):
+        """
+        Copy the pixels, as they are after what was taken out.
+
+        Returns
+        -------
+        values : `~numpy.ndarray`
+            In the unit of the map, NaN where unknown, shape ``(n, p)``.
+        """
+        return self._data.copy()
+
     def scale(self, noise, noise_ratio, psf):
         """
         Choose scale and covariance of each patch.
 
         Sets ``known`` (whether the noise is), ``unit`` (the unit of
         ``values``, which have no mean), ``std`` (of background and
-        errors of the PSF, in ``unit``), and the level of the noise.
+        errors of the PSF, in ``unit``), and ``levels`` (of the noise).
 
         Parameters
         ----------
@@ -151,7 +164,8 @@ class SourcePatches:
         self.std = np.where(self.known, np.hypot(1.0, of_model), 1.0)
         wanted = np.sqrt(pixel_noise ** 2 + _LEAST_NOISE ** 2 + of_model ** 2)
         wanted = np.minimum(wanted, 1e3)
-        self._levels = np.abs(np.log(wanted)[:, None]
+        self._factors = {}
+        self.levels = np.abs(np.log(wanted)[:, None]
                               - np.log(levels)).argmin(axis=1)
 
     def design(self, flux, shapes, psf, functions=()):
@@ -205,11 +219,28 @@ class SourcePatches:
             Of the same shape.
         """
         columns = columns * self.used[..., None]
-        for level in np.unique(self._levels):
-            rows = self._levels == level
+        whole = self.used.all(axis=1)
+        for level in np.unique(self.levels):
+            rows = whole & (self.levels == level)
             _, matrix = make_whitener(psf.fwhm, level, self._radius)
             columns[rows] = np.matmul(matrix, columns[rows])
+        for row in np.flatnonzero(~whole & self.used.any(axis=1)):
+            used = self.used[row]
+            columns[row, used] = solve_triangular(
+                self._factor(row, psf), columns[row, used], lower=True)
         return columns
+
+    def _factor(self, row, psf):
+        """
+        Cholesky factor of the covariance of the pixels that are known.
+        """
+        if row not in self._factors:
+            _, covariance = make_covariance(psf.fwhm, self.levels[row],
+                                            self._radius)
+            used = np.flatnonzero(self.used[row])
+            self._factors[row] = np.linalg.cholesky(
+                covariance[np.ix_(used, used)])
+        return self._factors[row]
 
 
 def normal_equations(design, values, offset=None, prior=None):

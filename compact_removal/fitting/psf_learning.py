@@ -16,6 +16,7 @@ show its width.
 import numpy as np
 
 from compact_removal.fitting.models import fit_sources
+from compact_removal.fitting.outliers import add_pixels, find_outliers
 from compact_removal.fitting.patches import (SourcePatches, close_pairs,
                                              measure_noise_ratio,
                                              normal_equations)
@@ -109,8 +110,13 @@ def learn_psf(data, x, y, psf, noise, *, mask=None):
     neighbors, owners = neighbors[mine], owners[mine]
     near = np.union1d(rows, neighbors)
     flux, shapes = np.zeros(x.size), np.zeros((x.size, 5))
-    flux[near], shapes[near], *_ = fit_sources(
-        data, x[near], y[near], psf, noise[near], mask=mask)
+    fit = fit_sources(data, x[near], y[near], psf, noise[near], mask=mask)
+    flux[near], shapes[near] = fit.flux, fit.shapes
+    # defects and saturated stars teach nothing
+    outliers = find_outliers(data, x[near], y[near], fit, psf, noise[near],
+                             mask=mask)
+    mask = add_pixels(mask, outliers.pixels, np.shape(data))
+    rows = rows[~outliers.dented[np.searchsorted(near, rows)]]
     rows = rows[flux[rows] * psf(0) > _LEAST_PEAK * noise[rows]]
     patches = SourcePatches(data, x[rows], y[rows], psf, _RADIUS, mask=mask)
     known = patches.used.mean(axis=1) >= _LEAST_KNOWN
@@ -212,9 +218,8 @@ def _learn(patches, flux, shapes, psf):
         count[2] = flux.size
         scatter = np.sqrt((_SCATTER_COUNT * nominal_scatter ** 2 + squares)
                           / (_SCATTER_COUNT + count))
-        uncertain = np.diag(np.linalg.inv(total))[:5]
-        learned = psf.adapted(mean, np.sqrt(scatter ** 2 + uncertain),
-                              coefficients)
+        learned = psf.adapted(mean, scatter, coefficients,
+                              np.linalg.inv(total))
     return learned
 
 

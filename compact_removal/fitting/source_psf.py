@@ -62,6 +62,12 @@ class SourcePSF:
         sources, see `evaluate`, shape ``(5,)``.
     uncertainty : float
         Standard deviation of width and elongation together.
+    covariance : `~numpy.ndarray`
+        Covariance of the mean and of the coefficients of the functions
+        of `basis`, shape ``(5 + k, 5 + k)``.
+    scatter : `~numpy.ndarray`
+        Standard deviation of the shapes of sources around their mean,
+        shape ``(5,)``.
 
     Examples
     --------
@@ -97,6 +103,9 @@ class SourcePSF:
         self.prior = np.array([*_PRIOR, elongation, elongation])
         self._nominal = self.uncertainty
         self._table = None
+        self.covariance = np.diag(np.concatenate(
+            [self.prior, self.basis_prior]) ** 2)
+        self.scatter = np.zeros(5)
 
     def __call__(self, radius):
         """
@@ -154,16 +163,18 @@ class SourcePSF:
         return np.hypot(_LEAST_ERROR,
                         _NOMINAL_ERROR * self.uncertainty / self._nominal)
 
-    def adapted(self, mean, prior, coefficients):
+    def adapted(self, mean, scatter, coefficients, covariance):
         """
         Adapt the PSF to what was learned from a map.
 
         Parameters
         ----------
-        mean, prior : `~numpy.ndarray`
+        mean, scatter : `~numpy.ndarray`
             Mean and standard deviation of shapes, shape ``(5,)``.
         coefficients : `~numpy.ndarray`
             Of the functions of `basis`, shape ``(k,)``.
+        covariance : `~numpy.ndarray`
+            Of mean and coefficients, shape ``(5 + k, 5 + k)``.
 
         Returns
         -------
@@ -171,7 +182,9 @@ class SourcePSF:
             The same nominal PSF, adapted.
         """
         psf = copy.copy(self)
-        psf.mean, psf.prior = np.array(mean), np.array(prior)
+        psf.mean, psf.scatter = np.array(mean), np.array(scatter)
+        psf.covariance = np.array(covariance)
+        psf.prior = np.sqrt(psf.scatter ** 2 + np.diag(covariance)[:5])
         psf._table = self._values[0] * np.tensordot(coefficients,
                                                     basis_tables(), 1)
         return psf

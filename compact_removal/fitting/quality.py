@@ -1,0 +1,276 @@
+# Licensed under a 3-clause BSD style license - see licenses/LICENSE.rst
+"""
+How well sources are fitted, and their fluxes by linear fits.
+
+Both work on a map from which the models of all sources were taken out.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from compact_removal.fitting.covariance import make_whitener
+from compact_removal.fitting.patches import (SourcePatches,
+                                             measure_noise_ratio,
+                                             normal_equations)
+from compact_removal.maps.cutouts import chunk_slices, extract_cutouts
+
+__all__ = ['FitQuality', 'assess_fits']
+
+# Radius of the patches (full widths).
+_RADIUS = 2.0
+
+# Widths over that of the PSF at which templates are laid on a source, and
+# the significance from which on this is done.
+_WIDTHS = (0.35, 0.5, 0.7, 0.85, 0.95, 1.05, 1.15, 1.35, 1.7, 2.3, 3.2, 4.5)
+_SCANNED = 5.0
+
+# Significance from which on a linear fit takes the shape of the source
+# itself.
+_OWN_SHAPE = 10.0
+
+# Surroundings in which the scatter of linear fits is measured, and the
+# steps between their places (full widths); the number of places that one
+# independent number takes, and what the covariance counts.
+_SURROUNDINGS = (2.5, 7.0)
+_STEP = 1.0
+_N_DEPENDENT = 2.5
+_N_FORMAL = 4.0
+_LEAST_PLACES = 12
+
+
+class FitQuality(NamedTuple):
+    """
+    What `assess_fits` found; all have the shape ``(n,)``.
+
+    Attributes
+    ----------
+    qfit : `~numpy.ndarray`
+        Sum of the absolute residuals within two full widths over the
+        flux, as in photutils.
+    reduced_chi2 : `~numpy.ndarray`
+        Of the fit, with the covariance of the background and the error
+        of the PSF.
+    fwhm_ratio, fwhm_ratio_err : `~numpy.ndarray`
+        Width over that of the PSF, and the relative error; NaN where
+        the source is too faint.
+    width_err : `~numpy.ndarray`
+        Error of the log of the width of the model.
+    flux, flux_err : `~numpy.ndarray`
+        Flux of a linear fit, which may be negative, and its error, in
+        the unit of the map times pixel.
+    """
+
+    qfit: np.ndarray
+    reduced_chi2: np.ndarray
+    fwhm_ratio: np.ndarray
+    fwhm_ratio_err: np.ndarray
+    width_err: np.ndarray
+    flux: np.ndarray
+    flux_err: np.ndarray
+
+
+def assess_fits(clean, models, index, std):
+    """
+    Measure how well sources are fitted, and fluxes by linear fits.
+
+    Parameters
+    ----------
+    clean : `~numpy.ndarray`
+        The map minus the models of all sources, NaN where a pixel must
+        not be used, shape ``(ny, nx)``.
+    models : SourceModels
+        The sources.
+    index : `~numpy.ndarray` of int
+        Which of them, shape ``(n,)``.
+    std : `~numpy.ndarray`
+        Standard deviation of the background around them, shape
+        ``(n,)``.
+
+    Returns
+    -------
+    quality : `FitQuality`
+        One number for each of them.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from compact_removal.fitting import SourceModels, SourcePSF
+    >>> from compact_removal.fitting.quality import assess_fits
+    >>> from compact_removal.instruments import get_band
+    >>> band, one = get_band('scanmap', 'blue'), np.ones(1)
+    >>> models = SourceModels(
+    ...     30 * one, 30 * one, 5 * one, np.zeros((1, 5)),
+    ...     SourcePSF(band, band.pixel_scale), 1e-3 * one)
+    >>> clean = 1e-3 * np.random.default_rng(1).normal(size=(61, 61))
+    >>> quality = assess_fits(clean, models, np.array([0]), models.noise)
+    >>> print(quality.fwhm_ratio.round(2), quality.flux.round(1))
+    [1.] [5.]
+    """
+    parts = [_assess(clean, models, index[part], std[part])
+             for part in chunk_slices(index.size, 60)]
+    if not parts:
+        return FitQuality(*np.zeros((len(FitQuality._fields), 0)))
+    return FitQuality(*np.concatenate(parts, axis=1))
+
+
+def _assess(clean, models, index, std):
+    """
+    See `assess_fits`; shape ``(7, n)``.
+    """
+    psf, x, y = models.psf, models.x[index], models.y[index]
+    shapes = models.shapes[index]
+    patches = SourcePatches(clean, x, y, psf, _RADIUS)
+    rest = patches.used.sum(axis=1)
+    each, center = np.arange(index.size), np.zeros(index.size)
+    residual = patches.copy_values()
+    patches.subtract(each, center, center, -models.flux[index], shapes, psf)
+    patches.scale(std, measure_noise_ratio(clean, x, y, psf), psf)
+    unit = patches.unit
+    flux = models.flux[index] / unit
+    enough = patches.known & (rest > 8)
+
+    design, values = patches.design(flux, shapes, psf)
+    weight = 1 / patches.std[:, None]
+    design, values = design * weight[..., None], values * weight
+    matrix, _ = normal_equations(design, values, shapes - psf.mean,
+                                 psf.prior)
+    constant = (np.einsum('npk,np->nk', design[..., :1],
+                          values - design[..., 1] * flux[:, None])[:, 0]
+                / np.maximum((design[..., 0] ** 2).sum(axis=1), 1e-12))
+    left = (values - design[..., 0] * constant[:, None]
+            - design[..., 1] * flux[:, None])
+    chi2 = (left ** 2).sum(axis=1) / np.maximum(rest - 7, 1)
+    width_err = np.sqrt(np.linalg.inv(matrix)[:, 4, 4])
+    middle = np.nanmedian(np.where(patches.used, residual, np.nan), axis=1,
+                          keepdims=True) if rest.any() else 0.0
+    qfit = np.divide(
+        np.where(patches.used, np.abs(residual - middle), 0).sum(axis=1),
+        models.flux[index], out=np.full(index.size, np.nan),
+        where=models.flux[index] > 0)
+
+    linear, formal = _fit_linear(patches, psf, np.tile(
+        psf.mean, (index.size, 1)))
+    bright = linear > _OWN_SHAPE * formal
+    if bright.any():
+        own, own_err = _fit_linear(patches, psf, shapes)
+        linear = np.where(bright, own, linear)
+        formal = np.where(bright, own_err, formal)
+    error = _scatter(clean, patches, psf, x, y, formal, unit)
+    error = np.where(enough, error, np.nan)
+    ratio, ratio_err = np.full((2, index.size), np.nan)
+    with np.errstate(invalid='ignore'):
+        scanned = np.flatnonzero(enough & (linear * unit > _SCANNED * error))
+    if scanned.size:
+        ratio[scanned], ratio_err[scanned] = _scan_width(
+            patches, scanned, shapes, psf)
+    values = np.array([qfit, chi2, ratio, ratio_err, width_err,
+                       linear * unit, error])
+    values[:, ~enough] = np.nan
+    return values
+
+
+def _fit_linear(patches, psf, shapes):
+    """
+    Constant and flux by generalised least squares: flux and its error.
+    """
+    design, values = patches.design(None, shapes, psf)
+    matrix, right = normal_equations(design, values)
+    inverse = np.linalg.inv(matrix)
+    return ((inverse @ right[..., None])[:, 1, 0],
+            np.sqrt(inverse[:, 1, 1]))
+
+
+def _scatter(clean, patches, psf, x, y, formal, unit):
+    """
+    Errors of linear fluxes, from such fits to the surroundings.
+    """
+    kernels = np.zeros(patches.dx.shape)
+    expected = np.ones(x.size)
+    template = psf.evaluate(patches.dx, patches.dy, psf.mean)
+    for level in np.unique(patches.levels):
+        rows = patches.levels == level
+        _, matrix = make_whitener(psf.fwhm, level, _RADIUS)
+        design = matrix @ np.stack([np.ones_like(template[rows]),
+                                    template[rows]], axis=-1)
+        inverse = np.linalg.inv(design.swapaxes(1, 2) @ design)
+        kernels[rows] = ((inverse @ design.swapaxes(1, 2))[:, 1] @ matrix)
+        expected[rows] = np.sqrt(inverse[:, 1, 1])
+    inner, outer = (limit * psf.fwhm for limit in _SURROUNDINGS)
+    step = max(int(round(_STEP * psf.fwhm)), 1)
+    axis = np.arange(-int(outer) // step, int(outer) // step + 1) * step
+    places = np.array(np.meshgrid(axis, axis)).reshape(2, -1)
+    distance = np.hypot(*places)
+    places = places[:, (distance >= inner) & (distance <= outer)]
+    column, row = np.rint(x).astype(int), np.rint(y).astype(int)
+    dx = np.rint(patches.dx[0] + x[0] - column[0]).astype(int)
+    dy = np.rint(patches.dy[0] + y[0] - row[0]).astype(int)
+    half = int(np.abs(places).max() + max(np.abs(dx).max(),
+                                          np.abs(dy).max()))
+    stack, _ = extract_cutouts(clean, column.astype(float),
+                               row.astype(float), 2 * half + 1, fill=np.nan)
+    pixels = stack[:, half + dy + places[1][:, None],
+                   half + dx + places[0][:, None]]
+    fluxes = np.einsum('nqp,np->nq', pixels, kernels)
+    count = np.isfinite(fluxes).sum(axis=1)
+    ordered = np.sort(fluxes, axis=1)
+    each, last = np.arange(x.size), np.maximum(count - 1, 0)
+    low, high = (ordered[each, np.rint(share * last).astype(int)]
+                 for share in (0.16, 0.84))
+    measured = np.where(count >= _LEAST_PLACES, (high - low) / 2, np.nan)
+    # as many pixels as the source itself has
+    measured = measured * formal / expected
+    formal = formal * unit
+    share = count / _N_DEPENDENT
+    share = share / (share + _N_FORMAL)
+    with np.errstate(divide='ignore', invalid='ignore'):
+        both = np.exp(share * np.log(measured)
+                      + (1 - share) * np.log(formal))
+    return np.where(measured > 0, both, formal)
+
+
+def _scan_width(patches, rows, shapes, psf):
+    """
+    Width over that of the PSF, from the likelihood, and relative error.
+    """
+    shift = shapes[rows, None, :2]
+    dx = patches.dx[rows] - shift[..., 0]
+    dy = patches.dy[rows] - shift[..., 1]
+    shape = np.concatenate([[0, 0], psf.mean[2:]])
+    columns = [patches.values[rows], np.ones_like(dx)]
+    columns += [psf.evaluate(dx / width, dy / width, shape) / width ** 2
+                for width in _WIDTHS]
+    whole = np.zeros((*patches.dx.shape, len(columns)))
+    whole[rows] = np.stack(columns, axis=-1)
+    white = patches.whiten(whole, psf)[rows]
+    values, constant, templates = white[..., 0], white[..., 1], white[..., 2:]
+
+    def without_level(columns):
+        norm = (constant ** 2).sum(axis=1)[:, None, None]
+        share = np.einsum('np,npk->nk', constant, columns)[:, None]
+        return columns - constant[..., None] * share / norm
+
+    values = without_level(values[..., None])[..., 0]
+    templates = without_level(templates)
+    product = np.einsum('npk,np->nk', templates, values)
+    power = (templates ** 2).sum(axis=1)
+    gain = np.maximum(product, 0) ** 2 / power / (
+        patches.std[rows, None] ** 2)
+    log_width = np.log(_WIDTHS)
+    each = np.arange(rows.size)
+    best = np.clip(gain.argmax(axis=1), 1, len(_WIDTHS) - 2)
+    x = log_width[best[:, None] + [-1, 0, 1]]
+    f = np.take_along_axis(gain, best[:, None] + [-1, 0, 1], axis=1)
+    # parabola through three points
+    first, second = ((f[:, k + 1] - f[:, k]) / (x[:, k + 1] - x[:, k])
+                     for k in (0, 1))
+    curvature = (second - first) / (x[:, 2] - x[:, 0])
+    with np.errstate(divide='ignore', invalid='ignore'):
+        top = (x[:, 0] + x[:, 1]) / 2 - first / (2 * curvature)
+        error = 1 / np.sqrt(-2 * curvature)
+    edge = gain.argmax(axis=1) != best
+    inside = (curvature < 0) & ~edge
+    top = np.where(inside, np.clip(top, x[:, 0], x[:, 2]),
+                   log_width[gain.argmax(axis=1)])
+    error = np.where(inside, error, x[each, 2] - x[each, 0])
+    return np.exp(top), error
