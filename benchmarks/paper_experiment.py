@@ -28,6 +28,8 @@ from compact_removal import CompactSourceRemover
 from compact_removal.datasets import (load_background_maps, make_test_fields,
                                       read_pacs_map)
 from compact_removal.instruments import get_band, list_bands
+from compact_removal.maps.images import read_image
+from compact_removal.photometry import annulus_mean, aperture_sums
 from compact_removal.plotting import (plot_flux_ratios, plot_pixel_pdf,
                                       plot_power_spectra)
 from compact_removal.removal import evaluate_remover
@@ -49,6 +51,38 @@ GAMMA_DRA = SkyCoord([269.15154], [51.48889], unit='deg')
 REFERENCE = {'blue': 3283.0, 'green': 1604.0, 'red': 621.0}  # mJy, Table 5
 PAPER = {'blue': 1.000, 'green': 1.002, 'red': 1.004}
 RADII = np.array([5, 6, 7, 8, 10, 12, 14, 18.0]) * u.arcsec
+
+
+class PaperRemover(CompactSourceRemover):
+    """
+    Remover whose standard photometry is that of the paper.
+
+    The background is the plain mean of the annulus, sources and all;
+    ``annulus_flux`` of the package is a clipped median without them.
+    """
+
+    def remove(self, image, positions):
+        """
+        Remove sources, and measure them by the mean of an annulus.
+        """
+        result = super().remove(image, positions)
+        sources = result.sources
+        input_map = read_image(image)
+        scale = input_map.pixel_scale
+        annulus = get_band(self.mode, self.band).photometry_annulus
+        place = {'mask': input_map.mask}
+        measured = np.isfinite(sources['annulus_flux'].value)
+        rows = sources[measured]
+        x, y = rows['x_center'], rows['y_center']
+        total, _, area = aperture_sums(
+            input_map.data, x, y,
+            (rows['aperture_radius'] / scale).to_value(''), **place)
+        mean, _, _ = annulus_mean(input_map.data, x, y,
+                                  *(annulus / scale).to_value(''), **place)
+        unit = input_map.to_flux * input_map.flux_unit
+        sources['annulus_flux'][measured] = (
+            (total - mean * area) / rows['aperture_correction'] * unit)
+        return result
 
 
 def load_real(folder, band):
@@ -81,7 +115,7 @@ def run_bands(data):
                 ('stand-ins', fields, None, 'separation'),
                 ('stand-ins', fields, None, 'inpainting'),
                 ('real maps', maps, catalogs, 'separation')):
-            remover = CompactSourceRemover(mode, name, network=network)
+            remover = PaperRemover(mode, name, network=network)
             evaluation = evaluate_remover(
                 remover, backgrounds, catalogs=known, n_sources=N_SOURCES,
                 flux_levels=N_LEVELS, psf=load_vesta(data, name), seed=seed)
@@ -258,7 +292,7 @@ def measure_gamma_dra(folder):
         radii = u.Quantity([default, *RADII[RADII != default]])
         if band == 'red':
             radii = radii[radii >= 7 * u.arcsec]
-        remover = CompactSourceRemover('scanmap', band, apertures=radii)
+        remover = PaperRemover('scanmap', band, apertures=radii)
         background, sources = remover.remove(ccd, GAMMA_DRA)
         row = sources[0]
         if mapper == 'JScanam':

@@ -6,12 +6,12 @@ Cut postage stamps out of a map, and blend them back.
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-__all__ = ['DiscBlender', 'add_cutouts', 'chunk_slices', 'cutout_radii',
-           'drop_unusable', 'extract_cutouts', 'extract_valid',
-           'stack_statistics']
+__all__ = ['LARGEST', 'DiscBlender', 'add_cutouts', 'chunk_slices',
+           'cutout_radii', 'drop_unusable', 'extract_cutouts',
+           'extract_valid', 'stack_statistics']
 
 # Values from which on squares may overflow.
-_LARGEST = 1e100
+LARGEST = 1e100
 
 # Pixels of cutouts that are handled at a time: bounds the memory.
 _CHUNK_PIXELS = 2_000_000
@@ -146,7 +146,7 @@ def drop_unusable(data):
     [ 1. nan nan]
     """
     # NaN compares as false
-    data[~(np.abs(data) < _LARGEST)] = np.nan
+    data[~(np.abs(data) < LARGEST)] = np.nan
 
 
 def extract_valid(data, x, y, size, *, mask=None):
@@ -352,7 +352,8 @@ class DiscBlender:
             Which of the maps.
         data : `~numpy.ndarray`
             The map, shape ``(ny, nx)``; pixels without weight keep
-            their value.
+            their value. NaN is no value: where there is any weight, that
+            of the cutouts takes its place.
         """
         if self._touched is None:
             self._touched = np.flatnonzero(self._total)
@@ -362,7 +363,9 @@ class DiscBlender:
             values.ravel()[self._touched] for values in
             (self.weight, self._total, self._sums[index], data))
         share = share.astype(float)
-        data.flat[self._touched] = (1 - share) * old + share * sums / total
+        new = sums / total
+        old = np.where(np.isnan(old), new, old)
+        data.flat[self._touched] = (1 - share) * old + share * new
 
 
 def _shrink(large, small, x, y, radius):

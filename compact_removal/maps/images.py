@@ -9,7 +9,7 @@ import astropy.units as u
 import numpy as np
 from astropy.nddata import NDData, StdDevUncertainty
 
-from compact_removal.maps.cutouts import drop_unusable
+from compact_removal.maps.cutouts import LARGEST, drop_unusable
 from compact_removal.maps.pixels import (check_square_pixels, pixel_area,
                                          pixel_scale)
 from compact_removal.maps.units import flux_of_pixel
@@ -34,7 +34,8 @@ class InputMap:
         True where a pixel must not be used; pixels that are not finite
         are not used either.
     error : `~numpy.ndarray` or None
-        Standard deviation per pixel.
+        Standard deviation per pixel, NaN where it is unknown: not
+        positive, or not finite.
     wcs : `~astropy.wcs.WCS`
         The celestial WCS.
     unit : `~astropy.units.Unit`
@@ -168,4 +169,8 @@ def _error(image):
                     'an uncertainty')
     if uncertainty.unit not in (None, image.unit):
         values = values * uncertainty.unit.to(image.unit)
+    # of pixels without weight, for example; NaN compares as false
+    unknown = ~((values > 0) & (values < LARGEST))
+    if unknown.any():
+        values = np.where(unknown, np.nan, values)
     return values

@@ -121,8 +121,8 @@ def removal_significance(image, background, sources, *, reference=None):
     """
     Measure how significant sources are before and after their removal.
 
-    The sum in the aperture, less the mean of an annulus (3 to 5
-    aperture radii) or the sum in ``reference``, over the scatter of
+    The sum in the aperture, less the clipped median of an annulus (3 to
+    5 aperture radii) or the sum in ``reference``, over the scatter of
     such sums around the source (of 12 apertures at 4 radii, in
     ``reference`` if there is one, else in ``background``).
 
@@ -217,10 +217,10 @@ def _significance(maps, x, y, radius):
                                              mask=bad)
     base = sums.get('reference')
     if base is None:
-        mean, _, _ = annulus_background(
+        level, _, _ = annulus_background(
             quiet, x, y, _ANNULUS[0] * np.median(radius),
             _ANNULUS[1] * np.median(radius), mask=bad)
-        base = mean * areas
+        base = level * areas
     scatter = aperture_scatter(quiet, x, y, radius,
                                _DISTANCE * np.median(radius), mask=bad)
     changed, _, _ = aperture_sums(

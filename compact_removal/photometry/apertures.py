@@ -97,14 +97,17 @@ def aperture_sums(data, x, y, radii, *, mask=None, error=None):
         True where a pixel must not be used, shape ``(ny, nx)``; pixels
         that are not finite are never used.
     error : array_like, optional
-        Standard deviation per pixel, shape ``(ny, nx)``.
+        Standard deviation per pixel, shape ``(ny, nx)``. Values that
+        are not positive and finite are unknown.
 
     Returns
     -------
     sums, sum_errors, areas : `~numpy.ndarray`
-        Sums in the unit of ``data``, their errors (0 without
-        ``error``), and the summed area in pixels, shape ``(n,)``. What
-        is masked or off the map is missing from sum and area.
+        Sums in the unit of ``data``, their errors, and the summed area
+        in pixels, shape ``(n,)``. What is masked or off the map is
+        missing from sum and area. Pixels of unknown error count with
+        the mean variance of the others in the aperture; an error of
+        which nothing is known is NaN.
 
     Examples
     --------
@@ -115,7 +118,8 @@ def aperture_sums(data, x, y, radii, *, mask=None, error=None):
     [12.566]
     """
     x, y, radii = (np.asarray(value, dtype=float) for value in (x, y, radii))
-    sums, variances, areas = np.zeros((3, x.size))
+    sums, areas = np.zeros((2, x.size))
+    variances = np.full(x.size, np.nan)
     size = 2 * int(np.ceil(radii.max(initial=0))) + 3
     for part in chunk_slices(x.size, size):
         stack, corners = extract_valid(data, x[part], y[part], size,
@@ -128,6 +132,10 @@ def aperture_sums(data, x, y, radii, *, mask=None, error=None):
         sums[part] = (weights * np.where(good, stack, 0)).sum(axis=(1, 2))
         if error is not None:
             deviation, _ = extract_valid(error, x[part], y[part], size)
-            variances[part] = (weights * np.nan_to_num(deviation) ** 2).sum(
-                axis=(1, 2))
+            known = deviation > 0
+            variance = np.where(known, deviation, 0) ** 2
+            share = (weights * known).sum(axis=(1, 2))
+            share = np.divide(areas[part], share, where=share > 0,
+                              out=np.full_like(share, np.nan))
+            variances[part] = share * (weights * variance).sum(axis=(1, 2))
     return sums, np.sqrt(variances), areas

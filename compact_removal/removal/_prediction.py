@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from compact_removal.maps.cutouts import cutout_radii, extract_cutouts
+from compact_removal.removal._window import extract_noise
 from compact_removal.removal.networks import ERROR_RADII
 from compact_removal.removal.records import Record
 
@@ -50,7 +51,7 @@ class CutoutPrediction(Record):
     little_background: np.ndarray
 
 
-def predict_cutouts(window, index, network, *, snr, std, surroundings):
+def predict_cutouts(window, index, network, *, snr, surroundings):
     """
     Estimate background and errors in cutouts around sources.
 
@@ -62,10 +63,10 @@ def predict_cutouts(window, index, network, *, snr, std, surroundings):
         Which of its models, shape ``(k,)``.
     network : CutoutNetwork
         The network.
-    snr, std : `~numpy.ndarray`
-        Signal-to-noise ratios of the sources, and standard deviations
-        in their annuli, which scale and replace the predicted errors,
-        shape ``(k,)``.
+    snr : `~numpy.ndarray`
+        Signal-to-noise ratios of the sources, which scale the errors,
+        shape ``(k,)``. Where none are predicted, the standard deviation
+        of the background around the sources takes their place.
     surroundings : float
         Radius within which background is needed (pixels).
 
@@ -91,11 +92,11 @@ def predict_cutouts(window, index, network, *, snr, std, surroundings):
         flux_error = outputs['flux_error']
     else:
         error = np.broadcast_to(
-            (scale * np.nan_to_num(std))[:, None, None], images.shape)
+            (scale * window.std[index])[:, None, None], images.shape)
         flux_error = np.full((index.size, len(ERROR_RADII)), np.nan)
-    if network.removes_wings and window.noise.any():
+    if network.removes_wings:
         # outside the holes pixels keep their noise
-        noise, _ = extract_cutouts(window.noise, x, y, size, fill=0)
+        noise = extract_noise(window, index, size)
         error = np.where(validity, np.hypot(error, noise), error)
     return CutoutPrediction(index, corners, outputs['background'], error,
                             flux_error, share < _LITTLE_OPEN)

@@ -14,7 +14,7 @@ from compact_removal.maps.cutouts import (DiscBlender, chunk_slices,
 from compact_removal.maps.holes import scale_factor
 from compact_removal.maps.tiles import Tile
 from compact_removal.removal._prediction import predict_cutouts
-from compact_removal.removal._window import open_window
+from compact_removal.removal._window import extract_noise, open_window
 from compact_removal.removal.flags import FLAG, PIXEL_FLAG
 from compact_removal.removal.measure import sum_light
 from compact_removal.removal.networks import ERROR_RADII
@@ -90,7 +90,6 @@ class TileWorker:
         self._input_map = input_map
         self._models = fitted.models
         self._snr = located.snr[fitted.rows]
-        self._std = located.std[fitted.rows]
         self._network = network
         self._apertures = apertures
         self._error_dtype = error_dtype
@@ -154,7 +153,7 @@ class TileWorker:
         for part in chunk_slices(chosen.size, self._network.size):
             cutouts = predict_cutouts(
                 window, chosen[part], self._network,
-                snr=self._snr[chosen[part]], std=self._std[chosen[part]],
+                snr=self._snr[chosen[part]],
                 surroundings=self._annulus_radii[1])
             flux_error[cutouts.index] = cutouts.flux_error
             little[cutouts.index] = cutouts.little_background
@@ -201,12 +200,13 @@ class TileWorker:
         layer = self._new_layer(window)
         size = 2 * int(np.ceil(self._reach.furthest + self._taper)) + 3
         clean = window.data - window.light
-        error = np.hypot(window.noise, models.psf.model_error * window.light)
         for part in chunk_slices(wide.size, size):
             index = wide[part]
             x, y = models.x[index], models.y[index]
             images, corners = extract_cutouts(clean, x, y, size, fill=0.0)
-            errors, _ = extract_cutouts(error, x, y, size, fill=0.0)
+            light, _ = extract_cutouts(window.light, x, y, size, fill=0.0)
+            errors = np.hypot(extract_noise(window, index, size),
+                              models.psf.model_error * light)
             layer.add((images, errors), x, y, footprint[index], corners)
         return [layer]
 

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from compact_removal.fitting.models import SourceModels
+from compact_removal.maps.cutouts import extract_cutouts
 from compact_removal.maps.holes import draw_discs, source_snr
 from compact_removal.maps.tiles import Tile
 from compact_removal.removal.records import Record
 
-__all__ = ['Window', 'open_window', 'read_noise']
+__all__ = ['Window', 'extract_noise', 'open_window', 'read_noise']
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ class Window(Record):
         Standard deviation of the background around each source, without
         the light of the others; NaN for those far away, shape ``(m,)``.
     noise : `~numpy.ndarray`
-        The uncertainty of the map, 0 where it is unknown, shape ``(ny,
+        The uncertainty of the map, NaN where it is unknown, shape ``(ny,
         nx)``.
     """
 
@@ -112,10 +113,37 @@ def read_noise(input_map, part, dtype):
     Returns
     -------
     noise : `~numpy.ndarray`
-        Standard deviation per pixel, 0 where it is unknown.
+        Standard deviation per pixel, NaN where it is unknown.
     """
     if input_map.error is None:
-        return np.zeros(input_map.data[part].shape, dtype)
-    noise = input_map.error[part].astype(dtype)
-    noise[~np.isfinite(noise)] = 0
+        return np.full(input_map.data[part].shape, np.nan, dtype)
+    with np.errstate(over='ignore'):
+        noise = input_map.error[part].astype(dtype)
+    # what the type cannot hold
+    noise[~((noise > 0) & (noise < np.inf))] = np.nan
     return noise
+
+
+def extract_noise(window, index, size):
+    """
+    Cut the uncertainty of the map out around sources.
+
+    Parameters
+    ----------
+    window : `Window`
+        The window.
+    index : `~numpy.ndarray` of int
+        Which of its models, shape ``(k,)``.
+    size : int
+        Side of the cutouts (pixels).
+
+    Returns
+    -------
+    noise : `~numpy.ndarray`
+        Standard deviation per pixel, shape ``(k, size, size)``. Where it
+        is unknown, the standard deviation of the background around the
+        source, which contains it, takes its place.
+    """
+    noise, _ = extract_cutouts(window.noise, window.models.x[index],
+                               window.models.y[index], size, fill=np.nan)
+    return np.where(np.isnan(noise), window.std[index, None, None], noise)

@@ -5,7 +5,7 @@ Errors of sums in apertures: as predicted, or from the map.
 
 import numpy as np
 
-from compact_removal.photometry import aperture_scatter
+from compact_removal.photometry import annulus_background, aperture_scatter
 from compact_removal.removal.networks import ERROR_RADII
 
 __all__ = ['background_scatter', 'interpolate_errors']
@@ -50,8 +50,7 @@ def interpolate_errors(errors, radius):
     return np.exp(value) * (radius / inside) ** 2
 
 
-def background_scatter(data, x, y, radius, distance, *, annulus_std=None,
-                       mask=None):
+def background_scatter(data, x, y, radius, annulus, *, mask=None):
     """
     Measure the scatter of aperture sums of the background.
 
@@ -62,16 +61,15 @@ def background_scatter(data, x, y, radius, distance, *, annulus_std=None,
     Parameters
     ----------
     data : array_like
-        The map without the sources, shape ``(ny, nx)``.
+        The map without the sources, shape ``(ny, nx)``. Sources that
+        are left in it have little influence.
     x, y, radius : array_like
         Positions of the sources and radii of the apertures (pixels),
         shape ``(n,)``.
-    distance : float
-        Distance from the sources at which apertures are laid (pixels).
-    annulus_std : array_like, optional
-        Standard deviation of the pixels in an annulus around the
-        sources, shape ``(n,)``; the scatter is at least that of
-        apertures in white noise of this size.
+    annulus : tuple of float
+        Inner and outer radius (pixels). Apertures are laid in its
+        middle. The scatter is at least that of apertures in white noise
+        with the standard deviation of its pixels, which are clipped.
     mask : array_like of bool, optional
         True where a pixel must not be used, shape ``(ny, nx)``.
 
@@ -85,12 +83,11 @@ def background_scatter(data, x, y, radius, distance, *, annulus_std=None,
     --------
     >>> import numpy as np
     >>> from compact_removal.removal.aperture_errors import background_scatter
-    >>> print(background_scatter(np.ones((61, 61)), [30], [30], [3.0], 19,
-    ...                          annulus_std=[0.2]).round(3))
-    [1.063]
+    >>> data = np.random.default_rng(1).normal(size=(61, 61))
+    >>> print(background_scatter(data, [30], [30], [3.0], (16, 22)).round(0))
+    [5.]
     """
-    scatter = aperture_scatter(data, x, y, radius, distance, mask=mask)
-    if annulus_std is None:
-        return scatter
-    white = np.asarray(annulus_std) * np.sqrt(np.pi) * np.asarray(radius)
-    return np.fmax(scatter, white)
+    scatter = aperture_scatter(data, x, y, radius, np.mean(annulus),
+                               mask=mask)
+    _, _, std = annulus_background(data, x, y, *annulus, mask=mask)
+    return np.fmax(scatter, std * np.sqrt(np.pi) * np.asarray(radius))

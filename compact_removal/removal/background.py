@@ -33,7 +33,7 @@ class BackgroundEstimate(Record):
         The map without the sources, shape ``(ny, nx)``.
     error : `~numpy.ndarray`
         Its error; where no source has changed it, the uncertainty of
-        the map or 0, shape ``(ny, nx)``.
+        the map, NaN where this is unknown, shape ``(ny, nx)``.
     pixel_flags : `~numpy.ndarray` of uint8
         Bits of ``PIXEL_FLAGS``, shape ``(ny, nx)``.
     footprint : `~numpy.ndarray`

@@ -18,11 +18,11 @@ __all__ = ['calibration', 'measure_errors']
 _INPUTS = ('image', 'validity', 'sources', 'fwhm', 'psf_error')
 
 # In FWHM: the circle of the signal-to-noise ratio (for blue about that of
-# the band), the radius of what counts as the hole, and the distance at
+# the band), the radius of what counts as the hole, and the annulus in
 # which the scatter of apertures is measured.
 _SOURCE_RADIUS = 2.5
 _HOLE_RADIUS = 2.0
-_SCATTER_DISTANCE = 6.0
+_SCATTER_ANNULUS = np.array([5.0, 7.0])
 
 # Signal-to-noise ratios between which the errors are calibrated, and the
 # least number of sources that this takes.
@@ -94,10 +94,10 @@ def measure_errors(predict, batches):
 
     Errors of pixels in the hole of the central source, and of its
     aperture flux, are compared with what the network predicts; if it
-    predicts none, with the standard deviation of the annulus and with
-    the scatter of aperture sums around the source. The factors bring
-    68.3 % of the errors within one and 95 % within 1.96, as well as one
-    number can.
+    predicts none, with the standard deviation of the background in the
+    annulus and with the scatter of aperture sums around the source. The
+    factors bring 68.3 % of the errors within one and 95 % within 1.96,
+    as well as one number can.
 
     Parameters
     ----------
@@ -162,10 +162,12 @@ def _batch_errors(predict, batch):
                 & (distance < _HOLE_RADIUS * fwhm))
         if not known[aperture > 0].all() or not hole.any():
             continue
-        snr, _, std = source_snr(
-            batch['image'][k] + batch['sources'][k], [x0], [y0],
-            source_radius=_SOURCE_RADIUS * fwhm,
-            annulus_radii=tuple(radius * fwhm for radius in ANNULUS_FWHM))
+        (snr, _, _), (_, _, std) = (
+            source_snr(image, [x0], [y0],
+                       source_radius=_SOURCE_RADIUS * fwhm,
+                       annulus_radii=np.multiply(ANNULUS_FWHM, fwhm))
+            for image in (batch['image'][k] + batch['sources'][k],
+                          batch['image'][k]))
         error = np.where(known, outputs['background'][k] - target, 0)
         radius = np.sqrt(aperture.sum() / np.pi)
         if 'error' in outputs:
@@ -175,7 +177,7 @@ def _batch_errors(predict, batch):
         else:
             pixel_error = np.full(error.shape, std[0])
             flux_error = background_scatter(target, [x0], [y0], [radius],
-                                            _SCATTER_DISTANCE * fwhm)[0]
+                                            _SCATTER_ANNULUS * fwhm)[0]
         if not (snr[0] > 0 and flux_error > 0 and std[0] > 0):
             continue
         flux = abs(np.sum(error * aperture)) / flux_error

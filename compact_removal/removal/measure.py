@@ -11,7 +11,7 @@ import astropy.units as u
 import numpy as np
 
 from compact_removal.maps.cutouts import chunk_slices, extract_cutouts
-from compact_removal.photometry import (annulus_background,
+from compact_removal.photometry import (annulus_background, annulus_mean,
                                         aperture_correction, aperture_sums,
                                         aperture_weights)
 from compact_removal.psf import fwhm_in_pixels
@@ -196,8 +196,9 @@ def measure(input_map, located, fitted, estimate, *, band, apertures,
     mask = input_map.mask
     annulus = (band.photometry_annulus / scale).to_value(
         u.dimensionless_unscaled)
-    level, std, count = annulus_background(input_map.data, x, y, *annulus,
-                                           mask=mask)
+    level, level_err, _ = annulus_background(
+        input_map.data, x, y, *annulus, mask=mask,
+        holes=located.radius[rows])
     fwhm = fwhm_in_pixels(band, scale)
     variance = _noise_variance(input_map, x, y, annulus)
     factor = error_scale(located.snr[rows])
@@ -211,16 +212,16 @@ def measure(input_map, located, fitted, estimate, *, band, apertures,
         unit = input_map.to_flux / fraction
         total, total_noise, area = aperture_sums(
             input_map.data, x, y, radius, mask=mask, error=input_map.error)
-        scatter = background_scatter(estimate.data, x, y, radius,
-                                     np.mean(annulus), annulus_std=std,
+        scatter = background_scatter(estimate.data, x, y, radius, annulus,
                                      mask=mask)
         predicted = interpolate_errors(estimate.flux_error[rows],
                                        radius / fwhm)
         background_err = factor * np.where(np.isfinite(predicted), predicted,
                                            scatter)
-        # the noise of the background is part of the error of its estimate
+        # the noise of the background is part of the error of its estimate;
+        # nothing is known of an excess without an uncertainty
         excess_noise = np.sqrt(np.maximum(
-            total_noise ** 2 - area * variance, 0))
+            np.nan_to_num(total_noise) ** 2 - area * variance, 0))
         suffix = f'_{i}' if i else ''
         sums = estimate.sums[i, rows]
         columns[f'flux{suffix}'] = sums * unit
@@ -234,8 +235,8 @@ def measure(input_map, located, fitted, estimate, *, band, apertures,
             columns['annulus_flux'] = np.where(
                 area > 0, (total - level * area) * unit, np.nan)
             columns['annulus_flux_err'] = np.sqrt(
-                total_noise ** 2 + scatter ** 2
-                + (area * std) ** 2 / np.maximum(count, 1)) * unit
+                excess_noise ** 2 + scatter ** 2
+                + (area * level_err) ** 2) * unit
     full = {}
     for name, values in columns.items():
         column = np.full(located.x.size, np.nan)
@@ -250,6 +251,6 @@ def _noise_variance(input_map, x, y, annulus):
     """
     if input_map.error is None:
         return np.zeros(np.size(x))
-    level, std, _ = annulus_background(input_map.error, x, y, *annulus,
-                                       mask=input_map.mask)
+    level, std, _ = annulus_mean(input_map.error, x, y, *annulus,
+                                 mask=input_map.mask)
     return np.nan_to_num(level ** 2 + std ** 2)

@@ -203,11 +203,12 @@ class CompactSourceRemover(TrainableEstimator):
             shape, unit and WCS: pixels outside the footprints of the
             sources are those of the input, bit by bit; ``flags`` marks
             changed pixels (``PIXEL_FLAGS``), ``uncertainty`` is the
-            error of the estimate (elsewhere that of the input, or 0),
-            ``meta`` the provenance. Masked and non-finite pixels keep
-            their values. The footprint of a source is its hole with a
-            soft edge; for separation it reaches out to where the wings
-            drop below a tenth of the local standard deviation.
+            error of the estimate (elsewhere that of the input, NaN where
+            it is unknown), ``meta`` the provenance. Masked and
+            non-finite pixels keep their values. The footprint of a
+            source is its hole with a soft edge; for separation it
+            reaches out to where the wings drop below a tenth of the
+            local standard deviation.
             ``sources``, a `~astropy.table.QTable` with the columns
             ``id``, ``sky_center``, ``x_center``, ``y_center`` (pixels),
             ``snr`` (eq. 1), ``mask_radius`` (pixels of the map), ``flux``,

@@ -13,6 +13,12 @@ network, for all modes and bands::
 backgrounds; without it, training uses simulated ones alone. A run that
 was stopped continues from its checkpoint in the output folder. On two CPU
 cores the first takes more than an hour, the second less.
+
+Errors of shipped weights are calibrated anew, without training, by::
+
+    cd compact_removal/removal/weights
+    python ../../../docs/examples/train_shipped_weights.py inpainting /tmp
+        --maps DIR --calibrate inpainting_scanmap.safetensors --ship
 """
 
 # sphinx_gallery_thumbnail_path = '_static/psf_residuals.png'
@@ -152,6 +158,9 @@ def main():
     parser.add_argument('--maps', type=Path, help='folder of real maps')
     parser.add_argument('--start', type=Path,
                         help='weights to start from, instead of new ones')
+    parser.add_argument('--calibrate', type=Path,
+                        help='weights of which only the errors are '
+                             'calibrated anew')
     parser.add_argument('--ship', action='store_true',
                         help='copy the weights into the package')
     args = parser.parse_args()
@@ -163,6 +172,43 @@ def main():
         maps = [background for background
                 in load_background_maps(args.maps, fwhm=2.0)
                 if background.name not in HELD_OUT]
+    if args.calibrate is not None:
+        path = calibrate(args.calibrate, args.output, args.network, maps)
+    else:
+        path = train(args, maps)
+    if args.ship:
+        ship(path, path.stem)
+
+
+def measure_factors(model, network, maps):
+    """
+    Factors on the errors of a network.
+    """
+    cutouts = make_cutouts(network, maps, SEED + 2, n_batches=60, n_fields=60,
+                           n_psfs=16)
+    return measure_errors(make_predict(model), cutouts.epoch(0))
+
+
+def calibrate(weights, output, network, maps):
+    """
+    Copy weights, with factors on errors that are measured anew.
+    """
+    model, info = nn.load_weights(weights, find_model_class)
+    metadata = {key: value for key, value in info.items()
+                if key not in ('network', 'config', 'sha256')}
+    factors = measure_factors(model, network, maps)
+    print(json.dumps(factors, indent=1))
+    metadata.update(mode='any', validation={**metadata['validation'],
+                                            **factors})
+    path = output / weights.name
+    nn.save_weights(model, path, metadata)
+    return path
+
+
+def train(args, maps):
+    """
+    Train a network, and write weights and history.
+    """
     settings = SETTINGS[args.network]
     batches = make_cutouts(args.network, maps, SEED)
     validation = make_cutouts(args.network, maps, SEED + 1, n_batches=12,
@@ -182,8 +228,6 @@ def main():
             args.output / f'{name}.checkpoint')),
         loss=model.make_loss(**settings['loss']), progress_bar=True, seed=1)
     best = int(np.argmin(history['validation_loss']))
-    calibration = make_cutouts(args.network, maps, SEED + 2, n_batches=60,
-                               n_fields=60, n_psfs=16)
     metadata = {
         'mode': 'any',
         'bands': ['blue', 'green', 'red'],
@@ -200,13 +244,13 @@ def main():
             **{key.removeprefix('validation_'): round(values[best], 5)
                for key, values in history.items()
                if key.startswith('validation_')},
-            **measure_errors(make_predict(model), calibration.epoch(0)),
+            **measure_factors(model, args.network, maps),
         },
     }
-    nn.save_weights(model, args.output / f'{name}.safetensors', metadata)
     (args.output / f'{name}.json').write_text(json.dumps(history))
-    if args.ship:
-        ship(args.output / f'{name}.safetensors', name)
+    path = args.output / f'{name}.safetensors'
+    nn.save_weights(model, path, metadata)
+    return path
 
 
 if __name__ == '__main__':

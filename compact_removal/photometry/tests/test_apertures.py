@@ -26,7 +26,26 @@ def test_sums_are_those_of_photutils():
         assert errors[i] == pytest.approx(np.nan_to_num(expected_error[0]))
     middle = aperture_sums(data, [20], [20], [4])
     assert middle[2] == pytest.approx(16 * np.pi)
-    assert middle[1] == 0
+    assert np.isnan(middle[1])
+
+
+@pytest.mark.parametrize('unknown', [np.nan, np.inf, -np.inf, 0.0, -1.0,
+                                     1e150])
+def test_unknown_errors_are_those_of_the_others(unknown):
+    data = np.zeros((21, 21))
+    error = np.full(data.shape, 2.0)
+    place = [10], [10], [4]
+    expected = 2 * np.sqrt(16 * np.pi)
+    error[7:13, 5:10] = error[10, 10] = unknown
+    assert aperture_sums(data, *place, error=error)[1] == pytest.approx(
+        expected)
+    # a masked pixel counts neither in the area nor in the error
+    mask = np.zeros(data.shape, dtype=bool)
+    mask[11, 11] = True
+    assert aperture_sums(data, *place, mask=mask, error=error)[
+        1] == pytest.approx(2 * np.sqrt(16 * np.pi - 1))
+    error[:] = unknown
+    assert np.isnan(aperture_sums(data, *place, error=error)[1])
 
 
 def test_unusable_pixels_are_left_out():

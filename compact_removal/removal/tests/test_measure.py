@@ -121,20 +121,52 @@ def test_noise_beyond_that_of_the_background_is_added(case):
 def test_without_predicted_errors_the_scatter_is_taken(case):
     unknown = np.full_like(case.estimate.flux_error, np.nan)
     columns = case.measure(flux_error=unknown, factor=1.5).columns
-    input_map = read_image(case.image)
-    x, y = case.located.x, case.located.y
-    # the input, sources and all, decides
-    y0, x0 = np.indices(case.image.shape)
-    inner, outer = BAND.photometry_annulus.value / 1.6
-    for i in range(x.size):
-        distance = np.hypot(x0 - x[i], y0 - y[i])
-        ring = (distance >= inner) & (distance <= outer)
-        expected = np.std(input_map.data[ring]) * np.sqrt(np.pi) * RADII[0]
-        expected = max(expected, aperture_scatter(
-            case.estimate.data, x[i:i + 1], y[i:i + 1], RADII[:1],
-            (inner + outer) / 2)[0])
-        assert_allclose(columns['flux_err'][i] * columns[
-            'aperture_correction'][i], 1.5 * expected, rtol=1e-6)
+    annulus = BAND.photometry_annulus.value / 1.6
+    # the background decides, not the sources in the input
+    expected = 1.5 * background_scatter(
+        case.estimate.data, case.located.x, case.located.y, RADII[[0, 0, 0]],
+        annulus)
+    assert_allclose(columns['flux_err'] * columns['aperture_correction'],
+                    expected, rtol=1e-6)
+    # white noise of 1e-3, and the scatter of twelve apertures
+    white = 1.5e-3 * np.sqrt(np.pi) * RADII[0]
+    assert np.all((expected > 0.9 * white) & (expected < 2 * white))
+
+
+def test_standard_photometry_leaves_out_the_holes_of_others(case):
+    plain = case.measure().columns
+    band = replace(BAND, photometry_annulus=[6, 60] * u.arcsec)
+    image = case.image.copy()
+    ys, xs = np.indices(image.shape)
+    holes = np.zeros(image.shape, dtype=bool)
+    for x, y, radius in zip(case.located.x, case.located.y,
+                            case.located.radius, strict=True):
+        holes |= np.hypot(xs - x, ys - y) <= radius
+    image.data = np.where(holes, image.data + 30, 0.25)
+    columns = measure(read_image(image), case.located, case.fitted,
+                      case.estimate, band=band, apertures=APERTURES,
+                      error_scale=np.ones_like).columns
+    total, _, area = aperture_sums(image.data, case.located.x,
+                                   case.located.y, RADII[[0, 0, 0]])
+    assert_allclose(columns['annulus_flux'],
+                    (total - 0.25 * area) / columns['aperture_correction'])
+    assert np.all(plain['annulus_flux_err'] > 0)
+
+
+@pytest.mark.parametrize('unknown', [np.nan, np.inf, 0.0, -1.0])
+def test_unknown_errors_are_no_perfect_knowledge(case, unknown):
+    plain = case.measure().columns
+    noise = np.full(case.image.shape, 0.02)
+    x, y = (np.rint(value).astype(int) for value in (case.located.x,
+                                                     case.located.y))
+    # single pixels, an aperture, the annulus, all of the map
+    noise[y[0] - 2:y[0] + 3, x[0]] = unknown
+    noise[y[1] - 8:y[1] + 9, x[1] - 8:x[1] + 9] = unknown
+    some = case.measure(noise).columns
+    every = case.measure(np.full_like(noise, unknown)).columns
+    for name in ('flux_err', 'flux_err_1', 'annulus_flux_err'):
+        assert np.all(some[name] >= plain[name] * (1 - 1e-9))
+        assert_allclose(every[name], plain[name])
 
 
 def test_nothing_measured_is_not_zero(case):
@@ -145,21 +177,19 @@ def test_nothing_measured_is_not_zero(case):
         assert_array_equal(np.isnan(columns[name]), [False, True, False])
 
 
-def test_scatter_with_and_without_an_excess():
-    data = np.random.default_rng(3).normal(size=(91, 91))
-    place = [45.0], [45.0], [3.0], 20.0
-    scatter = background_scatter(data, *place)
-    assert_array_equal(scatter, aperture_scatter(data, *place))
-    assert_array_equal(background_scatter(data, *place, annulus_std=[0.1]),
-                       scatter)
-    assert_allclose(background_scatter(data, *place, annulus_std=[9.0]),
-                    27 * np.sqrt(np.pi))
-    # where nothing is known around the source, the annulus is
+def test_scatter_is_at_least_that_of_white_noise():
+    rng = np.random.default_rng(3)
+    data = rng.normal(size=(91, 91))
+    place = [45.0], [45.0], [3.0]
+    white = 3 * np.sqrt(np.pi)
+    scatter = background_scatter(data, *place, (17, 23))
+    assert scatter >= aperture_scatter(data, *place, 20.0)
+    assert 0.95 * white < scatter < 1.8 * white
+    # what is left of a source in the annulus does not count
+    data[60:66, 45:50] += 300
+    assert background_scatter(data, *place, (17, 23)) < 1.8 * white
     mask = np.ones(data.shape, dtype=bool)
-    assert np.isnan(background_scatter(data, *place, mask=mask))
-    assert_allclose(background_scatter(data, *place, mask=mask,
-                                       annulus_std=[1.0]),
-                    3 * np.sqrt(np.pi))
+    assert np.isnan(background_scatter(data, *place, (17, 23), mask=mask))
 
 
 def make_models(x, flux):
