@@ -28,6 +28,7 @@ from compact_removal import CompactSourceRemover
 from compact_removal.datasets import (load_background_maps, make_test_fields,
                                       read_pacs_map)
 from compact_removal.instruments import get_band, list_bands
+from compact_removal.maps.geometry import SkyGrid
 from compact_removal.maps.images import read_image
 from compact_removal.photometry import annulus_mean, aperture_sums
 from compact_removal.plotting import (plot_flux_ratios, plot_pixel_pdf,
@@ -351,8 +352,8 @@ def draw_residual(ax, ccd, background, row):
     """
     What is left around the star, in percent of its peak.
     """
-    scale = ccd.wcs.proj_plane_pixel_scales()[0].to_value(u.arcsec)
     x, y = row['x_center'], row['y_center']
+    scale = SkyGrid(ccd.wcs).scales(x, y).value[0]
     peak = np.nanmax(ccd.data[round(y) - 3:round(y) + 4,
                               round(x) - 3:round(x) + 4])
     ny, nx = ccd.shape

@@ -21,6 +21,7 @@ from compact_removal.maps.columns import join_catalog
 from compact_removal.maps.cutouts import chunk_slices, extract_valid
 from compact_removal.maps.files import read_catalog
 from compact_removal.maps.headers import find_mode_and_band
+from compact_removal.maps.geometry import SkyGrid
 from compact_removal.maps.pixels import on_map
 from compact_removal.maps.positions import read_positions
 from compact_removal.maps.products import write_products
@@ -292,10 +293,11 @@ def _rows_on_map(image, positions, vectors):
     """
     Indices of the positions that lie on a map.
     """
-    rows = _rows_nearby(image, vectors)
+    grid = SkyGrid(image.wcs)
+    rows = _rows_nearby(grid, image.data.shape, vectors)
     if rows.size == 0:
         return rows
-    x, y = image.wcs.world_to_pixel(positions[rows])
+    x, y = grid.to_pixels(positions[rows], image.data.shape)
     inside = on_map(x, y, image.data.shape)
     rows, x, y = rows[inside], x[inside], y[inside]
     observed = np.zeros(rows.size, dtype=bool)
@@ -307,14 +309,14 @@ def _rows_on_map(image, positions, vectors):
     return rows[observed]
 
 
-def _rows_nearby(image, vectors):
+def _rows_nearby(grid, shape, vectors):
     """
     Indices of the positions in a circle around a map, or of all.
     """
-    ny, nx = image.data.shape
+    ny, nx = shape
     x = np.array([nx / 2, 0, nx / 2, nx, 0, nx, 0, nx / 2, nx]) - 0.5
     y = np.array([ny / 2, 0, 0, 0, ny / 2, ny / 2, ny, ny, ny]) - 0.5
-    border = _unit_vectors(image.wcs.pixel_to_world(x, y))
+    border = _unit_vectors(grid.to_sky(x, y))
     center = border[:, 0]
     # The chord, as the cosine is inaccurate for small maps.
     radius = np.linalg.norm(border - center[:, None], axis=0).max()

@@ -9,6 +9,7 @@ from astropy.coordinates import SkyCoord
 from astropy.nddata import CCDData
 from astropy.table import QTable
 
+from compact_removal.maps.geometry import SkyGrid
 from compact_removal.maps.pixels import valid_pixels
 from compact_removal.maps.units import FLUX_UNITS
 from compact_removal.utils.parameters import ParameterError, ParameterTypeError
@@ -34,9 +35,7 @@ def check_ccd(ccd):
     if not isinstance(ccd, CCDData):
         msg = f'ccd must be a CCDData, got {type(ccd).__name__}'
         raise ParameterTypeError(msg, 'ccd')
-    if ccd.wcs is None or not ccd.wcs.has_celestial:
-        msg = 'ccd must have a celestial WCS'
-        raise ParameterError(msg, 'ccd')
+    SkyGrid(ccd.wcs, name='ccd')
 
 
 def make_source_positions(shape, n_sources, *, min_separation=0.0,
@@ -163,7 +162,7 @@ def make_source_catalog(ccd, n_sources, flux, *, min_separation=0.0,
     x, y = make_source_positions(ccd.shape, n_sources, mask=mask,
                                  min_separation=min_separation,
                                  border=border, seed=seed)
-    sky = ccd.wcs.celestial.pixel_to_world(x, y).icrs
+    sky = SkyGrid(ccd.wcs, name='ccd').to_sky(x, y).icrs
     catalog = QTable()
     catalog['id'] = np.arange(1, n_sources + 1)
     catalog['sky_center'] = SkyCoord(sky.ra, sky.dec)

@@ -8,8 +8,8 @@ import numpy as np
 
 from compact_removal.datasets.source_catalogs import (check_ccd,
                                                       make_source_catalog)
-from compact_removal.maps.pixels import pixel_area, pixel_scale
-from compact_removal.maps.units import flux_of_pixel
+from compact_removal.maps.geometry import SkyGrid, check_pixels, map_points
+from compact_removal.maps.units import flux_of_pixel, is_per_pixel
 from compact_removal.psf import as_psf, make_psf_stamp
 from compact_removal.utils.parameters import ParameterError
 
@@ -99,8 +99,9 @@ def inject_sources(ccd, catalog, band, *, position_angle=None,
     Raises
     ------
     TypeError, ValueError
-        If the map or its unit is not one of those above, or the
-        catalogue lacks a column.
+        If the map or its unit is not one of those above, its pixels
+        are not squares of one size around the sources, or the catalogue
+        lacks a column.
 
     Examples
     --------
@@ -124,7 +125,9 @@ def inject_sources(ccd, catalog, band, *, position_angle=None,
     if stamp_size < 1 or stamp_size % 2 == 0:
         msg = f'stamp_size must be a positive odd number, got {stamp_size!r}'
         raise ParameterError(msg, 'stamp_size')
-    pixel_flux, unit = flux_of_pixel(ccd, pixel_area(ccd.wcs), name='ccd')
+    grid = SkyGrid(ccd.wcs, name='ccd')
+    area = grid.typical_area(*map_points(ccd.shape))
+    pixel_flux, unit = flux_of_pixel(ccd, area, name='ccd')
     fluxes = u.Quantity(catalog['flux'])
     if not fluxes.unit.is_equivalent(unit):
         msg = (f'catalog must have fluxes in a unit like {unit}, got '
@@ -136,29 +139,32 @@ def inject_sources(ccd, catalog, band, *, position_angle=None,
         injected.data = injected.data.astype(float)
     if len(catalog) == 0:
         return injected
-    scale = pixel_scale(ccd.wcs)
+    scale = np.sqrt(area).to(u.arcsec)
     psf = as_psf(band, pixel_scale=scale)
     if position_angle is None:
         rng = np.random.default_rng(seed)
         position_angle = rng.uniform(0, 360) * u.deg
     angles = np.broadcast_to(u.Quantity(position_angle).to_value(u.deg),
                              len(catalog)) * u.deg
-    x, y = ccd.wcs.celestial.world_to_pixel(catalog['sky_center'])
+    x, y = grid.to_pixels(catalog['sky_center'], ccd.shape)
     data = injected.data
     half = stamp_size // 2
-    for xi, yi, flux, angle in zip(np.atleast_1d(x), np.atleast_1d(y),
-                                   fluxes, angles, strict=True):
-        if not (np.isfinite(xi) and np.isfinite(yi)):
-            continue
-        x0, x1 = _limits(xi, half, data.shape[1])
-        y0, y1 = _limits(yi, half, data.shape[0])
-        if x0 >= x1 or y0 >= y1:
-            continue
-        stamp = make_psf_stamp(psf, pixel_scale=scale,
+    ny, nx = data.shape
+    rows = np.flatnonzero((np.rint(x) >= -half) & (np.rint(x) < nx + half)
+                          & (np.rint(y) >= -half) & (np.rint(y) < ny + half))
+    check_pixels(grid, x[rows], y[rows], name='ccd')
+    scales = grid.scales(x[rows], y[rows], near=scale)
+    if not is_per_pixel(ccd.unit):
+        fluxes[rows] *= (scale / scales).to_value(
+            u.dimensionless_unscaled) ** 2
+    for i, own in zip(rows, scales, strict=True):
+        x0, x1 = _limits(x[i], half, nx)
+        y0, y1 = _limits(y[i], half, ny)
+        stamp = make_psf_stamp(psf, pixel_scale=own,
                                shape=(y1 - y0, x1 - x0),
-                               center=(xi - x0, yi - y0),
-                               position_angle=angle)
-        data[y0:y1, x0:x1] += flux * stamp
+                               center=(x[i] - x0, y[i] - y0),
+                               position_angle=angles[i])
+        data[y0:y1, x0:x1] += fluxes[i] * stamp
     return injected
 
 

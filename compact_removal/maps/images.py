@@ -10,9 +10,9 @@ import numpy as np
 from astropy.nddata import NDData, StdDevUncertainty
 
 from compact_removal.maps.cutouts import LARGEST, drop_unusable
-from compact_removal.maps.pixels import (check_square_pixels, pixel_area,
-                                         pixel_scale)
-from compact_removal.maps.units import flux_of_pixel
+from compact_removal.maps.geometry import SkyGrid, check_pixels, map_points
+from compact_removal.maps.pixels import on_map, valid_pixels
+from compact_removal.maps.units import flux_of_pixel, is_per_pixel
 from compact_removal.utils.parameters import ParameterError, ParameterTypeError
 
 __all__ = ['InputMap', 'read_image']
@@ -36,14 +36,15 @@ class InputMap:
     error : `~numpy.ndarray` or None
         Standard deviation per pixel, NaN where it is unknown: not
         positive, or not finite.
-    wcs : `~astropy.wcs.WCS`
-        The celestial WCS.
+    grid : `~compact_removal.maps.geometry.SkyGrid`
+        Where its pixels are on the sky.
     unit : `~astropy.units.Unit`
         Unit of ``data``.
     pixel_scale : `~astropy.units.Quantity`
-        Square root of the pixel area.
+        Square root of the pixel area: the median of the sources, or of
+        the map.
     to_flux : float
-        Flux of one pixel of value 1 in ``flux_unit``.
+        Flux of one pixel of this size and of value 1 in ``flux_unit``.
     flux_unit : `~astropy.units.Unit`
         Unit of fluxes.
     """
@@ -51,11 +52,66 @@ class InputMap:
     data: np.ndarray
     mask: object
     error: object
-    wcs: object
+    grid: SkyGrid
     unit: object
     pixel_scale: u.Quantity
     to_flux: float
     flux_unit: object
+
+    def to_pixels(self, coordinates):
+        """
+        Pixels of sky coordinates.
+
+        Parameters
+        ----------
+        coordinates : `~astropy.coordinates.SkyCoord`
+            Positions, shape ``(n,)``.
+
+        Returns
+        -------
+        x, y : `~numpy.ndarray`
+            Pixels, shape ``(n,)``, see
+            `~compact_removal.maps.geometry.SkyGrid.to_pixels`.
+        """
+        return self.grid.to_pixels(coordinates, self.data.shape)
+
+    def scales_at(self, x, y):
+        """
+        Sizes of pixels where sources are.
+
+        Parameters
+        ----------
+        x, y : `~numpy.ndarray`
+            Positions (pixels), shape ``(n,)``.
+
+        Returns
+        -------
+        scales : `~astropy.units.Quantity`
+            Square roots of the pixel areas, shape ``(n,)``; ``pixel_scale``
+            where they differ from it by less than 0.01 percent.
+        """
+        return self.grid.scales(x, y, near=self.pixel_scale)
+
+    def to_flux_at(self, x, y):
+        """
+        Fluxes of pixels of value 1 where sources are.
+
+        Parameters
+        ----------
+        x, y : `~numpy.ndarray`
+            Positions (pixels), shape ``(n,)``.
+
+        Returns
+        -------
+        to_flux : `~numpy.ndarray`
+            In ``flux_unit``, shape ``(n,)``; in a unit per pixel all are
+            ``to_flux``.
+        """
+        if is_per_pixel(self.unit):
+            return np.full(np.shape(x), self.to_flux)
+        ratio = (self.scales_at(x, y) / self.pixel_scale).to_value(
+            u.dimensionless_unscaled)
+        return self.to_flux * ratio ** 2
 
     def window(self, part):
         """
@@ -78,7 +134,7 @@ class InputMap:
         return data
 
 
-def read_image(image):
+def read_image(image, positions=None, *, everywhere=False):
     """
     Read an image: check it, and take out what is needed.
 
@@ -86,6 +142,11 @@ def read_image(image):
     ----------
     image : `~astropy.nddata.NDData`
         The map.
+    positions : `~astropy.coordinates.SkyCoord`, optional
+        Where its pixels must be squares of one size, if that is on the
+        map, shape ``(n,)``. Default: they must be squares somewhere.
+    everywhere : bool, optional
+        Whether they must be wherever there are valid pixels.
 
     Returns
     -------
@@ -96,7 +157,8 @@ def read_image(image):
     ------
     TypeError, ValueError
         If it is no NDData, or lacks two dimensions, a celestial WCS or
-        a unit of surface brightness.
+        a unit of surface brightness, or its pixels are not squares of
+        one size.
     """
     if not isinstance(image, NDData):
         msg = ('image must be an astropy CCDData or NDData, got '
@@ -110,31 +172,58 @@ def read_image(image):
     if kind not in 'fiu':
         msg = f'image must hold real numbers, got dtype kind {kind!r}'
         raise ParameterTypeError(msg, 'image')
-    wcs = _celestial(image.wcs)
+    grid = SkyGrid(image.wcs)
+    _check_tables(image, grid.wcs)
     mask = image.mask
     if mask is not None:
         mask = _plane(np.asarray(mask, dtype=bool), shape, 'a mask')
-    to_flux, flux_unit = flux_of_pixel(image, pixel_area(wcs))
-    return InputMap(np.asarray(image.data), mask, _error(image), wcs,
-                    image.unit, pixel_scale(wcs), to_flux, flux_unit)
+    if everywhere:
+        x, y = map_points(shape, valid_pixels(image.data, mask))
+        check_pixels(grid, x, y, what='map')
+    else:
+        x, y = _places(grid, shape, positions)
+    area = grid.typical_area(x, y)
+    to_flux, flux_unit = flux_of_pixel(image, area)
+    return InputMap(np.asarray(image.data), mask, _error(image), grid,
+                    image.unit, np.sqrt(area).to(u.arcsec), to_flux,
+                    flux_unit)
 
 
-def _celestial(wcs):
+def _places(grid, shape, positions):
     """
-    The celestial part of a WCS with square pixels.
+    Where pixels matter: at the sources, or somewhere on the map.
     """
-    # that of sliced NDData is wrapped
-    wcs = getattr(wcs, 'low_level_wcs', wcs)
-    try:
-        good = wcs is not None and wcs.has_celestial
-    except (AttributeError, ValueError):
-        good = False
-    if not good:
-        msg = ('image must have a celestial WCS (an astropy.wcs.WCS), got '
-               f'{type(wcs).__name__}')
+    if positions is not None and len(positions):
+        x, y = grid.to_pixels(positions, shape)
+        inside = on_map(x, y, shape)
+        if inside.any():
+            check_pixels(grid, x[inside], y[inside])
+            return x[inside], y[inside]
+    x, y = map_points(shape)
+    major, minor = grid.axes(x, y)
+    known = np.flatnonzero(np.isfinite(minor) & (minor > 0))
+    if known.size == 0:
+        msg = 'image must have a celestial WCS that is valid on the map'
         raise ParameterError(msg, 'image')
-    check_square_pixels(wcs)
-    return wcs.celestial
+    best = known[np.argmin((major / minor)[known])]
+    check_pixels(grid, x[best], y[best], what='map')
+    return x, y
+
+
+def _check_tables(image, wcs):
+    """
+    Refuse a WCS that has lost the tables of its distortion.
+    """
+    meta = image.meta or {}
+    for cards, tables in (
+            (('CPDIS1', 'CPDIS2'), (wcs.cpdis1, wcs.cpdis2)),
+            (('D2IMDIS1', 'D2IMDIS2'), (wcs.det2im1, wcs.det2im2))):
+        lost = [card for card in cards if card in meta]
+        if lost and tables == (None, None):
+            msg = (f'image must have a WCS with the distortion tables of its '
+                   f'header ({", ".join(lost)}), which were lost when it was '
+                   'read; use read_pacs_map, or WCS(header, hdulist)')
+            raise ParameterError(msg, 'image')
 
 
 def _plane(values, shape, name):

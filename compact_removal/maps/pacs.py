@@ -27,12 +27,17 @@ _STRUCTURE = frozenset({
 
 # Cards of axes, those of further ones too.
 _AXIS = re.compile(r'(NAXIS|CTYPE|CRVAL|CRPIX|CDELT|CUNIT|CNAME|CROTA)\d+$'
-                   r'|CD\d+_\d+$|PC')
+                   r'|CD\d+_\d+$|PC|(CPDIS|CPERR|D2IMDIS|D2IMERR)\d$'
+                   r'|(A|B|AP|BP)_(ORDER|DMAX|\d_\d)$|PV\d_\d+$')
 
 _COMMENTARY = ('COMMENT', 'HISTORY')
 
+# Cards of distortions that are tables in HDUs of their own.
+_TABLES = frozenset({'CPDIS1', 'CPDIS2', 'D2IMDIS1', 'D2IMDIS2'})
+
 # The image HDUs of a product that are read.
-_PLANES = frozenset({'image', 'coverage', 'error', 'stdev'})
+_PLANES = frozenset({'image', 'coverage', 'error', 'stdev', 'wcsdvarr',
+                     'd2imarr'})
 
 
 def read_pacs_map(path):
@@ -122,7 +127,7 @@ def _make_map(hdus, path):
              if hdu.is_image and len(hdu.shape) > 0}
     product = 'image' in names
     hdu = _find_image([names['image']] if product else hdus, path)
-    unit, wcs = _unit(hdu.header), _wcs(hdu.header)
+    unit, wcs = _unit(hdu.header), _wcs(hdu.header, hdus)
     data = _as_floats(_flatten(hdu.data))
     mask = ~np.isfinite(data)
     meta = _make_meta(hdus, hdu, wcs)
@@ -184,7 +189,7 @@ def _find_image(hdus, path):
             continue
         name = 'primary' if hdu.name == 'PRIMARY' else hdu.name
         name = name or f'HDU {number}'
-        faults = _list_faults(hdu)
+        faults = _list_faults(hdu, hdus)
         if faults:
             reasons.append(f'{name}: {", ".join(faults)}')
         else:
@@ -200,7 +205,7 @@ def _find_image(hdus, path):
     raise ParameterError(msg, 'path')
 
 
-def _list_faults(hdu):
+def _list_faults(hdu, hdus):
     """
     What keeps an image HDU from being a map.
     """
@@ -212,8 +217,10 @@ def _list_faults(hdu):
         text = _unit_text(hdu.header)
         faults.append('no BUNIT' if text is None
                       else f'unknown BUNIT {text!r}')
-    if _wcs(hdu.header) is None:
-        faults.append('no celestial WCS')
+    if _wcs(hdu.header, hdus) is None:
+        faults.append('no celestial WCS, or one whose distortion tables are '
+                      'missing' if _TABLES & set(hdu.header)
+                      else 'no celestial WCS')
     return faults
 
 
@@ -235,9 +242,9 @@ def _unit(header):
         return None
 
 
-def _wcs(header):
+def _wcs(header, hdus):
     """
-    Celestial WCS of an image, or None.
+    Celestial WCS of an image, with the tables of its distortion, or None.
     """
     if not all(f'{name}{axis}' in header for name in ('CRVAL', 'CRPIX')
                for axis in (1, 2)):
@@ -246,13 +253,14 @@ def _wcs(header):
     with warnings.catch_warnings():
         warnings.simplefilter('ignore', FITSFixedWarning)
         try:
-            wcs = WCS(header)
+            wcs = WCS(header, fobj=fits.HDUList(hdus))
             # the celestial axes must be those of the image
             if {wcs.wcs.lng, wcs.wcs.lat} != {0, 1}:
                 wcs = None
             elif wcs.naxis > 2:
                 wcs = wcs.celestial
-        except ValueError:
+        except (ValueError, LookupError, AssertionError):
+            # the last two where a table is missing
             wcs = None
     return wcs
 

@@ -8,10 +8,34 @@ import numpy as np
 
 from compact_removal.utils.parameters import ParameterError
 
-__all__ = ['FLUX_UNITS', 'beam_area', 'flux_of_pixel']
+__all__ = ['FLUX_UNITS', 'beam_area', 'flux_of_pixel', 'is_per_pixel']
 
 # Fluxes and flux densities are equivalent to one of these.
 FLUX_UNITS = (u.Jy, u.W / u.m ** 2)
+
+
+def is_per_pixel(unit):
+    """
+    Check whether a unit is a flux or flux density per pixel.
+
+    Parameters
+    ----------
+    unit : `~astropy.units.Unit`
+        Unit of a map.
+
+    Returns
+    -------
+    per_pixel : bool
+        Whether the area of pixels has no influence on fluxes.
+
+    Examples
+    --------
+    >>> import astropy.units as u
+    >>> from compact_removal.maps.units import is_per_pixel
+    >>> is_per_pixel(u.Jy / u.pix), is_per_pixel(u.MJy / u.sr)
+    (True, False)
+    """
+    return any(unit.is_equivalent(flux / u.pix) for flux in FLUX_UNITS)
 
 
 def flux_of_pixel(image, area, *, name='image'):

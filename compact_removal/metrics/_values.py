@@ -9,6 +9,7 @@ import astropy.units as u
 import numpy as np
 from astropy.nddata import NDData
 
+from compact_removal.maps.geometry import SkyGrid, map_points
 from compact_removal.utils.parameters import ParameterError, ParameterTypeError
 
 __all__ = ['Values', 'read_selection', 'read_values']
@@ -71,9 +72,8 @@ def read_values(image, mask=None, *, name='image', ndim=None):
         data, own = image.data, image.mask
         unit = image.unit or unit
         wcs = getattr(image.wcs, 'low_level_wcs', image.wcs)
-        if getattr(wcs, 'has_celestial', False):
-            sizes = wcs.celestial.proj_plane_pixel_scales()
-            scales = u.Quantity([sizes[1], sizes[0]]).to(u.arcsec)
+        if getattr(wcs, 'has_celestial', False) and np.ndim(data) == 2:
+            scales = _scales(SkyGrid(wcs, name=name), np.shape(data))
     elif isinstance(image, u.Quantity):
         data, unit = image.value, image.unit
     else:
@@ -92,6 +92,15 @@ def read_values(image, mask=None, *, name='image', ndim=None):
         if bad is not None:
             valid &= ~read_selection(bad, data.shape, label)
     return Values(data, valid, unit, scales)
+
+
+def _scales(grid, shape):
+    """
+    Sizes (y, x) of a pixel: medians of the map.
+    """
+    sizes = [np.linalg.norm(step, axis=0)
+             for step in grid.jacobians(*map_points(shape))]
+    return np.nanmedian(sizes[::-1], axis=1) * u.arcsec
 
 
 def read_selection(selection, shape, name):

@@ -80,7 +80,7 @@ class TileWorker:
     band : Band
         The band.
     apertures : `~numpy.ndarray`
-        Radii of the apertures (pixels), shape ``(n_apertures,)``.
+        Radii of the apertures (pixels), shape ``(n_apertures, m)``.
     error_dtype : `~numpy.dtype`
         Type in which errors are kept.
     """
@@ -165,7 +165,7 @@ class TileWorker:
         index = np.flatnonzero(inside)
         sums = sum_light(window.data - data, window.light, window.models,
                          index, window.std, footprint[index],
-                         self._apertures)
+                         self._apertures[:, index])
         changed = weight[tile.inside] > 0
         hole = holes.weight[tile.inside][changed]
         return TileEstimate(

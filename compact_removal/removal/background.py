@@ -89,7 +89,8 @@ def estimate_background(input_map, located, fitted, network, *, band,
     band : Band
         The band.
     apertures : `~numpy.ndarray`
-        Radii of the apertures (pixels), shape ``(n_apertures,)``.
+        Radii of the apertures (pixels), shape ``(n_apertures,)``, or
+        ``(n_apertures, n)`` where pixels differ in size.
     progress_bar : bool, optional
         Whether to show progress.
 
@@ -140,11 +141,14 @@ def estimate_background(input_map, located, fitted, network, *, band,
     n_sources = located.x.size
     footprint = located.radius.copy()
     flux_error = np.full((n_sources, len(ERROR_RADII)), np.nan)
-    sums = np.full((apertures.size, n_sources), np.nan)
+    apertures = np.broadcast_to(apertures.reshape(len(apertures), -1),
+                                (len(apertures), n_sources))
+    sums = np.full(apertures.shape, np.nan)
     flags = np.zeros(n_sources, dtype=np.int64)
     if fitted.rows.size:
         worker = TileWorker(input_map, located, fitted, network, band=band,
-                            apertures=apertures, error_dtype=error.dtype)
+                            apertures=apertures[:, fitted.rows],
+                            error_dtype=error.dtype)
         tiles = make_tiles(shape, worker.margin())
     else:
         tiles = []

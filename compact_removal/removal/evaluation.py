@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 from compact_removal.datasets import make_test_fields
 from compact_removal.instruments import get_band
-from compact_removal.maps.pixels import pixel_scale
+from compact_removal.maps.geometry import SkyGrid
 from compact_removal.maps.positions import pair_catalogs
 from compact_removal.metrics import (compare_power_spectra,
                                      flux_ratio_statistics)
@@ -204,9 +204,7 @@ def _fields(backgrounds, catalogs, remover, band, rng):
         if not isinstance(ccd, CCDData):
             msg = f'backgrounds must be CCDData, got {type(ccd).__name__}'
             raise ParameterTypeError(msg, 'backgrounds')
-        if ccd.wcs is None or not ccd.wcs.has_celestial:
-            msg = 'backgrounds must have a celestial WCS'
-            raise ParameterError(msg, 'backgrounds')
+        SkyGrid(ccd.wcs, name='backgrounds')
         if min(ccd.shape) < _LEAST_SIDE:
             msg = (f'backgrounds must have at least {_LEAST_SIDE} pixels a '
                    f'side, got {ccd.shape}')
@@ -236,7 +234,7 @@ def _with_ratios(sources, flux, plan):
     """
     sources = sources.copy()
     sources['injected_flux'] = flux
-    psf = as_psf(plan.psf, pixel_scale=pixel_scale(plan.ccd.wcs))
+    psf = as_psf(plan.psf, pixel_scale=plan.pixel_scale)
     for name, suffix in _flux_columns(sources).items():
         fraction = psf.encircled_energy(
             sources[f'aperture_radius{suffix}'].to_value(u.arcsec))
@@ -308,7 +306,7 @@ def _summary_row(plan, sources, entry):
         row[name] = [np.mean(pull < limit) if pull.size else np.nan]
     row['hole_error'] = [entry.hole_error]
     # smaller scales hold no more than the noise
-    psf = as_psf(plan.psf, pixel_scale=pixel_scale(plan.ccd.wcs))
+    psf = as_psf(plan.psf, pixel_scale=plan.pixel_scale)
     before = compare_power_spectra(entry.power_spectra['with sources'],
                                    entry.power_spectra['original'])
     for name, change in (('power_change', entry.spectrum_difference),

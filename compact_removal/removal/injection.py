@@ -9,15 +9,17 @@ from dataclasses import dataclass
 import astropy.units as u
 import numpy as np
 from astropy.nddata import CCDData
-from astropy.table import QTable
 from astropy.utils.exceptions import AstropyUserWarning
 from scipy.ndimage import distance_transform_edt
 
 from compact_removal.datasets import (FLUX_LEVELS, inject_sources,
                                       make_source_catalog)
 from compact_removal.maps.holes import draw_discs, scale_factor, source_snr
-from compact_removal.maps.pixels import pixel_scale, valid_pixels
+from compact_removal.maps.geometry import SkyGrid, map_points
+from compact_removal.maps.pixels import valid_pixels
 from compact_removal.maps.positions import read_positions
+from compact_removal.maps.units import flux_of_pixel
+from compact_removal.psf import make_psf_stamp
 from compact_removal.utils.parameters import ParameterError
 
 __all__ = ['Field', 'InjectionPlan', 'InjectionSettings']
@@ -93,7 +95,9 @@ class InjectionPlan:
         name, ccd, positions = field.name, field.ccd, field.positions
         band = settings.band
         valid = valid_pixels(ccd.data, ccd.mask)
-        pixel = pixel_scale(ccd.wcs)
+        grid = SkyGrid(ccd.wcs, name='backgrounds')
+        pixel = self.pixel_scale = np.sqrt(grid.typical_area(
+            *map_points(ccd.shape))).to(u.arcsec)
         scale = scale_factor(band, pixel)
         largest = band.mask_radii[0] * scale
         # apertures stay on valid pixels
@@ -102,8 +106,7 @@ class InjectionPlan:
         allowed = distance_transform_edt(np.pad(valid, 1))[
             1:-1, 1:-1] > reach
         if positions is not None and len(positions):
-            x, y = ccd.wcs.celestial.world_to_pixel(
-                read_positions(positions))
+            x, y = grid.to_pixels(read_positions(positions), ccd.shape)
             known = np.isfinite(x) & np.isfinite(y)
             radii = np.full(known.sum(), largest)
             discs = draw_discs(valid.shape, x[known], y[known], radii)
@@ -184,8 +187,8 @@ class InjectionPlan:
             source_radius=band.source_radius * scale,
             annulus_radii=np.multiply(band.annulus_radii, scale),
             mask=~valid)
-        low, high = (np.nanmedian(std) / _peak(self.ccd, self.psf)
-                     * np.array(_SNR_RANGE))
+        peak = _peak(self.ccd, self.psf, self.pixel_scale)
+        low, high = np.nanmedian(std) / peak * np.array(_SNR_RANGE)
         if not 0 < low < np.inf:
             msg = (f'flux_levels must be given for map {self.name!r}, which '
                    f'has no local variation to choose them by')
@@ -211,14 +214,11 @@ def _choose_levels(low, high, n_levels):
     return np.sort(chosen)
 
 
-def _peak(ccd, psf):
+def _peak(ccd, psf, pixel_scale):
     """
     Peak, in the unit of the map, of a source of 1 mJy.
     """
-    y, x = (n // 2 for n in ccd.shape)
-    middle = CCDData(np.zeros((5, 5)), unit=ccd.unit, meta=ccd.meta,
-                     wcs=ccd.wcs.celestial[y - 2:y + 3, x - 2:x + 3])
-    catalog = QTable({'sky_center': middle.wcs.pixel_to_world(
-        [2], [2]), 'flux': [1.0] * u.mJy})
-    return inject_sources(middle, catalog, psf, stamp_size=5,
-                          position_angle=0 * u.deg).data.max()
+    pixel_flux, unit = flux_of_pixel(ccd, pixel_scale ** 2,
+                                     name='backgrounds')
+    stamp = make_psf_stamp(psf, pixel_scale=pixel_scale, shape=(5, 5))
+    return (1 * u.mJy).to_value(unit) / pixel_flux * stamp.max()

@@ -121,11 +121,7 @@ def locate(input_map, coordinates, band, *, recenter):
     """
     n_sources = len(coordinates)
     flags = np.zeros(n_sources, dtype=np.int64)
-    if n_sources:
-        x, y = (np.asarray(value, dtype=float) for value in
-                input_map.wcs.world_to_pixel(coordinates))
-    else:
-        x, y = np.zeros((2, 0))
+    x, y = input_map.to_pixels(coordinates)
     active = on_map(x, y, input_map.data.shape)
     flags[~active] |= FLAG['off_map']
     if recenter:

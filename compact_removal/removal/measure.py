@@ -79,7 +79,8 @@ def sum_light(removed, light, models, index, std, footprint, apertures):
     footprint : `~numpy.ndarray`
         Largest radii of the apertures (pixels), shape ``(k,)``.
     apertures : `~numpy.ndarray`
-        Radii of the apertures (pixels), shape ``(n_apertures,)``.
+        Radii of the apertures (pixels), shape ``(n_apertures,)``, or
+        ``(n_apertures, k)`` for radii of each source.
 
     Returns
     -------
@@ -105,8 +106,10 @@ def sum_light(removed, light, models, index, std, footprint, apertures):
     >>> print(sums.T.round(1))
     [[2.9 3.8]]
     """
-    sums = np.full((apertures.size, index.size), np.nan)
-    size = 2 * int(np.ceil(apertures.max())) + 3
+    apertures = np.broadcast_to(apertures.reshape(len(apertures), -1),
+                                (len(apertures), index.size))
+    sums = np.full(apertures.shape, np.nan)
+    size = 2 * int(np.ceil(apertures.max(initial=0))) + 3
     for part in chunk_slices(index.size, size):
         chosen = index[part]
         x, y = models.x[chosen], models.y[chosen]
@@ -121,7 +124,7 @@ def sum_light(removed, light, models, index, std, footprint, apertures):
         known = np.isfinite(stack)
         values[~known] = 0
         for k, aperture in enumerate(apertures):
-            radius = np.minimum(aperture, footprint[part])
+            radius = np.minimum(aperture[part], footprint[part])
             weights = aperture_weights(x, y, radius, corners, size)
             measured = (weights * known).sum(axis=(1, 2)) > 0
             # nothing was measured, which is not a flux of 0
@@ -192,7 +195,9 @@ def measure(input_map, located, fitted, estimate, *, band, apertures,
     scale = input_map.pixel_scale
     rows = np.flatnonzero(located.active)
     x, y = located.x[rows], located.y[rows]
-    largest = estimate.footprint[rows] * scale
+    scales = input_map.scales_at(x, y)
+    to_flux = input_map.to_flux_at(x, y)
+    largest = estimate.footprint[rows] * scales
     mask = input_map.mask
     annulus = (band.photometry_annulus / scale).to_value(
         u.dimensionless_unscaled)
@@ -206,10 +211,11 @@ def measure(input_map, located, fitted, estimate, *, band, apertures,
     flags = np.zeros(located.x.size, dtype=np.int64)
     for i, aperture in enumerate(apertures):
         used = np.minimum(aperture, largest).to(u.arcsec)
-        flags[rows[used < aperture]] |= FLAG['aperture_limited']
-        radius = (used / scale).to_value(u.dimensionless_unscaled)
+        # rounding apart
+        flags[rows[used < (1 - 1e-9) * aperture]] |= FLAG['aperture_limited']
+        radius = (used / scales).to_value(u.dimensionless_unscaled)
         fraction = aperture_correction(band, used)
-        unit = input_map.to_flux / fraction
+        unit = to_flux / fraction
         total, total_noise, area = aperture_sums(
             input_map.data, x, y, radius, mask=mask, error=input_map.error)
         scatter = background_scatter(estimate.data, x, y, radius, annulus,

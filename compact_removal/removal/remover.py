@@ -237,8 +237,8 @@ class CompactSourceRemover(TrainableEstimator):
             the width of the PSF in pixels does not fit the band.
         """
         band = self._check()
-        input_map = read_image(image)
         coordinates = read_positions(positions)
+        input_map = read_image(image, coordinates)
         apertures = check_apertures(self.apertures, band)
         model, info = self._model()
         located = locate(input_map, coordinates, band,
@@ -263,8 +263,8 @@ class CompactSourceRemover(TrainableEstimator):
         fitted = fit(input_map, located, band)
         estimate = estimate_background(
             input_map, located, fitted, network, band=band,
-            apertures=(apertures / input_map.pixel_scale).to_value(
-                u.dimensionless_unscaled),
+            apertures=(apertures[:, None] / input_map.scales_at(
+                located.x, located.y)).to_value(u.dimensionless_unscaled),
             progress_bar=self.progress_bar)
         measurement = measure(
             input_map, located, fitted, estimate, band=band,

@@ -189,7 +189,7 @@ def _read_maps(name, images, band, catalogs):
     for image, catalog in zip(images, pair_catalogs(catalogs, len(images)),
                               strict=True):
         try:
-            input_map = read_image(image)
+            input_map = read_image(image, everywhere=True)
         except (ParameterError, ParameterTypeError) as error:
             raise type(error)(rename_parameter(error, image=name),
                               name) from error
@@ -198,7 +198,7 @@ def _read_maps(name, images, band, catalogs):
         scale_factor(band, input_map.pixel_scale)
         positions = np.zeros((0, 2))
         if catalog is not None and len(catalog):
-            x, y = input_map.wcs.world_to_pixel(read_positions(catalog))
+            x, y = input_map.to_pixels(read_positions(catalog))
             positions = np.column_stack([x, y])
             positions = positions[np.isfinite(positions).all(axis=1)]
         with np.errstate(over='ignore'):

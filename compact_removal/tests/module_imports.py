@@ -32,7 +32,7 @@ FLOORS = (('utils',), ('instruments',), ('psf',), ('maps',),
 # Parts beside the floors: what they may import, and the lowest floor
 # that may import them.
 ANNEXES = {'nn': ({'utils'}, 'base'),
-           'metrics': ({'utils', 'photometry'}, TASKS),
+           'metrics': ({'utils', 'maps', 'photometry'}, TASKS),
            'plotting': ({'utils', 'metrics'}, TASKS)}
 
 
