@@ -56,6 +56,9 @@ class FitQuality(NamedTuple):
         the source is too faint.
     width_err : `~numpy.ndarray`
         Error of the log of the width of the model.
+    model_err : `~numpy.ndarray`
+        Error of the flux of the model, with its shape unknown, in the
+        unit of the map times pixel.
     flux, flux_err : `~numpy.ndarray`
         Flux of a linear fit, which may be negative, and its error, in
         the unit of the map times pixel.
@@ -66,6 +69,7 @@ class FitQuality(NamedTuple):
     fwhm_ratio: np.ndarray
     fwhm_ratio_err: np.ndarray
     width_err: np.ndarray
+    model_err: np.ndarray
     flux: np.ndarray
     flux_err: np.ndarray
 
@@ -116,7 +120,7 @@ def assess_fits(clean, models, index, std):
 
 def _assess(clean, models, index, std):
     """
-    See `assess_fits`; shape ``(7, n)``.
+    See `assess_fits`; shape ``(8, n)``.
     """
     psf, x, y = models.psf, models.x[index], models.y[index]
     shapes = models.shapes[index]
@@ -141,7 +145,9 @@ def _assess(clean, models, index, std):
     left = (values - design[..., 0] * constant[:, None]
             - design[..., 1] * flux[:, None])
     chi2 = (left ** 2).sum(axis=1) / np.maximum(rest - 7, 1)
-    width_err = np.sqrt(np.linalg.inv(matrix)[:, 4, 4])
+    inverse = np.linalg.inv(matrix)
+    width_err = np.sqrt(inverse[:, 4, 4])
+    model_err = np.sqrt(inverse[:, 1, 1]) * unit
     middle = np.nanmedian(np.where(patches.used, residual, np.nan), axis=1,
                           keepdims=True) if rest.any() else 0.0
     qfit = np.divide(
@@ -165,7 +171,7 @@ def _assess(clean, models, index, std):
         ratio[scanned], ratio_err[scanned] = _scan_width(
             patches, scanned, shapes, psf)
     values = np.array([qfit, chi2, ratio, ratio_err, width_err,
-                       linear * unit, error])
+                       model_err, linear * unit, error])
     values[:, ~enough] = np.nan
     return values
 
@@ -197,7 +203,7 @@ def _scatter(clean, patches, psf, x, y, formal, unit):
         kernels[rows] = ((inverse @ design.swapaxes(1, 2))[:, 1] @ matrix)
         expected[rows] = np.sqrt(inverse[:, 1, 1])
     inner, outer = (limit * psf.fwhm for limit in _SURROUNDINGS)
-    step = max(int(round(_STEP * psf.fwhm)), 1)
+    step = max(round(_STEP * psf.fwhm), 1)
     axis = np.arange(-int(outer) // step, int(outer) // step + 1) * step
     places = np.array(np.meshgrid(axis, axis)).reshape(2, -1)
     distance = np.hypot(*places)

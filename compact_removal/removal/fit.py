@@ -6,9 +6,10 @@ Second step of a removal: the PSF of the map, and a model of each source.
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.spatial import KDTree
 
-from compact_removal.fitting.models import SourceModels, fit_sources
-from compact_removal.fitting.psf_learning import learn_psf
+from compact_removal.fitting.models import SourceModels
+from compact_removal.fitting.robust import fit_map
 from compact_removal.fitting.source_psf import SourcePSF
 from compact_removal.removal.flags import FLAG
 from compact_removal.removal.records import Record, read_only
@@ -37,6 +38,14 @@ class FittedSources(Record):
     blend_error : `~numpy.ndarray`
         Error of the flux that comes from blending (unit of the map
         times pixel), shape ``(n,)``; 0 in rows that are not processed.
+    outliers : `~numpy.ndarray` of int
+        Rows and columns of pixels that stand out from the fit and were
+        left out of it, shape ``(2, k)``.
+    n_outliers : `~numpy.ndarray` of int
+        How many of them lie within a full width of each source, shape
+        ``(n,)``.
+    dented : `~numpy.ndarray` of bool
+        Whether the core is flat or dented, shape ``(n,)``.
     flags : `~numpy.ndarray` of int
         Bits of ``SOURCE_FLAGS``, shape ``(n,)``.
 
@@ -50,7 +59,8 @@ class FittedSources(Record):
     >>> models = SourceModels(one, one, one, np.zeros((1, 5)),
     ...                       SourcePSF(band, band.pixel_scale), one)
     >>> fitted = FittedSources(np.array([0]), models, 0, 0 * one,
-    ...                        np.array([0]))
+    ...                        np.zeros((2, 0), dtype=int), 0 * one,
+    ...                        one < 0, np.array([0]))
     >>> fitted.blend_error.flags.writeable
     False
     """
@@ -59,7 +69,50 @@ class FittedSources(Record):
     models: SourceModels
     n_psf: int
     blend_error: np.ndarray
+    outliers: np.ndarray
+    n_outliers: np.ndarray
+    dented: np.ndarray
     flags: np.ndarray
+
+    def window(self, input_map, part):
+        """
+        A part of the map without outlying pixels.
+
+        Parameters
+        ----------
+        input_map : InputMap
+            The map.
+        part : tuple of slice
+            Rows and columns.
+
+        Returns
+        -------
+        data : `~numpy.ndarray`
+            NaN where a pixel must not be used or stands out.
+        """
+        data = input_map.window(part)
+        data[self.outliers_in(part)] = np.nan
+        return data
+
+    def outliers_in(self, part):
+        """
+        Outlying pixels in a part of the map.
+
+        Parameters
+        ----------
+        part : tuple of slice
+            Rows and columns.
+
+        Returns
+        -------
+        rows, columns : `~numpy.ndarray` of int
+            Counted in the part.
+        """
+        start = np.array([[one.start] for one in part])
+        stop = np.array([[one.stop] for one in part])
+        inside = np.all((self.outliers >= start) & (self.outliers < stop),
+                        axis=0)
+        return tuple(self.outliers[:, inside] - start)
 
 
 def fit(input_map, located, band):
@@ -101,17 +154,26 @@ def fit(input_map, located, band):
     flags = np.zeros(located.x.size, dtype=np.int64)
     psf = SourcePSF(band, input_map.pixel_scale)
     x, y, std = located.x[rows], located.y[rows], located.std[rows]
+    n_outliers = np.zeros(located.x.size, dtype=np.int64)
+    dented = np.zeros(located.x.size, dtype=bool)
     if rows.size == 0:
         models = SourceModels(x, y, np.zeros(0), np.zeros((0, 5)), psf, std)
-        return FittedSources(rows, models, 0, blend_error, flags)
-    psf, n_psf = learn_psf(input_map.data, x, y, psf, std,
-                           mask=input_map.mask)
-    result = fit_sources(input_map.data, x, y, psf, std, mask=input_map.mask)
+        return FittedSources(rows, models, 0, blend_error,
+                             np.zeros((2, 0), dtype=int), n_outliers, dented,
+                             flags)
+    psf, n_psf, result, outliers, dented[rows] = fit_map(
+        input_map.data, x, y, psf, std, mask=input_map.mask)
     flags[rows[~result.converged]] |= FLAG['not_converged']
     shift = np.hypot(*(result.shapes[:, :2] - psf.mean[:2]).T)
     flags[rows[shift > _FAR_OFF * psf.fwhm]] |= FLAG['off_center']
+    if outliers.size:
+        near = KDTree(outliers[::-1].T).query_ball_point(
+            np.column_stack([x, y]), psf.fwhm)
+        n_outliers[rows] = [len(found) for found in near]
+        flags[rows[n_outliers[rows] > 0]] |= FLAG['outlier_pixels']
     blend_error[rows] = result.blend_error
     models = SourceModels(*(read_only(values) for values in
                             (x, y, result.flux, result.shapes)), psf,
                           read_only(std))
-    return FittedSources(rows, models, n_psf, blend_error, flags)
+    return FittedSources(rows, models, n_psf, blend_error, outliers,
+                         n_outliers, dented, flags)

@@ -70,6 +70,17 @@ SOURCE_FLAGS = (
     Flag(8192, 'constant_pixels', 'the pixels of the source, or all around '
          'it, have the same value, as where nothing was observed; the '
          'numbers mean nothing'),
+    Flag(16384, 'outlier_pixels', 'pixels within a full width stand out from '
+         'the fit (cosmic rays, hot or dead pixels, a dented core); they '
+         'were left out and filled by the model'),
+    Flag(32768, 'poor_fit', 'the pixels do not look like the PSF on a '
+         'background; the flux may be off by more than its error'),
+    Flag(65536, 'sharp', 'what is there is narrower than the PSF, or a few '
+         'pixels without a source'),
+    Flag(131072, 'extended', 'wider than the PSF, so light is missing from '
+         'the aperture and the background may hold some of it'),
+    Flag(262144, 'saturated', 'the core is flat or dented; it was filled by '
+         'the model, fitted to the pixels around it'),
 )
 
 PIXEL_FLAGS = (
@@ -78,6 +89,8 @@ PIXEL_FLAGS = (
          'estimate'),
     Flag(4, 'wings', 'outside of holes, where the wings of sources were '
          'taken out; pixels keep what else they show'),
+    Flag(8, 'outlier', 'stands out from the fit of a source; left out, and '
+         'the estimate takes its place where there is one'),
 )
 
 # Bits by name, for the steps that set them.

@@ -10,8 +10,7 @@ import numpy as np
 from astropy.utils.exceptions import AstropyUserWarning
 from scipy.spatial import KDTree
 
-from compact_removal.maps.cutouts import (chunk_slices, cutout_radii,
-                                          extract_valid)
+from compact_removal.maps.cutouts import extract_valid
 from compact_removal.maps.holes import mask_radius, scale_factor, source_snr
 from compact_removal.maps.pixels import on_map
 from compact_removal.psf import fwhm_in_pixels
@@ -147,9 +146,6 @@ def locate(input_map, coordinates, band, *, recenter):
     empty[active] = ~np.isfinite(mean)
     flags[empty] |= FLAG['no_background']
     active &= ~empty
-    rows = np.flatnonzero(active)
-    flags[rows] |= _flag_holes(input_map, x[rows], y[rows], radius[rows],
-                               std[rows])
     return LocatedSources(x, y, flags, active, first, snr, std, radius)
 
 
@@ -212,41 +208,3 @@ def _merge(input_map, x, y, active, distance):
             free[mine] = False
     # those at the same place follow
     return first[first]
-
-
-def _flag_holes(input_map, x, y, radius, std):
-    """
-    Flags of holes on edges, on pixels that are not valid or were not
-    observed, and of those that overlap.
-    """
-    ny, nx = input_map.data.shape
-    flags = np.zeros(x.size, dtype=np.int64)
-    edge = ((x - radius < -0.5) | (x + radius > nx - 0.5)
-            | (y - radius < -0.5) | (y + radius > ny - 0.5))
-    flags[edge] |= FLAG['edge']
-    size = 2 * int(np.ceil(radius.max(initial=0))) + 3
-    for part in chunk_slices(x.size, size):
-        stack, corners = extract_valid(input_map.data, x[part], y[part],
-                                       size, mask=input_map.mask)
-        grid = np.arange(size)
-        column, row = (corners[:, i, None] + grid for i in (0, 1))
-        observed = (((row >= 0) & (row < ny))[:, :, None]
-                    & ((column >= 0) & (column < nx))[:, None, :])
-        hole = cutout_radii(x[part], y[part], corners,
-                            size) <= radius[part, None, None]
-        bad = np.isnan(stack)
-        core = stack[:, size // 2 - 1:size // 2 + 2,
-                     size // 2 - 1:size // 2 + 2]
-        constant = (np.ptp(core, axis=(1, 2)) == 0) | (std[part] == 0)
-        for name, which in (
-                ('invalid_pixels', (bad & observed & hole).any(axis=(1, 2))),
-                ('invalid_center', bad[:, size // 2, size // 2]),
-                ('constant_pixels', constant)):
-            flags[part][which] |= FLAG[name]
-    if x.size > 1:
-        tree = KDTree(np.column_stack([x, y]))
-        i, j = tree.query_pairs(2 * radius.max(), output_type='ndarray').T
-        close = np.hypot(x[i] - x[j], y[i] - y[j]) < radius[i] + radius[j]
-        flags[i[close]] |= FLAG['overlap']
-        flags[j[close]] |= FLAG['overlap']
-    return flags
