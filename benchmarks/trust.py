@@ -96,7 +96,7 @@ def run_case(task):
     errors = np.asarray(measure(case, args)['flux_err'])
     errors = np.where(np.isfinite(errors), errors, case.sigma)
     rows = measure(DEFECTS[kind](case, errors, rng), args)
-    rows['case'] = kind
+    rows.replace_column('case', np.full(len(rows), kind))
     return rows
 
 
@@ -142,8 +142,8 @@ def list_tasks(args):
         for seed in single]
 
 
-REPORTS = {'coverage': (report_coverage, 40), 'alarms': (report_alarms, 60),
-           'defects': (report_defects, 4), 'empty': (report_empty, 40)}
+REPORTS = {'coverage': (report_coverage, 104), 'alarms': (report_alarms, 120),
+           'defects': (report_defects, 13), 'empty': (report_empty, 52)}
 
 
 def main():
@@ -174,6 +174,7 @@ def main():
             part.add_argument('--defects', nargs='+', choices=DEFECTS,
                               default=list(DEFECTS))
     args = parser.parse_args()
+    warnings.simplefilter('ignore')
     rows = run([(*task, args) for task in list_tasks(args)], args)
     if args.output:
         rows.write(args.output, overwrite=True)

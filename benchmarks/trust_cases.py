@@ -30,17 +30,21 @@ FAINT_RANGE = (5, 20)
 # Sources in 256 x 256 pixels.
 _N_SOURCES = (15, 21)
 
-# Limits of what is drawn for each map of the kind 'mixed'.
+# Limits of what is drawn for each map.
 _WIDTH = (0.93, 1.07)
 _ELONGATION = (1.0, 1.1)
 _GRADIENT = (0.0, 0.05)
 
-# Shape of the PSF of each kind of case; 'mixed' draws all three.
+# The stamp of Vesta passes into wings from this share of its radius on.
+_JOIN = 0.8
+
+# Shape of the PSF of each kind of case; None: width, elongation and
+# gradient are drawn for each map. Sources of 'faint' have 5 to 20 sigma.
 PSF_KINDS = {
     'nominal': {}, 'broad5': {'width': 1.05}, 'broad7': {'width': 1.07},
     'narrow5': {'width': 0.95}, 'narrow7': {'width': 0.93},
     'elongated10': {'elongation': 1.1}, 'changing10': {'gradient': 0.05},
-    'faint': {}, 'vesta': {}, 'mixed': None}
+    'faint': None, 'vesta': {}, 'mixed': None}
 
 
 @dataclass(frozen=True)
@@ -95,6 +99,42 @@ class VariedPSF:
         y = along * np.sin(turn) + across * np.cos(turn)
         return (self.base.evaluate(x / self.width, y / self.width)
                 / self.width ** 2)
+
+
+class WingedVesta:
+    """
+    The stamp of Vesta with the wings that it lacks.
+
+    They are those of the band's PSF, and so is the flux within the
+    stamp, which the stamp itself does not tell.
+
+    Parameters
+    ----------
+    folder : path-like
+        The data.
+    band : Band
+        The band.
+    """
+
+    def __init__(self, folder, band):
+        self.model = as_psf(band)
+        self.stamp = load_vesta(Path(folder), band.name)
+        middle = np.array(self.stamp.center)
+        sides = np.append(middle, np.array(self.stamp.data.shape[::-1])
+                          - 1 - middle)
+        self.radius = sides.min() * self.stamp.pixel_scale
+        radii = [self.radius * _JOIN]
+        self.factor = float(self.model.encircled_energy(radii)[0]
+                            / self.stamp.encircled_energy(radii)[0])
+
+    def evaluate(self, dx, dy):
+        """
+        Fraction of the flux per square arcsec at offsets in arcsec.
+        """
+        weight = np.clip((1 - np.hypot(dx, dy) / self.radius)
+                         / (1 - _JOIN), 0, 1)
+        return (weight * self.factor * self.stamp.evaluate(dx, dy)
+                + (1 - weight) * self.model.evaluate(dx, dy))
 
 
 @dataclass(frozen=True)
@@ -256,8 +296,7 @@ def make_psf(kind, band, folder, rng):
                  'gradient': rng.uniform(*_GRADIENT)}
     angles = dict(zip(('angle', 'direction', 'turn'),
                       rng.uniform(0, 2 * np.pi, 3), strict=True))
-    base = (load_vesta(Path(folder), band.name) if kind == 'vesta'
-            else as_psf(band))
+    base = WingedVesta(folder, band) if kind == 'vesta' else as_psf(band)
     return VariedPSF(base, **shape, **angles)
 
 

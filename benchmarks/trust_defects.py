@@ -196,10 +196,10 @@ def edge(case, errors, rng):
     del errors
     reach = rng.uniform(0, case.fwhm / 2, 4)
     ny, nx = case.image.shape
-    x0, x1 = (max(0, int(np.ceil(case.x.min() - reach[0]))),
-              min(nx, int(np.floor(case.x.max() + reach[1])) + 1))
-    y0, y1 = (max(0, int(np.ceil(case.y.min() - reach[2]))),
-              min(ny, int(np.floor(case.y.max() + reach[3])) + 1))
+    x0, y0 = (max(0, int(np.ceil(value - 0.5))) for value in (
+        case.x.min() - reach[0], case.y.min() - reach[1]))
+    x1, y1 = (min(n, int(np.floor(value + 0.5)) + 1) for n, value in (
+        (nx, case.x.max() + reach[2]), (ny, case.y.max() + reach[3])))
     part = (slice(y0, y1), slice(x0, x1))
     affected = np.zeros(case.x.size, dtype=bool)
     affected[[case.x.argmin(), case.x.argmax(), case.y.argmin(),

@@ -93,6 +93,7 @@ def pull_entry(rows, name):
             'scatter': f'{robust(ratio):.3f}',
             '<1': share(np.abs(pull[np.isfinite(pull)]) < 1),
             '<1.96': share(np.abs(pull[np.isfinite(pull)]) < 1.96),
+            'either': share(is_safe(rows, name=name)),
             'pull': f'{np.nanmedian(pull):+.2f}',
             'pull_rms': f'{robust(pull):.2f}'}
 
@@ -114,7 +115,8 @@ def report_coverage(rows):
         for level, some in in_levels(part)])
     for name in names:
         for limit in (1, 1.96):
-            name_worst(pooled, np.abs(pulls(pooled, name)) < limit,
+            known = pooled[np.isfinite(pooled[name])]
+            name_worst(known, is_right(known, limit, name),
                        f'|pull| of {name} < {limit}')
 
 
@@ -147,18 +149,19 @@ def report_alarms(rows):
             for level, some in in_levels(part, levels)])
 
 
-def is_right(rows, limit=3):
+def is_right(rows, limit=3, name='flux'):
     """
     Whether each flux is right within its error.
     """
-    return np.abs(pulls(rows)) < limit
+    return np.abs(pulls(rows, name)) < limit
 
 
-def is_safe(rows, limit=3):
+def is_safe(rows, limit=3, name='flux'):
     """
     Whether each flux is right within its error, flagged, or NaN.
     """
-    return is_right(rows, limit) | np.isnan(rows['flux']) | rows['alarm']
+    return (is_right(rows, limit, name) | np.isnan(rows[name])
+            | rows['alarm'])
 
 
 def defect_entry(rows):
