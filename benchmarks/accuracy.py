@@ -22,8 +22,8 @@ import competitors
 import numpy as np
 from accuracy_report import FLUX_RANGE, print_tables, report, save_figure
 from astropy.table import Table, vstack
-from development_data import HELD_OUT, as_ccd, load_vesta
-from scipy.ndimage import binary_dilation
+from development_data import (DISTANCE, HELD_OUT, NOISE, as_ccd,
+                              load_vesta, pixels_to_avoid)
 
 from compact_removal import CompactSourceRemover
 from compact_removal.datasets import (list_background_kinds,
@@ -36,10 +36,8 @@ from compact_removal.psf import make_psf_stamp
 # They are injected as they are, and a little broadened and elongated.
 VARIATIONS = ({}, {'broadening': 1.05}, {'elongation': 1.1})
 
-# Side of simulated fields (pixels), and the standard deviation of their
-# noise over that of their structure.
+# Side of simulated fields (pixels).
 _FIELD_SIZE = 320
-NOISE = {'simulated': (0.005, 0.5), 'noisy': (0.5, 2.0)}
 
 # Half size of the stamps (pixels).
 HALF = 60
@@ -74,10 +72,7 @@ def iterate_backgrounds(folder, band, n_fields, n_repeats):
     maps = [entry for entry in load_background_maps(folder)
             if entry.name in HELD_OUT] if folder.is_dir() else []
     for i, entry in enumerate(maps):
-        avoid = ~np.isfinite(entry.data)
-        columns, rows = entry.positions.astype(int).T
-        avoid[rows, columns] = True
-        avoid = binary_dilation(avoid, iterations=15)
+        avoid = pixels_to_avoid(entry)
         for k in range(n_repeats):
             yield (entry.data.astype(float), avoid, 1000 * (k + 1) + i,
                    entry.name, 'real', None)
@@ -92,7 +87,7 @@ def make_scene(truth, avoid, band, psf, seed, *, n_sources=40,
     while True:
         try:
             x, y = make_source_positions(
-                truth.shape, n_sources, min_separation=36, mask=avoid,
+                truth.shape, n_sources, min_separation=DISTANCE, mask=avoid,
                 border=24, seed=rng)
             break
         except ValueError:

@@ -8,7 +8,10 @@ import numpy as np
 from astropy.io import fits
 from astropy.nddata import CCDData
 from astropy.wcs import WCS
+from scipy.ndimage import binary_dilation
 
+from compact_removal.datasets import make_source_positions
+from compact_removal.maps import draw_discs
 from compact_removal.psf import StampPSF
 
 # Real maps kept out of the training; see docs/examples.
@@ -20,6 +23,12 @@ HELD_OUT = ('W5_WISE12um_10.8as.fits', 'GC_Bolocam1.1mm_7.2as.fits',
 VESTA = {'blue': ('herschel-pacs70-vesta.fits', 1.2, 0.92),
          'green': ('herschel-pacs100-vesta.fits', 1.2, 0.92),
          'red': ('herschel-pacs160-vesta.fits', 2.4, 0.9)}
+
+# Standard deviation of the noise of simulated fields over that of their
+# structure.
+NOISE = {'simulated': (0.005, 0.5), 'noisy': (0.5, 2.0)}
+
+DISTANCE = 36  # of all positions from each other (pixels)
 
 
 def load_vesta(folder, band):
@@ -43,3 +52,30 @@ def as_ccd(data, band):
     scale = band.pixel_scale.to_value(u.deg)
     wcs.wcs.cdelt = -scale, scale
     return CCDData(data, unit='Jy/pix', wcs=wcs, mask=~np.isfinite(data))
+
+
+def pixels_to_avoid(entry):
+    """
+    Pixels of a real map near gaps and near its own compact sources.
+    """
+    avoid = ~np.isfinite(entry.data)
+    columns, rows = entry.positions.astype(int).T
+    avoid[rows, columns] = True
+    return binary_dilation(avoid, iterations=15)
+
+
+def find_empty(truth, avoid, scene, seed):
+    """
+    Random positions away from the sources, as many as find room.
+    """
+    mask = draw_discs(truth.shape, scene.x, scene.y,
+                      np.full(scene.x.size, DISTANCE)) > 0
+    mask |= ~np.isfinite(truth) if avoid is None else avoid
+    for n_positions in (40, 32, 24, 16, 8):
+        try:
+            return make_source_positions(
+                truth.shape, n_positions, min_separation=DISTANCE, mask=mask,
+                border=24, seed=np.random.default_rng([seed, 1]))
+        except ValueError:
+            continue
+    return np.zeros((2, 0))

@@ -12,34 +12,16 @@ them::
 import warnings
 
 import numpy as np
-from accuracy import (as_ccd, iterate_backgrounds, load_psfs, make_parser,
+from accuracy import (iterate_backgrounds, load_psfs, make_parser,
                       make_scene)
 from astropy.table import Table, vstack
+from development_data import as_ccd, find_empty
 
 from compact_removal import CompactSourceRemover
-from compact_removal.datasets import make_source_positions
 from compact_removal.instruments import get_band
-from compact_removal.maps import draw_discs, source_snr
+from compact_removal.maps import source_snr
 
 METHODS = ('separation', 'inpainting', 'annulus')
-DISTANCE = 36  # of all positions from each other (pixels)
-
-
-def find_empty(truth, avoid, scene, seed):
-    """
-    Random positions away from the sources, as many as find room.
-    """
-    mask = draw_discs(truth.shape, scene.x, scene.y,
-                      np.full(scene.x.size, DISTANCE)) > 0
-    mask |= ~np.isfinite(truth) if avoid is None else avoid
-    for n_positions in (40, 32, 24, 16, 8):
-        try:
-            return make_source_positions(
-                truth.shape, n_positions, min_separation=DISTANCE, mask=mask,
-                border=24, seed=np.random.default_rng([seed, 1]))
-        except ValueError:
-            continue
-    return np.zeros((2, 0))
 
 
 def describe(kind, name, rows):
