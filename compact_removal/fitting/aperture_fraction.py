@@ -115,6 +115,23 @@ class ApertureFraction:
             self._common_variance(radius, slope)
             + (slope * width_err) ** 2 + half ** 2 + _LEAST_ERROR ** 2)
 
+    def normalization(self, width):
+        """
+        Light of the PSF over that of the nominal one.
+
+        Parameters
+        ----------
+        width : `~numpy.ndarray`
+            Logs of the widths, shape ``(n,)``.
+
+        Returns
+        -------
+        factor : `~numpy.ndarray`
+            What makes total fluxes of fitted ones, shape ``(n,)``.
+        """
+        return np.interp(width, _LOG_WIDTHS,
+                         self._grid[:, -1]) / self._nominal[-1]
+
     def _common_variance(self, radius, slope):
         """
         Relative variance by what is unknown of the PSF of the map.
@@ -123,7 +140,7 @@ class ApertureFraction:
                            for column in self._basis.T])
         middle = np.interp(self._psf.mean[2], _LOG_WIDTHS,
                            np.arange(_LOG_WIDTHS.size))
-        row = self._grid[int(round(middle))]
+        row = self._grid[round(middle)]
         light = np.interp(radius, self._radius, row)
         gradient = np.zeros((radius.size, 5 + inside.shape[0]))
         gradient[:, 2] = slope

@@ -54,6 +54,9 @@ class FitQuality(NamedTuple):
     fwhm_ratio, fwhm_ratio_err : `~numpy.ndarray`
         Width over that of the PSF, and the relative error; NaN where
         the source is too faint.
+    wide_flux : `~numpy.ndarray`
+        Flux of the PSF of that width, in the unit of the map times
+        pixel; NaN where the source is too faint.
     width_err : `~numpy.ndarray`
         Error of the log of the width of the model.
     model_err : `~numpy.ndarray`
@@ -68,6 +71,7 @@ class FitQuality(NamedTuple):
     reduced_chi2: np.ndarray
     fwhm_ratio: np.ndarray
     fwhm_ratio_err: np.ndarray
+    wide_flux: np.ndarray
     width_err: np.ndarray
     model_err: np.ndarray
     flux: np.ndarray
@@ -120,7 +124,7 @@ def assess_fits(clean, models, index, std):
 
 def _assess(clean, models, index, std):
     """
-    See `assess_fits`; shape ``(8, n)``.
+    See `assess_fits`; shape ``(9, n)``.
     """
     psf, x, y = models.psf, models.x[index], models.y[index]
     shapes = models.shapes[index]
@@ -164,13 +168,13 @@ def _assess(clean, models, index, std):
         formal = np.where(bright, own_err, formal)
     error = _scatter(clean, patches, psf, x, y, formal, unit)
     error = np.where(enough, error, np.nan)
-    ratio, ratio_err = np.full((2, index.size), np.nan)
+    ratio, ratio_err, wide = np.full((3, index.size), np.nan)
     with np.errstate(invalid='ignore'):
         scanned = np.flatnonzero(enough & (linear * unit > _SCANNED * error))
     if scanned.size:
-        ratio[scanned], ratio_err[scanned] = _scan_width(
+        ratio[scanned], ratio_err[scanned], wide[scanned] = _scan_width(
             patches, scanned, shapes, psf)
-    values = np.array([qfit, chi2, ratio, ratio_err, width_err,
+    values = np.array([qfit, chi2, ratio, ratio_err, wide * unit, width_err,
                        model_err, linear * unit, error])
     values[:, ~enough] = np.nan
     return values
@@ -237,7 +241,7 @@ def _scatter(clean, patches, psf, x, y, formal, unit):
 
 def _scan_width(patches, rows, shapes, psf):
     """
-    Width over that of the PSF, from the likelihood, and relative error.
+    Width over that of the PSF, by likelihood, its relative error, and flux.
     """
     shift = shapes[rows, None, :2]
     dx = patches.dx[rows] - shift[..., 0]
@@ -279,4 +283,5 @@ def _scan_width(patches, rows, shapes, psf):
     top = np.where(inside, np.clip(top, x[:, 0], x[:, 2]),
                    log_width[gain.argmax(axis=1)])
     error = np.where(inside, error, x[each, 2] - x[each, 0])
-    return np.exp(top), error
+    top_flux = (product / power)[each, gain.argmax(axis=1)]
+    return np.exp(top), error, top_flux

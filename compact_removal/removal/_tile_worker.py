@@ -45,9 +45,9 @@ class TileEstimate(Record):
         Of these, see
         `~compact_removal.removal.background.BackgroundEstimate`, shape
         ``(k,)``, ``(k, n_radii)`` and ``(k,)``.
-    sums : `~numpy.ndarray`
-        Their light in apertures, see
-        `~compact_removal.removal.measure.sum_light`, shape
+    sums, missing : `~numpy.ndarray`
+        Their light in apertures, and the part of it that was filled,
+        see `~compact_removal.removal.measure.sum_light`, shape
         ``(n_apertures, k)``.
     """
 
@@ -61,6 +61,7 @@ class TileEstimate(Record):
     flux_error: np.ndarray
     flags: np.ndarray
     sums: np.ndarray
+    missing: np.ndarray
 
 
 class TileWorker:
@@ -88,15 +89,14 @@ class TileWorker:
     def __init__(self, input_map, located, fitted, network, *, band,
                  apertures, error_dtype):
         self._input_map = input_map
-        self._models = fitted.models
+        self._fitted, self._models = fitted, fitted.models
+        self._std = located.std[fitted.rows]
         self._snr = located.snr[fitted.rows]
         self._network = network
         self._apertures = apertures
         self._error_dtype = error_dtype
         factor = scale_factor(band, input_map.pixel_scale)
-        self._source_radius = band.source_radius * factor
-        self._annulus_radii = tuple(radius * factor
-                                    for radius in band.annulus_radii)
+        self._outer_annulus = band.annulus_radii[1] * factor
         self._taper = hole_taper(band, input_map.pixel_scale)
         self._reach = Reach(self._models, located.radius[fitted.rows],
                             self._taper, apertures.max(),
@@ -111,7 +111,7 @@ class TileWorker:
         margin : int
             In pixels.
         """
-        around = max(self._network.size / 2, self._annulus_radii[1])
+        around = max(self._network.size / 2, self._outer_annulus)
         return int(np.ceil(self._reach.furthest + self._taper
                            + self._apertures.max() + around)) + 4
 
@@ -136,10 +136,8 @@ class TileWorker:
             return None
         inside = distance <= 0
         window = open_window(
-            self._input_map, tile, models, reach.radius, distance, near,
-            source_radius=self._source_radius,
-            annulus_radii=self._annulus_radii,
-            error_dtype=self._error_dtype)
+            self._input_map, tile, self._fitted, reach.radius, self._std,
+            distance, error_dtype=self._error_dtype)
         footprint = reach.footprint(window.std)
         chosen = np.flatnonzero(reach.concerns(distance, footprint))
         flux_error = np.full((inside.size, len(ERROR_RADII)), np.nan)
@@ -154,28 +152,29 @@ class TileWorker:
             cutouts = predict_cutouts(
                 window, chosen[part], self._network,
                 snr=self._snr[chosen[part]],
-                surroundings=self._annulus_radii[1])
+                surroundings=self._outer_annulus)
             flux_error[cutouts.index] = cutouts.flux_error
             little[cutouts.index] = cutouts.little_background
             if reach.removes_wings:
                 self._add(wings, window, cutouts, np.minimum(
                     footprint, self._largest_radius()))
             self._add(holes, window, cutouts, reach.radius)
-        data, error, weight = self._blend(window, layers)
+        data, error, weight, outlier = self._blend(window, layers)
         index = np.flatnonzero(inside)
-        sums = sum_light(window.data - data, window.light, window.models,
-                         index, window.std, footprint[index],
-                         self._apertures[:, index])
-        changed = weight[tile.inside] > 0
+        sums, missing = sum_light(
+            window.data - data, window.light, window.models, index,
+            window.std, footprint[index], self._apertures[:, index])
+        changed = (weight > 0)[tile.inside]
         hole = holes.weight[tile.inside][changed]
+        pixel_flags = np.select([hole >= 1, hole > 0],
+                                [PIXEL_FLAG['filled'], PIXEL_FLAG['blended']],
+                                PIXEL_FLAG['wings'])
+        pixel_flags[outlier[tile.inside][changed]] |= PIXEL_FLAG['outlier']
         return TileEstimate(
             tile, changed, data[tile.inside][changed],
             error[tile.inside][changed],
-            np.select([hole >= 1, hole > 0],
-                      [PIXEL_FLAG['filled'], PIXEL_FLAG['blended']],
-                      PIXEL_FLAG['wings']),
-            index, footprint[index], flux_error[index],
-            little[index] * FLAG['little_background'], sums)
+            pixel_flags, index, footprint[index], flux_error[index],
+            little[index] * FLAG['little_background'], sums, missing)
 
     def _new_layer(self, window):
         """
@@ -219,12 +218,17 @@ class TileWorker:
         layer.add((cutouts.background, cutouts.error), models.x[index],
                   models.y[index], radius[index], cutouts.corners)
 
-    @staticmethod
-    def _blend(window, layers):
+    def _blend(self, window, layers):
         """
-        Lay layers on a window: background, error and largest weight.
+        Lay layers on a window.
+
+        Returns background, error and largest weight, and the pixels
+        that stood out, where the estimate has taken their place.
         """
         data = window.data.copy()
+        unknown = np.isnan(data)
+        stand_out = np.zeros(data.shape, dtype=bool)
+        stand_out[self._fitted.outliers_in(window.tile.window)] = True
         error = window.noise.astype(float)
         weight = np.zeros(data.shape, dtype=np.float32)
         # a hole belongs to its source, so it comes last
@@ -232,5 +236,5 @@ class TileWorker:
             layer.blend(0, data)
             layer.blend(1, error)
             weight = np.maximum(weight, layer.weight)
-        weight[np.isnan(window.data)] = 0
-        return data, error, weight
+        weight[unknown & ~stand_out] = 0
+        return data, error, weight, stand_out

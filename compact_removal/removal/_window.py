@@ -9,7 +9,7 @@ import numpy as np
 
 from compact_removal.fitting.models import SourceModels
 from compact_removal.maps.cutouts import extract_cutouts
-from compact_removal.maps.holes import draw_discs, source_snr
+from compact_removal.maps.holes import draw_discs
 from compact_removal.maps.tiles import Tile
 from compact_removal.removal.records import Record
 
@@ -28,14 +28,15 @@ class Window(Record):
     models : `~compact_removal.fitting.SourceModels`
         All sources of the map.
     data : `~numpy.ndarray`
-        The map, NaN where a pixel must not be used, shape ``(ny, nx)``.
+        The map, NaN where a pixel must not be used or stands out from
+        the fit, shape ``(ny, nx)``.
     light : `~numpy.ndarray`
         The light of all models, shape ``(ny, nx)``.
     outside : `~numpy.ndarray` of bool
         True at usable pixels outside of all holes, shape ``(ny, nx)``.
     std : `~numpy.ndarray`
         Standard deviation of the background around each source, without
-        the light of the others; NaN for those far away, shape ``(m,)``.
+        the light of the others, shape ``(m,)``.
     noise : `~numpy.ndarray`
         The uncertainty of the map, NaN where it is unknown, shape ``(ny,
         nx)``.
@@ -50,8 +51,8 @@ class Window(Record):
     noise: np.ndarray
 
 
-def open_window(input_map, tile, models, radius, distance, near, *,
-                source_radius, annulus_radii, error_dtype):
+def open_window(input_map, tile, fitted, radius, std, distance, *,
+                error_dtype):
     """
     Cut out the window of a tile, and draw holes and sources on it.
 
@@ -61,19 +62,15 @@ def open_window(input_map, tile, models, radius, distance, near, *,
         The map.
     tile : Tile
         The tile.
-    models : `~compact_removal.fitting.SourceModels`
+    fitted : FittedSources
         All sources of the map.
     radius : `~numpy.ndarray`
         Radii of their holes (pixels), shape ``(m,)``.
+    std : `~numpy.ndarray`
+        Standard deviation of the background around them, shape ``(m,)``.
     distance : `~numpy.ndarray`
         How far outside of the core of the tile they lie (pixels), shape
         ``(m,)``.
-    near : `~numpy.ndarray` of bool
-        Those that matter to the tile, shape ``(m,)``.
-    source_radius : float
-        Radius of the source circle (pixels).
-    annulus_radii : tuple of float
-        Radii of the annulus around sources (pixels).
     error_dtype : `~numpy.dtype`
         Type in which errors are kept.
 
@@ -82,16 +79,12 @@ def open_window(input_map, tile, models, radius, distance, near, *,
     window : `Window`
         The window.
     """
-    models = models.moved(-tile.window[1].start, -tile.window[0].start)
-    data = input_map.window(tile.window)
+    models = fitted.models.moved(-tile.window[1].start, -tile.window[0].start)
+    data = fitted.window(input_map, tile.window)
     light = models.render(data.shape)
     covered = distance <= tile.margin + radius.max()
     count = draw_discs(data.shape, models.x[covered], models.y[covered],
                        radius[covered])
-    std = np.full(radius.size, np.nan)
-    _, _, std[near] = source_snr(
-        data - light, models.x[near], models.y[near],
-        source_radius=source_radius, annulus_radii=annulus_radii)
     return Window(tile, models, data, light,
                   np.isfinite(data) & (count == 0), std,
                   read_noise(input_map, tile.window, error_dtype))

@@ -57,7 +57,8 @@ class BackgroundEstimate(Record):
     >>> plane, zero = np.zeros((9, 9)), np.zeros(1)
     >>> estimate = BackgroundEstimate(
     ...     data=plane, error=plane, pixel_flags=plane, footprint=zero,
-    ...     flux_error=np.zeros((1, 4)), sums=np.zeros((1, 1)), flags=zero)
+    ...     flux_error=np.zeros((1, 4)), sums=np.zeros((1, 1)),
+    ...     missing=np.zeros((1, 1)), flags=zero)
     >>> estimate.data.flags.writeable
     False
     """
@@ -68,6 +69,7 @@ class BackgroundEstimate(Record):
     footprint: np.ndarray
     flux_error: np.ndarray
     sums: np.ndarray
+    missing: np.ndarray
     flags: np.ndarray
 
 
@@ -143,7 +145,7 @@ def estimate_background(input_map, located, fitted, network, *, band,
     flux_error = np.full((n_sources, len(ERROR_RADII)), np.nan)
     apertures = np.broadcast_to(apertures.reshape(len(apertures), -1),
                                 (len(apertures), n_sources))
-    sums = np.full(apertures.shape, np.nan)
+    sums, missing = np.full((2, *apertures.shape), np.nan)
     flags = np.zeros(n_sources, dtype=np.int64)
     if fitted.rows.size:
         worker = TileWorker(input_map, located, fitted, network, band=band,
@@ -165,8 +167,8 @@ def estimate_background(input_map, located, fitted, network, *, band,
             rows = fitted.rows[part.index]
             footprint[rows] = part.footprint
             flux_error[rows] = part.flux_error
-            sums[:, rows] = part.sums
+            sums[:, rows], missing[:, rows] = part.sums, part.missing
             flags[rows] = part.flags
             bar.update(rows.size)
     return BackgroundEstimate(data, error, pixel_flags, footprint,
-                              flux_error, sums, flags)
+                              flux_error, sums, missing, flags)

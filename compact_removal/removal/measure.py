@@ -10,6 +10,8 @@ from types import MappingProxyType
 import astropy.units as u
 import numpy as np
 
+from compact_removal.fitting.aperture_fraction import ApertureFraction
+from compact_removal.fitting.source_psf import SourcePSF
 from compact_removal.maps.cutouts import chunk_slices, extract_cutouts
 from compact_removal.photometry import (annulus_background, annulus_mean,
                                         aperture_correction, aperture_sums,
@@ -25,6 +27,15 @@ __all__ = ['Measurement', 'measure', 'sum_light']
 # What was removed is shared between sources in proportion to their
 # models, where these are more than this part of the standard deviation.
 _SHARED_LIGHT = 0.01
+
+# Relative error of what is filled by a model, beside that of its flux.
+_FILL_ERROR = 0.03
+
+# Reduced chi-square up to which a fit is as good as others.
+_USUAL_CHI2 = 4.0
+
+# Standard deviations of a one-sided limit of 95 percent.
+_ONE_SIDED = 1.645
 
 
 @dataclass(frozen=True)
@@ -86,7 +97,11 @@ def sum_light(removed, light, models, index, std, footprint, apertures):
     -------
     sums : `~numpy.ndarray`
         In the unit of the map times pixel, shape ``(n_apertures, k)``;
-        NaN where nothing was measured.
+        NaN where nothing was measured. Where pixels are not known, the
+        light is that of the models.
+    missing : `~numpy.ndarray`
+        The part of the light that was filled so, between 0 and 1, of
+        the same shape.
 
     Examples
     --------
@@ -100,15 +115,15 @@ def sum_light(removed, light, models, index, std, footprint, apertures):
     ...     shapes=np.zeros((1, 5)), psf=SourcePSF(band, band.pixel_scale),
     ...     noise=np.array([0.01]))
     >>> light = models.render((41, 41))
-    >>> sums = sum_light(light, light, models, np.array([0]),
-    ...                  np.array([0.01]), np.array([9.0]),
-    ...                  np.array([3.0, 6.0]))
-    >>> print(sums.T.round(1))
-    [[2.9 3.8]]
+    >>> sums, missing = sum_light(light, light, models, np.array([0]),
+    ...                           np.array([0.01]), np.array([9.0]),
+    ...                           np.array([3.0, 6.0]))
+    >>> print(sums.T.round(1), missing.T)
+    [[2.9 3.8]] [[0. 0.]]
     """
     apertures = np.broadcast_to(apertures.reshape(len(apertures), -1),
                                 (len(apertures), index.size))
-    sums = np.full(apertures.shape, np.nan)
+    sums, missing = np.full((2, *apertures.shape), np.nan)
     size = 2 * int(np.ceil(apertures.max(initial=0))) + 3
     for part in chunk_slices(index.size, size):
         chosen = index[part]
@@ -122,7 +137,7 @@ def sum_light(removed, light, models, index, std, footprint, apertures):
                           out=np.ones_like(own), where=total + floor > 0)
         values = own + np.minimum(share, 1) * (stack - total)
         known = np.isfinite(stack)
-        values[~known] = 0
+        values[~known] = own[~known]
         for k, aperture in enumerate(apertures):
             radius = np.minimum(aperture[part], footprint[part])
             weights = aperture_weights(x, y, radius, corners, size)
@@ -130,11 +145,16 @@ def sum_light(removed, light, models, index, std, footprint, apertures):
             # nothing was measured, which is not a flux of 0
             sums[k, part] = np.where(
                 measured, (weights * values).sum(axis=(1, 2)), np.nan)
-    return sums
+            expected = weights * (np.maximum(own, 0) + floor)
+            missing[k, part] = np.divide(
+                (expected * ~known).sum(axis=(1, 2)),
+                expected.sum(axis=(1, 2)),
+                out=np.zeros(chosen.size), where=expected.any(axis=(1, 2)))
+    return sums, missing
 
 
-def measure(input_map, located, fitted, estimate, *, band, apertures,
-            error_scale):
+def measure(input_map, located, fitted, inspection, estimate, *, band,
+            apertures, error_scale):
     """
     Fluxes of the removed sources, and standard photometry beside them.
 
@@ -146,6 +166,8 @@ def measure(input_map, located, fitted, estimate, *, band, apertures,
         The sources.
     fitted : FittedSources
         Their models.
+    inspection : Inspection
+        How well they are fitted.
     estimate : BackgroundEstimate
         The map without the sources, and their light.
     band : Band
@@ -172,6 +194,7 @@ def measure(input_map, located, fitted, estimate, *, band, apertures,
     >>> from compact_removal.removal.background import estimate_background
     >>> from compact_removal.removal.cutout_network import CutoutNetwork
     >>> from compact_removal.removal.fit import fit
+    >>> from compact_removal.removal.inspection import inspect_sources
     >>> from compact_removal.removal.locate import locate
     >>> from compact_removal.removal.measure import measure
     >>> band = get_band('scanmap', 'blue')
@@ -180,14 +203,16 @@ def measure(input_map, located, fitted, estimate, *, band, apertures,
     >>> located = locate(input_map, catalog['sky_center'], band,
     ...                  recenter=False)
     >>> fitted = fit(input_map, located, band)
+    >>> located, inspection = inspect_sources(input_map, located, fitted,
+    ...                                       band)
     >>> network = CutoutNetwork(
     ...     lambda inputs: {'background': np.ones(inputs['image'].shape)},
     ...     64, np.ones_like, predicts_errors=False,
     ...     removes_wings=False)
     >>> estimate = estimate_background(input_map, located, fitted, network,
     ...                                band=band, apertures=np.array([3.75]))
-    >>> measurement = measure(input_map, located, fitted, estimate, band=band,
-    ...                       apertures=[6] * u.arcsec,
+    >>> measurement = measure(input_map, located, fitted, inspection,
+    ...                       estimate, band=band, apertures=[6] * u.arcsec,
     ...                       error_scale=np.ones_like)
     >>> measurement.columns['flux'].shape
     (1,)
@@ -209,12 +234,15 @@ def measure(input_map, located, fitted, estimate, *, band, apertures,
     factor = error_scale(located.snr[rows])
     columns = {}
     flags = np.zeros(located.x.size, dtype=np.int64)
+    light = _Light(band, scale, fitted, inspection, rows)
     for i, aperture in enumerate(apertures):
         used = np.minimum(aperture, largest).to(u.arcsec)
         # rounding apart
         flags[rows[used < (1 - 1e-9) * aperture]] |= FLAG['aperture_limited']
         radius = (used / scales).to_value(u.dimensionless_unscaled)
-        fraction = aperture_correction(band, used)
+        tabulated = aperture_correction(band, used)
+        ratio, ratio_err = light.fraction(radius)
+        fraction = tabulated * ratio
         unit = to_flux / fraction
         total, total_noise, area = aperture_sums(
             input_map.data, x, y, radius, mask=mask, error=input_map.error)
@@ -234,21 +262,91 @@ def measure(input_map, located, fitted, estimate, *, band, apertures,
         columns[f'flux_err{suffix}'] = np.where(
             np.isnan(sums), np.nan,
             np.sqrt(excess_noise ** 2 + background_err ** 2
-                    + (fitted.blend_error[rows] * fraction) ** 2)) * unit
+                    + (sums * ratio_err) ** 2
+                    + (light.error(estimate.missing[i, rows])
+                       * fraction) ** 2)) * unit
         columns[f'aperture_radius{suffix}'] = np.round(used.value, 6)
         columns[f'aperture_correction{suffix}'] = fraction
         if i == 0:
+            columns['missing_fraction'] = estimate.missing[0, rows]
             columns['annulus_flux'] = np.where(
                 area > 0, (total - level * area) * unit, np.nan)
             columns['annulus_flux_err'] = np.sqrt(
                 excess_noise ** 2 + scatter ** 2
-                + (area * level_err) ** 2) * unit
+                + (area * level_err) ** 2
+                + ((total - level * area) * ratio_err) ** 2) * unit
+    columns.update(light.quality())
+    columns['flux_fit'], columns['flux_fit_err'] = (
+        values * to_flux for values in light.fit())
+    columns['upper_limit'] = (columns['flux_fit']
+                              + _ONE_SIDED * columns['flux_fit_err'])
     full = {}
     for name, values in columns.items():
         column = np.full(located.x.size, np.nan)
         column[rows] = values
         full[name] = read_only(column)
     return Measurement(MappingProxyType(full), flags)
+
+
+class _Light:
+    """
+    What the fit says of the light of sources, and its errors.
+    """
+
+    def __init__(self, band, scale, fitted, inspection, rows):
+        # the fit is in another order, that of the sky
+        order = np.argsort(fitted.rows)
+        self._models, self._shapes = fitted.models, fitted.models.shapes[order]
+        self._flux = fitted.models.flux[order]
+        self._quality = {name: values[rows] for name, values
+                         in inspection.quality.items()}
+        self._extended = (inspection.flags[rows] & FLAG['extended']) > 0
+        self._blend_error = fitted.blend_error[rows]
+        self._fraction = None
+        if rows.size:
+            psf = fitted.models.psf
+            self._fraction = ApertureFraction(psf, SourcePSF(band, scale))
+
+    def fraction(self, radius):
+        """
+        Fractions in apertures over the nominal ones, and relative errors.
+        """
+        if self._fraction is None:
+            return np.ones((2, 0))
+        width_err = np.nan_to_num(self._quality['width_err'])
+        return self._fraction(radius, self._shapes, width_err)
+
+    def error(self, missing):
+        """
+        Errors of fluxes by neighbours, unknown pixels and a poor fit.
+        """
+        unsure = np.hypot(np.nan_to_num(self._quality['model_err']),
+                          _FILL_ERROR * self._flux)
+        excess = np.nan_to_num(self._quality['reduced_chi2'])
+        poor = np.sqrt(np.maximum(excess / _USUAL_CHI2 - 1, 0))
+        wide = np.where(self._extended, self._quality['wide_flux']
+                        - self._flux, 0)
+        return np.sqrt(self._blend_error ** 2
+                       + unsure ** 2 * (missing ** 2 + poor ** 2)
+                       + np.nan_to_num(wide) ** 2)
+
+    def quality(self):
+        """
+        Columns that say how good the fit is.
+        """
+        return {name: self._quality[name]
+                for name in ('qfit', 'reduced_chi2', 'fwhm_ratio')}
+
+    def fit(self):
+        """
+        Fluxes by linear fits, and errors.
+        """
+        flux, error = self._quality['flux'], self._quality['flux_err']
+        if self._fraction is None:
+            return flux, error
+        psf = self._models.psf
+        factor = self._fraction.normalization(psf.mean[2])
+        return factor * flux, factor * np.hypot(error, flux * psf.prior[2])
 
 
 def _noise_variance(input_map, x, y, annulus):

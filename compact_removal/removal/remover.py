@@ -21,6 +21,7 @@ from compact_removal.removal.calibration import calibration
 from compact_removal.removal.cutout_network import CutoutNetwork, make_predict
 from compact_removal.removal.fit import fit
 from compact_removal.removal.flags import FLAG
+from compact_removal.removal.inspection import inspect_sources
 from compact_removal.removal.locate import locate
 from compact_removal.removal.measure import measure
 from compact_removal.removal.networks import (WEIGHTS, find_model_class,
@@ -250,6 +251,9 @@ class CompactSourceRemover(TrainableEstimator):
                           stacklevel=2)
         warn_of_band(image, band)
         warn_of_width(info.get('name'), band, input_map.pixel_scale)
+        fitted = fit(input_map, located, band)
+        located, inspection = inspect_sources(input_map, located, fitted,
+                                              band)
         size = self.cutout_size
         if size is None:
             size = self._cutout_size(model, located.radius, hole_taper(
@@ -260,19 +264,19 @@ class CompactSourceRemover(TrainableEstimator):
             size=size, error_scale=calibration(info, 'hole_error'),
             predicts_errors='error' in model.outputs,
             removes_wings='sources' in model.inputs)
-        fitted = fit(input_map, located, band)
         estimate = estimate_background(
             input_map, located, fitted, network, band=band,
             apertures=(apertures[:, None] / input_map.scales_at(
                 located.x, located.y)).to_value(u.dimensionless_unscaled),
             progress_bar=self.progress_bar)
         measurement = measure(
-            input_map, located, fitted, estimate, band=band,
+            input_map, located, fitted, inspection, estimate, band=band,
             apertures=apertures, error_scale=calibration(info, 'flux_error'))
         provenance = {**self._provenance(band, info, size),
                       'CRNPSF': fitted.n_psf}
         return make_result(image, coordinates, input_map.flux_unit, located,
-                           fitted, estimate, measurement, provenance)
+                           fitted, inspection, estimate, measurement,
+                           provenance)
 
     def fit(self, backgrounds, *, catalogs=None, validation=None,
             training=None):

@@ -15,6 +15,11 @@ from compact_removal.removal.records import combine_flags
 
 __all__ = ['RemovalResult', 'make_result']
 
+# Columns that come after those of all apertures.
+_LAST = ('annulus_flux', 'annulus_flux_err', 'flux_fit', 'flux_fit_err',
+         'upper_limit', 'qfit', 'reduced_chi2', 'fwhm_ratio',
+         'missing_fraction')
+
 
 class RemovalResult(namedtuple('RemovalResult', ['background', 'sources'])):
     """
@@ -40,8 +45,8 @@ class RemovalResult(namedtuple('RemovalResult', ['background', 'sources'])):
     __slots__ = ()
 
 
-def make_result(image, coordinates, flux_unit, located, fitted, estimate,
-                measurement, provenance):
+def make_result(image, coordinates, flux_unit, located, fitted, inspection,
+                estimate, measurement, provenance):
     """
     Put the records of all steps together.
 
@@ -53,7 +58,7 @@ def make_result(image, coordinates, flux_unit, located, fitted, estimate,
         The positions that were given, shape ``(n,)``.
     flux_unit : `~astropy.units.Unit`
         Unit of the fluxes.
-    located, fitted, estimate, measurement
+    located, fitted, inspection, estimate, measurement
         The records of the steps.
     provenance : dict
         What is noted in the ``meta`` of both results.
@@ -75,18 +80,21 @@ def make_result(image, coordinates, flux_unit, located, fitted, estimate,
     ...                           radius=one, flags=bit)
     >>> estimate = SimpleNamespace(data=image.data, error=0 * image.data,
     ...                            pixel_flags=0 * image.data, flags=2 * bit)
-    >>> names = ['flux', 'flux_err', 'aperture_radius', 'annulus_flux',
-    ...          'aperture_correction', 'annulus_flux_err']
+    >>> names = ['flux', 'flux_err', 'aperture_radius',
+    ...          'aperture_correction', 'annulus_flux', 'annulus_flux_err',
+    ...          'flux_fit', 'flux_fit_err', 'upper_limit', 'qfit',
+    ...          'reduced_chi2', 'fwhm_ratio', 'missing_fraction']
     >>> measurement = SimpleNamespace(columns=dict.fromkeys(names, one),
     ...                               flags=8 * bit)
     >>> result = make_result(image, catalog['sky_center'], image.unit,
-    ...                      located, estimate, estimate, measurement, {})
+    ...                      located, estimate, estimate, estimate,
+    ...                      measurement, {})
     >>> print(result.sources['flags'])
     flags
     -----
        11
     """
-    flags = combine_flags(located, fitted, estimate, measurement)
+    flags = combine_flags(located, fitted, inspection, estimate, measurement)
     sources = _make_table(coordinates, flux_unit, located,
                           measurement.columns, flags)
     sources.meta.update(provenance)
@@ -128,13 +136,12 @@ def _make_table(coordinates, flux_unit, located, columns, flags):
     table['mask_radius'] = np.round(located.radius[first], 6)
     names = ['flux', 'flux_err', 'aperture_radius', 'aperture_correction']
     names += [name for name in columns if name not in names
-              and not name.startswith('annulus')]
-    names += ['annulus_flux', 'annulus_flux_err']
-    for name in names:
+              and name not in _LAST]
+    for name in [*names, *_LAST]:
         values = columns[name][first]
         if name.startswith('aperture_radius'):
             values = values * u.arcsec
-        elif not name.startswith('aperture_correction'):
+        elif 'flux' in name or name == 'upper_limit':
             values = values * flux_unit
         table[name] = values
     own = flags & (FLAG['duplicate'] | FLAG['not_recentered'])
