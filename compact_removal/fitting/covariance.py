@@ -26,7 +26,7 @@ _NOISE_FWHM = 1.5
 _WHITE_SHARE = 0.1
 
 
-def make_whitener(fwhm, level, radius):
+def make_whitener(fwhm, level, radius, *, step=1):
     """
     Make the matrix that makes the background of a patch white.
 
@@ -38,6 +38,8 @@ def make_whitener(fwhm, level, radius):
         Index into `NOISE_LEVELS`.
     radius : float
         Radius of the patch (full widths).
+    step : int, optional
+        Every which pixel of a row and of a column is taken.
 
     Returns
     -------
@@ -54,27 +56,27 @@ def make_whitener(fwhm, level, radius):
     >>> offsets.shape, matrix.shape
     ((2, 29), (29, 29))
     """
-    return _whitener(round(fwhm, 3), level, radius)
+    return _whitener(round(fwhm, 3), level, radius, step)
 
 
 @lru_cache(maxsize=64)
-def _whitener(fwhm, level, radius):
+def _whitener(fwhm, level, radius, step):
     """
     See `make_whitener`.
     """
-    offsets, covariance = make_covariance(fwhm, level, radius)
+    offsets, covariance = make_covariance(fwhm, level, radius, step=step)
     whitener = np.linalg.inv(np.linalg.cholesky(covariance))
     whitener.flags.writeable = False
     return offsets, whitener
 
 
-def make_covariance(fwhm, level, radius):
+def make_covariance(fwhm, level, radius, *, step=1):
     """
     Make the covariance of the background of a patch.
 
     Parameters
     ----------
-    fwhm, level, radius
+    fwhm, level, radius, step
         See `make_whitener`.
 
     Returns
@@ -92,18 +94,18 @@ def make_covariance(fwhm, level, radius):
     >>> print(covariance[0, :3].round(2))
     [1.   0.9  0.63]
     """
-    return _patch_covariance(round(fwhm, 3), level, radius)
+    return _patch_covariance(round(fwhm, 3), level, radius, step)
 
 
 @lru_cache(maxsize=64)
-def _patch_covariance(fwhm, level, radius):
+def _patch_covariance(fwhm, level, radius, step):
     """
     See `make_covariance`.
     """
     pixels = max(radius * fwhm, 3.0)
-    half = int(np.ceil(pixels))
-    rows, columns = np.indices((2 * half + 1,) * 2) - half
-    offsets = np.array(np.nonzero(np.hypot(rows, columns) <= pixels))
+    half = int(np.ceil(pixels / step))
+    rows, columns = step * (np.indices((2 * half + 1,) * 2) - half)
+    offsets = step * np.array(np.nonzero(np.hypot(rows, columns) <= pixels))
     covariance = _covariance(fwhm, NOISE_LEVELS[level])
     rows, columns = np.abs(offsets[:, :, None] - offsets[:, None, :])
     matrix = covariance[rows, columns] + 1e-6 * np.eye(rows.shape[0])

@@ -43,7 +43,7 @@ _SLOPE_ERROR = 2.0
 # significance.
 _DENT = 0.45
 _LEAST_DENT = 0.08
-_DENT_SIGNIFICANCE = 4.0
+_DENT_SIGNIFICANCE = 2.6
 
 # Radius of a dented core that is left out (full widths).
 _DENTED_CORE = 0.75

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from compact_removal.fitting.covariance import make_whitener
+from compact_removal.fitting.extent import find_extended, fit_width
 from compact_removal.fitting.patches import (SourcePatches,
                                              measure_noise_ratio,
                                              normal_equations)
@@ -20,10 +21,12 @@ __all__ = ['FitQuality', 'assess_fits']
 # Radius of the patches (full widths).
 _RADIUS = 2.0
 
-# Widths over that of the PSF at which templates are laid on a source, and
-# the significance from which on this is done.
-_WIDTHS = (0.35, 0.5, 0.7, 0.85, 0.95, 1.05, 1.15, 1.35, 1.7, 2.3, 3.2, 4.5)
+# Significance from which on the width of a source is measured.
 _SCANNED = 5.0
+
+# How much better than the PSF a larger source must fit to be one
+# (difference of chi-square).
+_LARGE_GAIN = 11.0
 
 # Significance from which on a linear fit takes the shape of the source
 # itself.
@@ -54,9 +57,9 @@ class FitQuality(NamedTuple):
     fwhm_ratio, fwhm_ratio_err : `~numpy.ndarray`
         Width over that of the PSF, and the relative error; NaN where
         the source is too faint.
-    wide_flux : `~numpy.ndarray`
-        Flux of the PSF of that width, in the unit of the map times
-        pixel; NaN where the source is too faint.
+    large_gain, large_flux : `~numpy.ndarray`
+        How much better a larger source fits (difference of chi-square),
+        and its flux, in the unit of the map times pixel.
     width_err : `~numpy.ndarray`
         Error of the log of the width of the model.
     model_err : `~numpy.ndarray`
@@ -71,7 +74,8 @@ class FitQuality(NamedTuple):
     reduced_chi2: np.ndarray
     fwhm_ratio: np.ndarray
     fwhm_ratio_err: np.ndarray
-    wide_flux: np.ndarray
+    large_gain: np.ndarray
+    large_flux: np.ndarray
     width_err: np.ndarray
     model_err: np.ndarray
     flux: np.ndarray
@@ -124,7 +128,7 @@ def assess_fits(clean, models, index, std):
 
 def _assess(clean, models, index, std):
     """
-    See `assess_fits`; shape ``(9, n)``.
+    See `assess_fits`; shape ``(10, n)``.
     """
     psf, x, y = models.psf, models.x[index], models.y[index]
     shapes = models.shapes[index]
@@ -168,14 +172,18 @@ def _assess(clean, models, index, std):
         formal = np.where(bright, own_err, formal)
     error = _scatter(clean, patches, psf, x, y, formal, unit)
     error = np.where(enough, error, np.nan)
-    ratio, ratio_err, wide = np.full((3, index.size), np.nan)
+    ratio, ratio_err = np.full((2, index.size), np.nan)
     with np.errstate(invalid='ignore'):
         scanned = np.flatnonzero(enough & (linear * unit > _SCANNED * error))
     if scanned.size:
-        ratio[scanned], ratio_err[scanned], wide[scanned] = _scan_width(
+        ratio[scanned], ratio_err[scanned] = fit_width(
             patches, scanned, shapes, psf)
-    values = np.array([qfit, chi2, ratio, ratio_err, wide * unit, width_err,
-                       model_err, linear * unit, error])
+    extent = find_extended(clean, models, index, std, patches.levels)
+    large = enough & (extent.gain > _LARGE_GAIN)
+    ratio = np.where(large, extent.ratio, ratio)
+    ratio_err = np.where(large, extent.error, ratio_err)
+    values = np.array([qfit, chi2, ratio, ratio_err, extent.gain,
+                       extent.flux, width_err, model_err, linear * unit, error])
     values[:, ~enough] = np.nan
     return values
 
@@ -237,51 +245,3 @@ def _scatter(clean, patches, psf, x, y, formal, unit):
         both = np.exp(share * np.log(measured)
                       + (1 - share) * np.log(formal))
     return np.where(measured > 0, both, formal)
-
-
-def _scan_width(patches, rows, shapes, psf):
-    """
-    Width over that of the PSF, by likelihood, its relative error, and flux.
-    """
-    shift = shapes[rows, None, :2]
-    dx = patches.dx[rows] - shift[..., 0]
-    dy = patches.dy[rows] - shift[..., 1]
-    shape = np.concatenate([[0, 0], psf.mean[2:]])
-    columns = [patches.values[rows], np.ones_like(dx)]
-    columns += [psf.evaluate(dx / width, dy / width, shape) / width ** 2
-                for width in _WIDTHS]
-    whole = np.zeros((*patches.dx.shape, len(columns)))
-    whole[rows] = np.stack(columns, axis=-1)
-    white = patches.whiten(whole, psf)[rows]
-    values, constant, templates = white[..., 0], white[..., 1], white[..., 2:]
-
-    def without_level(columns):
-        norm = (constant ** 2).sum(axis=1)[:, None, None]
-        share = np.einsum('np,npk->nk', constant, columns)[:, None]
-        return columns - constant[..., None] * share / norm
-
-    values = without_level(values[..., None])[..., 0]
-    templates = without_level(templates)
-    product = np.einsum('npk,np->nk', templates, values)
-    power = (templates ** 2).sum(axis=1)
-    gain = np.maximum(product, 0) ** 2 / power / (
-        patches.std[rows, None] ** 2)
-    log_width = np.log(_WIDTHS)
-    each = np.arange(rows.size)
-    best = np.clip(gain.argmax(axis=1), 1, len(_WIDTHS) - 2)
-    x = log_width[best[:, None] + [-1, 0, 1]]
-    f = np.take_along_axis(gain, best[:, None] + [-1, 0, 1], axis=1)
-    # parabola through three points
-    first, second = ((f[:, k + 1] - f[:, k]) / (x[:, k + 1] - x[:, k])
-                     for k in (0, 1))
-    curvature = (second - first) / (x[:, 2] - x[:, 0])
-    with np.errstate(divide='ignore', invalid='ignore'):
-        top = (x[:, 0] + x[:, 1]) / 2 - first / (2 * curvature)
-        error = 1 / np.sqrt(-2 * curvature)
-    edge = gain.argmax(axis=1) != best
-    inside = (curvature < 0) & ~edge
-    top = np.where(inside, np.clip(top, x[:, 0], x[:, 2]),
-                   log_width[gain.argmax(axis=1)])
-    error = np.where(inside, error, x[each, 2] - x[each, 0])
-    top_flux = (product / power)[each, gain.argmax(axis=1)]
-    return np.exp(top), error, top_flux

@@ -34,6 +34,10 @@ _FILL_ERROR = 0.03
 # Reduced chi-square up to which a fit is as good as others.
 _USUAL_CHI2 = 4.0
 
+# How much better larger sources may fit by chance, and from where on they
+# are believed to be there (differences of chi-square).
+_LARGE_GAINS = (3.0, 11.0)
+
 # Standard deviations of a one-sided limit of 95 percent.
 _ONE_SIDED = 1.645
 
@@ -300,7 +304,6 @@ class _Light:
         self._flux = fitted.models.flux[order]
         self._quality = {name: values[rows] for name, values
                          in inspection.quality.items()}
-        self._extended = (inspection.flags[rows] & FLAG['extended']) > 0
         self._blend_error = fitted.blend_error[rows]
         self._fraction = None
         if rows.size:
@@ -324,11 +327,13 @@ class _Light:
                           _FILL_ERROR * self._flux)
         excess = np.nan_to_num(self._quality['reduced_chi2'])
         poor = np.sqrt(np.maximum(excess / _USUAL_CHI2 - 1, 0))
-        wide = np.where(self._extended, self._quality['wide_flux']
-                        - self._flux, 0)
+        usual, sure = _LARGE_GAINS
+        share = np.clip((self._quality['large_gain'] - usual)
+                        / (sure - usual), 0, 1)
+        large = share * (self._quality['large_flux'] - self._flux)
         return np.sqrt(self._blend_error ** 2
                        + unsure ** 2 * (missing ** 2 + poor ** 2)
-                       + np.nan_to_num(wide) ** 2)
+                       + np.nan_to_num(large) ** 2)
 
     def quality(self):
         """
