@@ -10,7 +10,6 @@ from astropy.coordinates import (FK4, FK5, ICRS, BarycentricMeanEcliptic,
                                  BaseCoordinateFrame, CartesianRepresentation,
                                  FK4NoETerms, Galactic, SkyCoord,
                                  Supergalactic, UnitSphericalRepresentation)
-from astropy.coordinates.earth_orientation import obliquity
 from astropy.time import Time
 
 from compact_removal.utils.parameters import ParameterError
@@ -193,7 +192,9 @@ def _ecliptic(cards):
     if isinstance(frame, (ICRS, FK5)):
         equinox = Time(_year(cards, 2000.0), format='jyear')
         return SkyFrame(BarycentricMeanEcliptic(equinox=equinox))
-    angle = np.radians(obliquity(frame.equinox.jd, algorithm=1980))
+    # Newcomb's obliquity
+    centuries = (frame.equinox.byear - 1900) / 100
+    angle = np.radians(23.452294 - 0.0130125 * centuries)
     cos, sin = np.cos(angle), np.sin(angle)
     return SkyFrame(frame, np.array([[1, 0, 0], [0, cos, sin],
                                      [0, -sin, cos]]))

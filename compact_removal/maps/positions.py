@@ -128,7 +128,8 @@ def _flat_positions(coordinates):
     try:
         # a frame may lack its place on the sky
         icrs = flat.unmasked.icrs.spherical
-    except (AttributeError, TypeError, ValueError) as error:
+    except (AttributeError, TypeError, ValueError, LookupError,
+            OSError) as error:
         msg = ('positions must be in a frame that can be transformed to '
                f'ICRS, got {flat.frame.name!r}: {error}')
         raise ParameterError(msg, 'positions') from error
