@@ -65,10 +65,10 @@ class SkyGrid:
     >>> from astropy.wcs import WCS
     >>> from compact_removal.maps.geometry import SkyGrid
     >>> grid = SkyGrid(WCS({'CTYPE1': 'GLON-CAR', 'CTYPE2': 'GLAT-CAR',
-    ...                     'CDELT1': -0.5, 'CDELT2': 0.5}))
-    >>> major, minor = grid.axes([0, 0], [0, 120])
-    >>> print(major.round(1), minor.round(1))
-    [1800. 1800.] [1800.  900.]
+    ...                     'CDELT1': -1e-3, 'CDELT2': 1e-3}))
+    >>> major, minor = grid.axes([0, 0], [0, 60_000])
+    >>> print(major.round(2), minor.round(2))
+    [3.6 3.6] [3.6 1.8]
     """
 
     def __init__(self, wcs, *, name='image'):

@@ -11,6 +11,7 @@ from astropy.coordinates import Angle, BaseCoordinateFrame, SkyCoord
 from astropy.table import Row, Table
 
 from compact_removal.utils.parameters import ParameterError, ParameterTypeError
+from compact_removal.utils.text import one_line
 
 __all__ = ['pair_catalogs', 'position_columns', 'read_positions']
 
@@ -131,7 +132,7 @@ def _flat_positions(coordinates):
     except (AttributeError, TypeError, ValueError, LookupError,
             OSError) as error:
         msg = ('positions must be in a frame that can be transformed to '
-               f'ICRS, got {flat.frame.name!r}: {error}')
+               f'ICRS, got {flat.frame.name!r}: {one_line(error)}')
         raise ParameterError(msg, 'positions') from error
     if np.any(mask):
         return SkyCoord(np.where(mask, np.nan, icrs.lon.deg),

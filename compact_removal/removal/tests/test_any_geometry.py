@@ -9,6 +9,7 @@ import astropy.units as u
 import numpy as np
 import pytest
 from astropy.coordinates import SkyCoord
+from astropy.io import fits
 from astropy.nddata import CCDData
 from astropy.table import QTable
 from hypothesis import example, given, settings
@@ -150,6 +151,16 @@ def test_tables_of_distortions_are_kept(remover, tmp_path):
     again = read_pacs_map(paths['image'])
     assert_allclose(again.wcs.all_pix2world([[5.0, 90]], 0),
                     image.wcs.all_pix2world([[5.0, 90]], 0), rtol=1e-12)
+    # as an extension of a product
+    primary, *tables = image.wcs.to_fits(relax=True)
+    primary.header['BUNIT'] = 'MJy/sr'
+    extension = fits.ImageHDU(image.data, primary.header, name='image')
+    product = fits.HDUList([fits.PrimaryHDU(), extension, *tables])
+    product.writeto(tmp_path / 'product.fits')
+    assert read_pacs_map(tmp_path / 'product.fits').wcs.cpdis1 is not None
+    product[:2].writeto(tmp_path / 'bad.fits')
+    with pytest.raises(ValueError, match='distortion tables are missing'):
+        read_pacs_map(tmp_path / 'bad.fits')
     # astropy reads no tables
     lost = CCDData.read(paths['image'])
     with pytest.raises(ValueError, match='^image must have a WCS with the '
