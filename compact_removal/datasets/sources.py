@@ -8,7 +8,8 @@ import numpy as np
 
 from compact_removal.datasets.source_catalogs import (check_ccd,
                                                       make_source_catalog)
-from compact_removal.maps.geometry import SkyGrid, check_pixels, map_points
+from compact_removal.maps.geometry import SkyGrid
+from compact_removal.maps.pixels import check_pixels, map_points
 from compact_removal.maps.units import flux_of_pixel, is_per_pixel
 from compact_removal.psf import as_psf, make_psf_stamp
 from compact_removal.utils.parameters import ParameterError

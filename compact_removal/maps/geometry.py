@@ -14,15 +14,10 @@ from astropy.wcs import NoConvergence
 from astropy.wcs.utils import proj_plane_pixel_area
 
 from compact_removal.maps.frames import find_frame
-from compact_removal.maps.pixels import on_map
+from compact_removal.maps.pixels import map_points, on_map
 from compact_removal.utils.parameters import ParameterError
 
-__all__ = ['SkyGrid', 'check_pixels', 'map_points']
-
-# Largest ratio of the axes of a pixel on the sky, and largest deviation
-# of its size from that of the pixels of the other sources.
-_MAX_AXIS_RATIO = 1.05
-_MAX_DEVIATION = 0.05
+__all__ = ['SkyGrid']
 
 # Half of the step of finite differences (pixels): about a beam, so that
 # kinks of lookup tables count as the sum over a source sees them.
@@ -32,8 +27,8 @@ _STEP = 2.0
 # pixel are not on the map.
 _ROUND_TRIP = 0.02
 
-# Cylindrical projections: pixels repeat after 360 degrees of longitude.
-_CYLINDRICAL = ('CAR', 'CEA', 'MER', 'CYP')
+# Steps of the search for positions that a projection puts elsewhere.
+_N_STEPS = 10
 
 # Relative difference of pixel sizes that has no influence, so that results
 # on a tangential map do not depend on which sources are asked for.
@@ -70,10 +65,10 @@ class SkyGrid:
     >>> from astropy.wcs import WCS
     >>> from compact_removal.maps.geometry import SkyGrid
     >>> grid = SkyGrid(WCS({'CTYPE1': 'GLON-CAR', 'CTYPE2': 'GLAT-CAR',
-    ...                     'CDELT1': -0.5, 'CDELT2': 0.5}))
-    >>> major, minor = grid.axes([0, 0], [0, 120])
-    >>> print(major.round(1), minor.round(1))
-    [1800. 1800.] [1800.  900.]
+    ...                     'CDELT1': -1e-3, 'CDELT2': 1e-3}))
+    >>> major, minor = grid.axes([0, 0], [0, 60_000])
+    >>> print(major.round(2), minor.round(2))
+    [3.6 3.6] [3.6 1.8]
     """
 
     def __init__(self, wcs, *, name='image'):
@@ -118,25 +113,13 @@ class SkyGrid:
         self.wcs.wcs.bounds_check(False, True)
         self.frame = find_frame(self.wcs, name=name)
         self._order = self.wcs.wcs.lng, self.wcs.wcs.lat
-        self._period = self._find_period()
-
-    def _find_period(self):
-        """
-        Pixels (x, y) after which a cylindrical map repeats, or None.
-        """
-        wcs = self.wcs
-        code = wcs.wcs.ctype[0].split('-SIP')[0][-3:]
-        distorted = any(part is not None for part in (
-            wcs.sip, wcs.cpdis1, wcs.cpdis2, wcs.det2im1, wcs.det2im2))
-        if code not in _CYLINDRICAL or distorted:
-            return None
-        circle = np.zeros(2)
-        circle[self._order[0]] = 360.0
-        if code == 'CYP':
-            values = [value for axis, number, value in wcs.wcs.get_pv()
-                      if axis == wcs.wcs.lat + 1 and number == 2]
-            circle *= values[0] if values else 1.0
-        return np.linalg.solve(wcs.pixel_scale_matrix, circle)
+        # a polynomial is good around its own reference pixel
+        origin = self.wcs.wcs if self.wcs.sip is None else self.wcs.sip
+        _, side = self._steps(*origin.crpix[:, None] - 1)
+        if np.isnan(side[0]):
+            side = [np.linalg.det(
+                self.wcs.pixel_scale_matrix[list(self._order)])]
+        self._parity = np.sign(side[0])
 
     def to_angles(self, x, y):
         """
@@ -160,7 +143,9 @@ class SkyGrid:
         if known.any():
             world[known] = self.wcs.all_pix2world(pixels[known], 0)
         lon, lat = (world[:, i].reshape(x.shape) for i in self._order)
-        return lon, lat
+        # beyond a pole
+        nowhere = ~(np.abs(lat) <= 90)
+        return np.where(nowhere, np.nan, lon), np.where(nowhere, np.nan, lat)
 
     def to_sky(self, x, y):
         """
@@ -187,8 +172,8 @@ class SkyGrid:
         coordinates : `~astropy.coordinates.SkyCoord`
             Positions in any frame, shape ``(n,)``.
         shape : tuple of int, optional
-            ``(ny, nx)``. With it, positions 360 degrees away in a
-            cylindrical projection are looked for on the map.
+            ``(ny, nx)``. With it, positions are looked for on the map
+            if the projection puts them elsewhere, as 360 degrees away.
 
         Returns
         -------
@@ -213,16 +198,21 @@ class SkyGrid:
         known = np.isfinite(world).all(axis=1)
         if known.any():
             pixels[known] = self._invert(world[known])
-        x, y = pixels.T
-        if shape is not None and self._period is not None:
-            x, y = self._find_repeated(x, y, shape)
+        target = _vectors(lon, lat)
         # what a projection or polynomial has folded onto the map
-        there = _vectors(*self.to_angles(x, y))
-        miss = np.linalg.norm(there - _vectors(lon, lat), axis=0)
-        size = np.abs(np.linalg.det(self.wcs.pixel_scale_matrix)) ** 0.5
-        with np.errstate(invalid='ignore'):
-            lost = ~(miss < _ROUND_TRIP * np.radians(size))
-        return np.where(lost, np.nan, x), np.where(lost, np.nan, y)
+        pixels[self._miss(pixels, target) > _ROUND_TRIP] = np.nan
+        if shape is not None:
+            self._search(pixels, target, shape)
+        return pixels[:, 0].copy(), pixels[:, 1].copy()
+
+    def _miss(self, pixels, target):
+        """
+        Distances on the sky of pixels from unit vectors, in pixels.
+        """
+        there = _vectors(*self.to_angles(*pixels.T))
+        miss = np.degrees(np.linalg.norm(there - target, axis=0))
+        return np.nan_to_num(
+            miss / np.sqrt(proj_plane_pixel_area(self.wcs)), nan=np.inf)
 
     def _invert(self, world):
         """
@@ -236,17 +226,41 @@ class SkyGrid:
             # checked by the way back
             return np.array(error.best_solution)
 
-    def _find_repeated(self, x, y, shape):
+    def _search(self, pixels, target, shape):
         """
-        Positions, moved by a period where that puts them on the map.
+        Put positions on the map, in place, if they are on it.
+
+        This goes from the nearest of some points of the map along the
+        sky; those that are not near any of them are left alone.
         """
-        for sign in (1, -1):
-            other_x = x + sign * self._period[0]
-            other_y = y + sign * self._period[1]
-            better = (on_map(other_x, other_y, shape)
-                      & ~on_map(x, y, shape))
-            x, y = np.where(better, other_x, x), np.where(better, other_y, y)
-        return x, y
+        rows = np.flatnonzero(~on_map(*pixels.T, shape)
+                              & np.isfinite(target[0]))
+        start = np.column_stack(map_points(shape))
+        known = _vectors(*self.to_angles(*start.T))
+        scale = np.nanmax(self.axes(*start.T)[0], initial=0)
+        distance = np.linalg.norm(
+            target[:, rows, None] - np.nan_to_num(known, nan=9)[:, None],
+            axis=0)
+        near = distance.min(axis=1) < (
+            np.radians(scale / 3600) * np.hypot(*shape) / 3)
+        rows, nearest = rows[near], distance[near].argmin(axis=1)
+        if rows.size == 0:
+            return
+        found = start[nearest]
+        for _ in range(_N_STEPS):
+            along_x, along_y = np.radians(np.array(
+                self.jacobians(*found.T)) / 3600)
+            left = target[:, rows] - _vectors(*self.to_angles(*found.T))
+            xx, xy, yy, x, y = ((a * b).sum(axis=0) for a, b in (
+                (along_x, along_x), (along_x, along_y), (along_y, along_y),
+                (along_x, left), (along_y, left)))
+            with np.errstate(all='ignore'):
+                found = found + np.column_stack([
+                    yy * x - xy * y, xx * y - xy * x]) / (
+                        xx * yy - xy ** 2)[:, None]
+        good = (on_map(*found.T, shape)
+                & (self._miss(found, target[:, rows]) < _ROUND_TRIP))
+        pixels[rows[good]] = found[good]
 
     def jacobians(self, x, y):
         """
@@ -261,7 +275,17 @@ class SkyGrid:
         -------
         along_x, along_y : `~numpy.ndarray`
             Vectors in space (arcsec), shape ``(3, n)``; NaN for pixels
-            that are nowhere on the sky.
+            that are nowhere on the sky, or where it is mirrored.
+        """
+        steps, side = self._steps(x, y)
+        # beyond a pole, and where a polynomial folds, the sky is mirrored
+        good = side * self._parity > 0
+        return tuple(np.where(good, step, np.nan) for step in steps)
+
+    def _steps(self, x, y):
+        """
+        Steps along x and y, and the side of the sky from which they seem
+        to go counterclockwise.
         """
         x, y = np.broadcast_arrays(np.asarray(x, dtype=float),
                                    np.asarray(y, dtype=float))
@@ -276,9 +300,8 @@ class SkyGrid:
                 np.isnan(ahead[0]) | np.isnan(behind[0]), 1, 2)
             ahead = np.where(np.isnan(ahead), middle, ahead)
             behind = np.where(np.isnan(behind), middle, behind)
-            step = np.degrees((ahead - behind) / length) * 3600
-            steps.append(np.where(np.any(step != 0, axis=0), step, np.nan))
-        return tuple(steps)
+            steps.append(np.degrees((ahead - behind) / length) * 3600)
+        return steps, (np.cross(*steps, axis=0) * middle).sum(axis=0)
 
     def axes(self, x, y):
         """
@@ -351,106 +374,6 @@ class SkyGrid:
         if abs(median / np.sqrt(nominal) - 1) < _SAME_SCALE:
             return nominal * u.deg ** 2
         return median ** 2 * u.deg ** 2
-
-
-def check_pixels(grid, x, y, *, name='image', what='sources'):
-    """
-    Refuse pixels that are not squares of one size on the sky.
-
-    Holes, apertures and the PSF are the same, in pixels, for all
-    sources of a map, and circles; on other pixels they would be
-    ellipses on the sky, or too small or large.
-
-    Parameters
-    ----------
-    grid : `SkyGrid`
-        The map.
-    x, y : array_like
-        Where it matters (pixels), shape ``(n,)``.
-    name : str, optional
-        What messages call the map.
-    what : str, optional
-        What messages call the places.
-
-    Raises
-    ------
-    ValueError
-        If pixels are elongated or skewed by more than 5 percent
-        anywhere, or their sizes differ by more than 5 percent from
-        their median. The message starts with ``name``.
-
-    Examples
-    --------
-    >>> from astropy.wcs import WCS
-    >>> from compact_removal.maps.geometry import SkyGrid, check_pixels
-    >>> grid = SkyGrid(WCS({'CTYPE1': 'RA---CAR', 'CTYPE2': 'DEC--CAR',
-    ...                     'CDELT1': -0.001, 'CDELT2': 0.001}))
-    >>> check_pixels(grid, [5, 8], [30, 9000])
-    """
-    x, y = np.atleast_1d(x), np.atleast_1d(y)
-    if not x.size:
-        return
-    advice = ('reproject the map to a tangential projection (TAN) around '
-              f'the {what}')
-    major, minor = grid.axes(x, y)
-    with np.errstate(invalid='ignore', divide='ignore'):
-        ratio = np.nan_to_num(major / minor, nan=np.inf)
-    worst = ratio.argmax()
-    if ratio[worst] > _MAX_AXIS_RATIO:
-        msg = (f'{name} must have square pixels (within '
-               f'{_MAX_AXIS_RATIO - 1:.0%}), got axes of {major[worst]:.4g} '
-               f'and {minor[worst]:.4g} arcsec at x = {x[worst]:.1f}, y = '
-               f'{y[worst]:.1f}; {advice}')
-        raise ParameterError(msg, name)
-    scales = np.sqrt(major * minor)
-    median = np.median(scales)
-    deviation = np.abs(scales / median - 1)
-    worst = deviation.argmax()
-    if deviation[worst] > _MAX_DEVIATION:
-        msg = (f'{name} must have pixels of one size around all {what} '
-               f'(within {_MAX_DEVIATION:.0%}), got {median:.4g} arcsec in '
-               f'the median and {scales[worst]:.4g} arcsec at x = '
-               f'{x[worst]:.1f}, y = {y[worst]:.1f}; {advice}, or process '
-               'parts of the map by themselves')
-        raise ParameterError(msg, name)
-
-
-def map_points(shape, valid=None):
-    """
-    Choose places that stand for a whole map.
-
-    Parameters
-    ----------
-    shape : tuple of int
-        ``(ny, nx)``.
-    valid : `~numpy.ndarray` of bool, optional
-        Pixels that count, of that shape. Default: all.
-
-    Returns
-    -------
-    x, y : `~numpy.ndarray`
-        Pixels; the first is the middle of the map if all pixels count.
-
-    Examples
-    --------
-    >>> from compact_removal.maps.geometry import map_points
-    >>> x, y = map_points((50, 80))
-    >>> x.size, float(x[0]), float(y[0])
-    (9, 39.5, 24.5)
-    """
-    if valid is None:
-        place = np.array([0.5, 1 / 6, 5 / 6])
-        y, x = np.meshgrid(place * shape[0] - 0.5, place * shape[1] - 0.5,
-                           indexing='ij')
-        return x.ravel(), y.ravel()
-    rows, columns = np.nonzero(valid)
-    if rows.size == 0:
-        return map_points(shape)
-    chosen = [order[np.linspace(0, rows.size - 1, 12).astype(int)]
-              for order in (np.arange(rows.size), columns.argsort(
-                  kind='stable'))]
-    chosen = np.unique(np.concatenate(chosen))
-    return columns[chosen].astype(float), rows[chosen].astype(float)
 
 
 def _vectors(lon, lat):

@@ -10,8 +10,9 @@ import numpy as np
 from astropy.nddata import NDData, StdDevUncertainty
 
 from compact_removal.maps.cutouts import LARGEST, drop_unusable
-from compact_removal.maps.geometry import SkyGrid, check_pixels, map_points
-from compact_removal.maps.pixels import on_map, valid_pixels
+from compact_removal.maps.geometry import SkyGrid
+from compact_removal.maps.pixels import (check_pixels, map_points, on_map,
+                                         valid_pixels)
 from compact_removal.maps.units import flux_of_pixel, is_per_pixel
 from compact_removal.utils.parameters import ParameterError, ParameterTypeError
 
@@ -172,8 +173,8 @@ def read_image(image, positions=None, *, everywhere=False):
     if kind not in 'fiu':
         msg = f'image must hold real numbers, got dtype kind {kind!r}'
         raise ParameterTypeError(msg, 'image')
+    _check_tables(image)
     grid = SkyGrid(image.wcs)
-    _check_tables(image, grid.wcs)
     mask = image.mask
     if mask is not None:
         mask = _plane(np.asarray(mask, dtype=bool), shape, 'a mask')
@@ -210,16 +211,15 @@ def _places(grid, shape, positions):
     return x, y
 
 
-def _check_tables(image, wcs):
+def _check_tables(image):
     """
     Refuse a WCS that has lost the tables of its distortion.
     """
     meta = image.meta or {}
-    for cards, tables in (
-            (('CPDIS1', 'CPDIS2'), (wcs.cpdis1, wcs.cpdis2)),
-            (('D2IMDIS1', 'D2IMDIS2'), (wcs.det2im1, wcs.det2im2))):
-        lost = [card for card in cards if card in meta]
-        if lost and tables == (None, None):
+    for card, attribute in (('CPDIS', 'cpdis'), ('D2IMDIS', 'det2im')):
+        lost = [f'{card}{i}' for i in (1, 2) if f'{card}{i}' in meta]
+        if lost and all(getattr(image.wcs, f'{attribute}{i}', None) is None
+                        for i in (1, 2)):
             msg = (f'image must have a WCS with the distortion tables of its '
                    f'header ({", ".join(lost)}), which were lost when it was '
                    'read; use read_pacs_map, or WCS(header, hdulist)')

@@ -126,7 +126,7 @@ def _make_map(hdus, path):
     names = {hdu.name.lower(): hdu for hdu in hdus
              if hdu.is_image and len(hdu.shape) > 0}
     product = 'image' in names
-    hdu = _find_image([names['image']] if product else hdus, path)
+    hdu = _find_image([names['image']] if product else hdus, hdus, path)
     unit, wcs = _unit(hdu.header), _wcs(hdu.header, hdus)
     data = _as_floats(_flatten(hdu.data))
     mask = ~np.isfinite(data)
@@ -179,12 +179,12 @@ def _is_flat(shape):
     return len(shape) >= 2 and all(size == 1 for size in shape[:-2])
 
 
-def _find_image(hdus, path):
+def _find_image(candidates, hdus, path):
     """
     The only HDU that is a 2-D image with a unit and a celestial WCS.
     """
     found, reasons = {}, []
-    for number, hdu in enumerate(hdus):
+    for number, hdu in enumerate(candidates):
         if not hdu.is_image or len(hdu.shape) == 0:
             continue
         name = 'primary' if hdu.name == 'PRIMARY' else hdu.name
@@ -195,7 +195,7 @@ def _find_image(hdus, path):
         else:
             found[number] = name
     if len(found) == 1:
-        return hdus[next(iter(found))]
+        return candidates[next(iter(found))]
     if found:
         reason = f'has {len(found)} of them ({", ".join(found.values())})'
     else:
@@ -219,7 +219,8 @@ def _list_faults(hdu, hdus):
                       else f'unknown BUNIT {text!r}')
     if _wcs(hdu.header, hdus) is None:
         faults.append('no celestial WCS, or one whose distortion tables are '
-                      'missing' if _TABLES & set(hdu.header)
+                      'missing or not of two axes'
+                      if _TABLES & set(hdu.header)
                       else 'no celestial WCS')
     return faults
 
@@ -259,8 +260,8 @@ def _wcs(header, hdus):
                 wcs = None
             elif wcs.naxis > 2:
                 wcs = wcs.celestial
-        except (ValueError, LookupError, AssertionError):
-            # the last two where a table is missing
+        except (ValueError, LookupError, AssertionError, MemoryError):
+            # the last three come from tables: missing, or with three axes
             wcs = None
     return wcs
 

@@ -11,6 +11,7 @@ from astropy.coordinates import Angle, BaseCoordinateFrame, SkyCoord
 from astropy.table import Row, Table
 
 from compact_removal.utils.parameters import ParameterError, ParameterTypeError
+from compact_removal.utils.text import one_line
 
 __all__ = ['pair_catalogs', 'position_columns', 'read_positions']
 
@@ -128,9 +129,10 @@ def _flat_positions(coordinates):
     try:
         # a frame may lack its place on the sky
         icrs = flat.unmasked.icrs.spherical
-    except (AttributeError, TypeError, ValueError) as error:
+    except (AttributeError, TypeError, ValueError, LookupError,
+            OSError) as error:
         msg = ('positions must be in a frame that can be transformed to '
-               f'ICRS, got {flat.frame.name!r}: {error}')
+               f'ICRS, got {flat.frame.name!r}: {one_line(error)}')
         raise ParameterError(msg, 'positions') from error
     if np.any(mask):
         return SkyCoord(np.where(mask, np.nan, icrs.lon.deg),

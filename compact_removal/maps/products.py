@@ -70,6 +70,22 @@ def _make_hdus(image, history):
         text = f'compact_removal {__version__}: {history}'
         hdus[0].header.add_history(''.join(
             letter if ' ' <= letter <= '~' else '?' for letter in text))
+    _add_tables(hdus, image.wcs)
     if image.flags is not None:
         hdus.append(fits.ImageHDU(image.flags, name='FLAGS'))
     return hdus
+
+
+def _add_tables(hdus, wcs):
+    """
+    Add the tables of a distortion, which astropy leaves out, to HDUs.
+    """
+    if not any(getattr(wcs, name, None) is not None
+               for name in ('cpdis1', 'cpdis2', 'det2im1', 'det2im2')):
+        return
+    header, *tables = wcs.to_fits(relax=True)
+    for card in header.header.cards:
+        if card.keyword.startswith(('CPDIS', 'DP', 'D2IM')):
+            hdus[0].header.append(card, end=True)
+    for table in tables:
+        hdus.append(table)

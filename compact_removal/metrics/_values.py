@@ -9,7 +9,8 @@ import astropy.units as u
 import numpy as np
 from astropy.nddata import NDData
 
-from compact_removal.maps.geometry import SkyGrid, map_points
+from compact_removal.maps.geometry import SkyGrid
+from compact_removal.maps.pixels import map_points
 from compact_removal.utils.parameters import ParameterError, ParameterTypeError
 
 __all__ = ['Values', 'read_selection', 'read_values']

@@ -15,8 +15,9 @@ from scipy.ndimage import distance_transform_edt
 from compact_removal.datasets import (FLUX_LEVELS, inject_sources,
                                       make_source_catalog)
 from compact_removal.maps.holes import draw_discs, scale_factor, source_snr
-from compact_removal.maps.geometry import SkyGrid, map_points
-from compact_removal.maps.pixels import valid_pixels
+from compact_removal.maps.geometry import SkyGrid
+from compact_removal.maps.pixels import (check_pixels, map_points,
+                                         valid_pixels)
 from compact_removal.maps.positions import read_positions
 from compact_removal.maps.units import flux_of_pixel
 from compact_removal.psf import make_psf_stamp
@@ -96,6 +97,8 @@ class InjectionPlan:
         band = settings.band
         valid = valid_pixels(ccd.data, ccd.mask)
         grid = SkyGrid(ccd.wcs, name='backgrounds')
+        check_pixels(grid, *map_points(ccd.shape, valid), name='backgrounds',
+                     what='map')
         pixel = self.pixel_scale = np.sqrt(grid.typical_area(
             *map_points(ccd.shape))).to(u.arcsec)
         scale = scale_factor(band, pixel)

@@ -13,6 +13,7 @@ from compact_removal.base import TrainableEstimator
 from compact_removal.instruments import (Band, ObservingMode, get_band,
                                          get_mode, list_bands)
 from compact_removal.maps.headers import warn_of_band
+from compact_removal.maps.holes import scale_factor
 from compact_removal.maps.images import read_image
 from compact_removal.maps.positions import read_positions
 from compact_removal.photometry.corrections import check_apertures
@@ -30,7 +31,8 @@ from compact_removal.removal.reach import hole_taper
 from compact_removal.removal.results import make_result
 from compact_removal.removal.training import RemovalTraining, fit_remover
 from compact_removal.utils.parameters import (ParameterError, check_boolean,
-                                              check_positive_integer)
+                                              check_positive_integer,
+                                              rename_parameter)
 
 __all__ = ['CompactSourceRemover']
 
@@ -240,6 +242,11 @@ class CompactSourceRemover(TrainableEstimator):
         band = self._check()
         coordinates = read_positions(positions)
         input_map = read_image(image, coordinates)
+        try:
+            scale_factor(band, input_map.pixel_scale)
+        except ParameterError as error:
+            raise ParameterError(rename_parameter(
+                error, pixel_scale='image: pixel_scale'), 'image') from error
         apertures = check_apertures(self.apertures, band)
         model, info = self._model()
         located = locate(input_map, coordinates, band,
