@@ -12,7 +12,8 @@ import numpy as np
 
 from compact_removal.maps.cutouts import chunk_slices, extract_cutouts
 from compact_removal.photometry import (annulus_background, annulus_mean,
-                                        aperture_correction, aperture_sums,
+                                        aperture_correction,
+                                        aperture_scatter, aperture_sums,
                                         aperture_weights)
 from compact_removal.psf import fwhm_in_pixels
 from compact_removal.removal.aperture_errors import (background_scatter,
@@ -212,7 +213,7 @@ def measure(input_map, located, fitted, estimate, *, band, apertures,
         unit = input_map.to_flux / fraction
         total, total_noise, area = aperture_sums(
             input_map.data, x, y, radius, mask=mask, error=input_map.error)
-        scatter = background_scatter(estimate.data, x, y, radius, annulus,
+        scatter = background_scatter(estimate.data, x, y, radius, fwhm,
                                      mask=mask)
         predicted = interpolate_errors(estimate.flux_error[rows],
                                        radius / fwhm)
@@ -234,8 +235,10 @@ def measure(input_map, located, fitted, estimate, *, band, apertures,
         if i == 0:
             columns['annulus_flux'] = np.where(
                 area > 0, (total - level * area) * unit, np.nan)
+            around = aperture_scatter(estimate.data, x, y, radius,
+                                      np.mean(annulus), mask=mask)
             columns['annulus_flux_err'] = np.sqrt(
-                excess_noise ** 2 + scatter ** 2
+                excess_noise ** 2 + around ** 2
                 + (area * level_err) ** 2) * unit
     full = {}
     for name, values in columns.items():
