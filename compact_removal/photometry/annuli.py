@@ -233,7 +233,8 @@ def _spread_ties(values, first, stop, middle):
     return middle + np.where(ties > 1, (share * (down + up) - down) / 2, 0)
 
 
-def aperture_scatter(data, x, y, radius, distance, *, mask=None):
+def aperture_scatter(data, x, y, radius, distance, *, mask=None,
+                     local=False):
     """
     Measure the scatter of aperture sums around sources.
 
@@ -253,6 +254,11 @@ def aperture_scatter(data, x, y, radius, distance, *, mask=None):
     mask : array_like of bool, optional
         True where a pixel must not be used, shape ``(ny, nx)``; pixels
         that are not finite are never used.
+    local : bool, optional
+        Whether to measure how far the sums lie from the mean of those
+        of two apertures beside them (scaled, so that white noise gives
+        the same). Structure that is larger than the gaps between them
+        does not count then.
 
     Returns
     -------
@@ -288,12 +294,27 @@ def aperture_scatter(data, x, y, radius, distance, *, mask=None):
             sums = np.divide(sums * full, areas,
                              out=np.full_like(sums, np.nan),
                              where=areas > 0.7 * full)
+            if local:
+                step = _steps_apart(value, distance)
+                beside = (np.roll(sums, step, axis=1)
+                          + np.roll(sums, -step, axis=1)) / 2
+                sums = (sums - beside) / np.sqrt(1.5)
             enough = np.isfinite(sums).sum(axis=1) >= 3
             chosen = sums[enough]
-            middle = np.nanmedian(chosen, axis=1, keepdims=True)
+            middle = 0 if local else np.nanmedian(chosen, axis=1,
+                                                  keepdims=True)
             scatter[chunk[enough]] = _SIGMA_PER_MAD * np.nanmedian(
                 np.abs(chosen - middle), axis=1)
     return scatter
+
+
+def _steps_apart(radius, distance):
+    """
+    Steps on the circle to the next aperture that does not overlap.
+    """
+    sine = np.sin(np.arange(1, _N_SAMPLES // 4 + 1) * np.pi / _N_SAMPLES)
+    apart = np.flatnonzero(distance * sine >= radius)
+    return 1 + (apart[0] if apart.size else sine.size - 1)
 
 
 def _ring_of_apertures(radius, distance, size):

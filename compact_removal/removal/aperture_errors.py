@@ -10,6 +10,9 @@ from compact_removal.removal.networks import ERROR_RADII
 
 __all__ = ['background_scatter', 'interpolate_errors']
 
+# Around a source, in FWHM, where the scatter of apertures is measured.
+_SCATTER_ANNULUS = (5.0, 7.0)
+
 
 def interpolate_errors(errors, radius):
     """
@@ -50,9 +53,15 @@ def interpolate_errors(errors, radius):
     return np.exp(value) * (radius / inside) ** 2
 
 
-def background_scatter(data, x, y, radius, annulus, *, mask=None):
+def background_scatter(data, x, y, radius, fwhm, *, mask=None):
     """
     Measure the scatter of aperture sums of the background.
+
+    Apertures are laid 6 FWHM from the sources, and compared with those
+    beside them, as networks interpolate: structure much larger than a
+    hole adds nothing to their errors. The scatter is at least
+    that of apertures in white noise with the standard deviation of the
+    pixels from 5 to 7 FWHM, which are clipped.
 
     The errors of fluxes and the factors that calibrate them
     (`~compact_removal.removal.calibration.measure_errors`) both come
@@ -66,10 +75,8 @@ def background_scatter(data, x, y, radius, annulus, *, mask=None):
     x, y, radius : array_like
         Positions of the sources and radii of the apertures (pixels),
         shape ``(n,)``.
-    annulus : tuple of float
-        Inner and outer radius (pixels). Apertures are laid in its
-        middle. The scatter is at least that of apertures in white noise
-        with the standard deviation of its pixels, which are clipped.
+    fwhm : float
+        Full width at half maximum of the PSF (pixels).
     mask : array_like of bool, optional
         True where a pixel must not be used, shape ``(ny, nx)``.
 
@@ -84,10 +91,11 @@ def background_scatter(data, x, y, radius, annulus, *, mask=None):
     >>> import numpy as np
     >>> from compact_removal.removal.aperture_errors import background_scatter
     >>> data = np.random.default_rng(1).normal(size=(61, 61))
-    >>> print(background_scatter(data, [30], [30], [3.0], (16, 22)).round(0))
+    >>> print(background_scatter(data, [30], [30], [3.0], 3.2).round(0))
     [5.]
     """
+    annulus = np.multiply(_SCATTER_ANNULUS, fwhm)
     scatter = aperture_scatter(data, x, y, radius, np.mean(annulus),
-                               mask=mask)
+                               mask=mask, local=True)
     _, _, std = annulus_background(data, x, y, *annulus, mask=mask)
     return np.fmax(scatter, std * np.sqrt(np.pi) * np.asarray(radius))

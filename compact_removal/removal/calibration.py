@@ -18,11 +18,9 @@ __all__ = ['calibration', 'measure_errors']
 _INPUTS = ('image', 'validity', 'sources', 'fwhm', 'psf_error')
 
 # In FWHM: the circle of the signal-to-noise ratio (for blue about that of
-# the band), the radius of what counts as the hole, and the annulus in
-# which the scatter of apertures is measured.
+# the band), and the radius of what counts as the hole.
 _SOURCE_RADIUS = 2.5
 _HOLE_RADIUS = 2.0
-_SCATTER_ANNULUS = np.array([5.0, 7.0])
 
 # Signal-to-noise ratios between which the errors are calibrated, and the
 # least number of sources that this takes.
@@ -177,7 +175,7 @@ def _batch_errors(predict, batch):
         else:
             pixel_error = np.full(error.shape, std[0])
             flux_error = background_scatter(target, [x0], [y0], [radius],
-                                            _SCATTER_ANNULUS * fwhm)[0]
+                                            fwhm)[0]
         if not (snr[0] > 0 and flux_error > 0 and std[0] > 0):
             continue
         flux = abs(np.sum(error * aperture)) / flux_error

@@ -14,7 +14,8 @@ from compact_removal.fitting.aperture_fraction import ApertureFraction
 from compact_removal.fitting.source_psf import SourcePSF
 from compact_removal.maps.cutouts import chunk_slices, extract_cutouts
 from compact_removal.photometry import (annulus_background, annulus_mean,
-                                        aperture_correction, aperture_sums,
+                                        aperture_correction,
+                                        aperture_scatter, aperture_sums,
                                         aperture_weights)
 from compact_removal.psf import fwhm_in_pixels
 from compact_removal.removal.aperture_errors import (background_scatter,
@@ -250,7 +251,7 @@ def measure(input_map, located, fitted, inspection, estimate, *, band,
         unit = to_flux / fraction
         total, total_noise, area = aperture_sums(
             input_map.data, x, y, radius, mask=mask, error=input_map.error)
-        scatter = background_scatter(estimate.data, x, y, radius, annulus,
+        scatter = background_scatter(estimate.data, x, y, radius, fwhm,
                                      mask=mask)
         predicted = interpolate_errors(estimate.flux_error[rows],
                                        radius / fwhm)
@@ -275,8 +276,10 @@ def measure(input_map, located, fitted, inspection, estimate, *, band,
             columns['missing_fraction'] = estimate.missing[0, rows]
             columns['annulus_flux'] = np.where(
                 area > 0, (total - level * area) * unit, np.nan)
+            around = aperture_scatter(estimate.data, x, y, radius,
+                                      np.mean(annulus), mask=mask)
             columns['annulus_flux_err'] = np.sqrt(
-                excess_noise ** 2 + scatter ** 2
+                excess_noise ** 2 + around ** 2
                 + (area * level_err) ** 2
                 + ((total - level * area) * ratio_err) ** 2) * unit
     columns.update(light.quality())

@@ -16,6 +16,7 @@ from compact_removal.fitting import SourceModels, SourcePSF
 from compact_removal.instruments import get_band
 from compact_removal.maps.images import read_image
 from compact_removal.photometry import aperture_scatter, aperture_sums
+from compact_removal.psf import fwhm_in_pixels
 from compact_removal.removal.aperture_errors import background_scatter
 from compact_removal.removal.background import BackgroundEstimate
 from compact_removal.removal.fit import fit
@@ -121,11 +122,10 @@ def test_noise_beyond_that_of_the_background_is_added(case):
 def test_without_predicted_errors_the_scatter_is_taken(case):
     unknown = np.full_like(case.estimate.flux_error, np.nan)
     columns = case.measure(flux_error=unknown, factor=1.5).columns
-    annulus = BAND.photometry_annulus.value / 1.6
     # the background decides, not the sources in the input
     expected = 1.5 * background_scatter(
         case.estimate.data, case.located.x, case.located.y, RADII[[0, 0, 0]],
-        annulus)
+        fwhm_in_pixels(BAND, BAND.pixel_scale))
     assert_allclose(columns['flux_err'] * columns['aperture_correction'],
                     expected, rtol=1e-6)
     # white noise of 1e-3, and the scatter of twelve apertures
@@ -182,14 +182,14 @@ def test_scatter_is_at_least_that_of_white_noise():
     data = rng.normal(size=(91, 91))
     place = [45.0], [45.0], [3.0]
     white = 3 * np.sqrt(np.pi)
-    scatter = background_scatter(data, *place, (17, 23))
+    scatter = background_scatter(data, *place, 10 / 3)
     assert scatter >= aperture_scatter(data, *place, 20.0)
     assert 0.95 * white < scatter < 1.8 * white
     # what is left of a source in the annulus does not count
     data[60:66, 45:50] += 300
-    assert background_scatter(data, *place, (17, 23)) < 1.8 * white
+    assert background_scatter(data, *place, 10 / 3) < 1.8 * white
     mask = np.ones(data.shape, dtype=bool)
-    assert np.isnan(background_scatter(data, *place, (17, 23), mask=mask))
+    assert np.isnan(background_scatter(data, *place, 10 / 3, mask=mask))
 
 
 def make_models(x, flux):
