@@ -154,9 +154,9 @@ def fit_sources(data, x, y, psf, noise, *, mask=None, start=None,
         flux, shapes, blend_error = (np.array(values) for values in (
             start.flux, start.shapes, start.blend_error))
     noise_ratio = np.empty(x.size)
-    for start in range(0, x.size, _CHUNK):
-        rows = slice(start, start + _CHUNK)
-        noise_ratio[rows] = measure_noise_ratio(data, x[rows], y[rows], psf,
+    for first in range(0, x.size, _CHUNK):
+        part = slice(first, first + _CHUNK)
+        noise_ratio[part] = measure_noise_ratio(data, x[part], y[part], psf,
                                                 mask=mask)
     settled = np.zeros(x.size, dtype=bool)
     kept = np.zeros(x.size, dtype=bool)

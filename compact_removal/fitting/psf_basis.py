@@ -21,7 +21,7 @@ __all__ = ['HALF_TABLE', 'KNOTS', 'basis_prior', 'basis_tables',
 KNOTS = (0, 0.35, 0.7, 1.05, 1.4, 1.75, 2.1, 2.6, 3.2)
 _SMOOTHING = 0.33
 _N_HARMONICS = 3
-_PROFILE_PRIOR = (0.05, 0.0005)
+_PROFILE_PRIOR = (0.05, 0.0002)
 _HARMONIC_PRIOR = (0.04, 0.004)
 
 # Half size of the tables (full widths), and their steps per full width.

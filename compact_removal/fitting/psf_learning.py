@@ -54,6 +54,9 @@ _EXTENT = 0.4
 # unlike the others have little weight.
 _FREEDOM = 4.0
 
+# Standard deviation of the change of the light within four full widths.
+_LIGHT_CHANGE = 0.01
+
 _N_ITERATIONS = 6
 _N_UNWEIGHTED = 2
 _LARGEST_SHAPE = 1.0
@@ -164,6 +167,9 @@ def _learn(patches, flux, shapes, psf):
         np.hypot([*_COMMON, 0, 0], [0, 0, 0, *psf.prior[3:]]),
         psf.basis_prior])
     nominal_scatter = np.array(_SCATTER)
+    # a change of all the light is one of the fluxes
+    light = np.concatenate([np.zeros(5), psf.basis_light]) / _LIGHT_CHANGE
+    prior = np.diag(common ** -2) + light[:, None] * light
     mean, scatter = np.zeros(5), nominal_scatter
     coefficients = np.zeros(psf.basis_prior.size)
     weight, deviation = np.ones((2, flux.size))
@@ -188,10 +194,10 @@ def _learn(patches, flux, shapes, psf):
         rest = left @ shared - mixed.swapaxes(1, 2) @ solved[..., :-1]
         wanted = (left @ values[..., None]
                   - mixed.swapaxes(1, 2) @ solved[..., -1:])[..., 0]
-        total = np.einsum('n,nij->ij', weight, rest) + np.diag(common ** -2)
+        total = np.einsum('n,nij->ij', weight, rest) + prior
         step = np.linalg.solve(
             total, weight @ wanted
-            - np.concatenate([mean, coefficients]) / common ** 2)
+            - prior @ np.concatenate([mean, coefficients]))
         solution = solved[..., -1] - solved[..., :-1] @ step
         left_over = (values - shared @ step
                      - (own @ solution[..., None])[..., 0])

@@ -216,6 +216,15 @@ class SourcePSF:
         knots = np.array(KNOTS[:-1]) * self.fwhm
         return basis_prior(self(knots) / self._values[0])
 
+    @property
+    def basis_light(self):
+        """
+        Integrals of the functions of `basis`, as fractions of the flux.
+        """
+        tables = basis_tables()
+        step = 2 * HALF_TABLE * self.fwhm / (tables.shape[1] - 1)
+        return self._values[0] * tables.sum(axis=(1, 2)) * step ** 2
+
     def evaluate(self, dx, dy, shapes):
         """
         Evaluate the PSF, shifted, broadened and stretched.
