@@ -24,8 +24,8 @@ from compact_removal.tests.helpers import get_data_path
 LIMITS = {('scanmap', 'blue'): (0.2, 0.6),
           ('scanmap', 'green'): (0.2, 0.6),
           ('scanmap', 'red'): (0.26, 0.75),
-          ('parallel', 'blue'): (0.2, 0.9),
-          ('parallel', 'green'): (0.22, 0.9),
+          ('parallel', 'blue'): (0.2, 0.95),
+          ('parallel', 'green'): (0.22, 0.95),
           ('parallel', 'red'): (0.26, 0.75)}
 GAMMA_DRA = SkyCoord([269.15154], [51.48889], unit='deg')
 # Table 5 of the paper (Jy).
