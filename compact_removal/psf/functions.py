@@ -17,6 +17,10 @@ __all__ = ['as_psf', 'encircled_energy', 'fwhm_in_pixels', 'make_psf_stamp']
 # By how much the encircled energies of an image may differ from the table.
 _MISFIT = 0.15
 
+# Largest FWHM over the radius of the largest hole: what is wider is not
+# covered (that of the tables is at most 0.4).
+_WIDEST = 0.75
+
 
 def as_psf(psf, *, pixel_scale=None):
     """
@@ -91,7 +95,15 @@ def _psf_of_band(band):
         data, found = find_stamp(psf)
         psf, scale = data, scale if found is None else found
     psf = as_psf(psf, pixel_scale=band.pixel_scale if scale is None else scale)
-    if not band.eef_radii or isinstance(psf, AnalyticPSF):
+    if isinstance(psf, AnalyticPSF):
+        return psf
+    width = getattr(psf, 'fwhm', 0) / band.pixel_scale.to_value(u.arcsec)
+    if width > _WIDEST * band.mask_radii[0]:
+        msg = (f'psf must be narrower than the largest hole of band '
+               f'{band.name!r} (radius {band.mask_radii[0]:g} pixels), got a '
+               f'FWHM of {width:.1f} pixels; give the right psf_pixel_scale')
+        raise ParameterError(msg, 'psf')
+    if not band.eef_radii:
         return psf
     expected = np.array(band.eef_values) / band.eef_values[-1]
     found = psf.encircled_energy(np.array(band.eef_radii))

@@ -214,9 +214,9 @@ def _pedestal(data, missing, radius, width, name):
     # wings fall with the cube of the radius, or a constant is left
     steep = (np.mean(_RINGS[0]) / np.mean(_RINGS[1])) ** 3
     level = (outer - inner * steep) / (1 - steep)
-    if level < 0:
-        # between dark rings wings may fall faster, but not below 0
-        level = min(outer, 0.0)
+    # wings may fall faster or rise between dark rings; what is constant is
+    # between 0 and the outer ring
+    level = min(level, max(outer, 0.0)) if level > 0 else min(outer, 0.0)
     largest = _PEDESTAL if reach < _FAR_REACH else _FAR_PEDESTAL
     if abs(level) * data.size <= largest * abs(total - level * data.size):
         return 0.0

@@ -196,7 +196,11 @@ def test_images_of_bands_keep_their_pixels():
         psf_pixel_scale=0.4 * u.arcsec)
     assert as_psf(oversampled).fwhm == pytest.approx(as_psf(band).fwhm,
                                                      rel=0.02)
-    # taken for pixels of the band, it does not fit the table
-    with pytest.raises(ValueError, match='^psf must fit the encircled'):
-        as_psf(replace(BLUE, psf=oversampled.psf))
+    # taken for pixels of the band, it fits neither holes nor table
+    for factor, match in ((4, 'be narrower than the largest'),
+                          (2, 'fit the encircled energies')):
+        fine = make_psf_stamp(BLUE, pixel_scale=1.6 / factor * u.arcsec,
+                              shape=(241, 241))
+        with pytest.raises(ValueError, match=f'^psf must {match}'):
+            as_psf(replace(BLUE, psf=fine))
     assert as_psf(replace(BLUE, psf=stamp)) == as_psf(band)
