@@ -33,8 +33,9 @@ def as_psf(psf, *, pixel_scale=None):
         for one, such as the path of a FITS file.
     pixel_scale : `~astropy.units.Quantity`, optional
         Size of the pixels of an image (angle), of an ``ImagePSF`` that
-        of the detector, before oversampling; needed unless a WCS gives
-        it. In a Band, images have the pixels ``psf_pixel_scale``.
+        of the detector, before oversampling; needed unless the WCS of a
+        file, HDU or NDData gives it, which comes first. In a Band,
+        images have the pixels ``psf_pixel_scale``.
 
     Returns
     -------
@@ -62,7 +63,10 @@ def as_psf(psf, *, pixel_scale=None):
     # here, as it takes as long to import as all of this module
     from photutils.psf import GriddedPSFModel, ImagePSF
 
-    if isinstance(psf, np.ndarray) or is_container(psf):
+    if is_container(psf):
+        psf, found = find_stamp(psf)
+        pixel_scale = pixel_scale if found is None else found
+    if isinstance(psf, np.ndarray):
         return make_stamp_psf(psf, pixel_scale)
     if isinstance(psf, ImagePSF):
         if pixel_scale is None:
@@ -90,11 +94,9 @@ def _psf_of_band(band):
     """
     The PSF of a band, and whether it fits the table of the band.
     """
-    psf, scale = band.psf, band.psf_pixel_scale
-    if is_container(psf):
-        data, found = find_stamp(psf)
-        psf, scale = data, scale if found is None else found
-    psf = as_psf(psf, pixel_scale=band.pixel_scale if scale is None else scale)
+    scale = band.psf_pixel_scale
+    psf = as_psf(band.psf, pixel_scale=(band.pixel_scale if scale is None
+                                        else scale))
     if isinstance(psf, AnalyticPSF):
         return psf
     width = getattr(psf, 'fwhm', 0) / band.pixel_scale.to_value(u.arcsec)

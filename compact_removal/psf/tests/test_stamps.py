@@ -154,8 +154,10 @@ def test_containers(tmp_path):
         # the WCS comes before the pixels of the band
         assert as_psf(band).pixel_scale == pytest.approx(1)
         assert band == replace(band)
+        stamp = make_psf_stamp(psf, pixel_scale=2 * SCALE, shape=(21, 21))
+        assert_allclose(stamp, 4 * made.data[::2, ::2], atol=1e-5)
         with pytest.raises(ValueError, match='^pixel_scale must be that of'):
-            as_psf(psf, pixel_scale=2 * SCALE)
+            StampPSF(psf, 2 * SCALE)
 
 
 def test_containers_that_are_none(tmp_path):
