@@ -11,8 +11,8 @@ from pathlib import Path
 import astropy.units as u
 import numpy as np
 from astropy.io import fits
-from astropy.stats import gaussian_fwhm_to_sigma
-from scipy.ndimage import gaussian_filter, maximum_filter
+from astropy.stats import gaussian_fwhm_to_sigma, gaussian_sigma_to_fwhm
+from scipy.ndimage import gaussian_filter, maximum_filter, uniform_filter
 
 from compact_removal.utils.parameters import ParameterError
 
@@ -23,6 +23,15 @@ __all__ = ['BackgroundMap', 'find_compact_sources', 'load_background_maps']
 # listed is taken as a beam smaller than a pixel.
 _BEAMS = {'Bolocam': 33.0, 'MSX': 18.3, 'SPIRE250': 18.0,
           'SCUBA2': 14.0, 'Planck': 300.0, 'SFD': 366.0, '2MASS': 300.0}
+
+# Finding sources: standard deviations of the two Gaussians in beams (FWHM),
+# side of the square of the local root mean square in beams, in which pixels
+# beyond so many of it are left out so many times; and the least share of
+# valid pixels, weighted with a Gaussian of two beams, around a source.
+_FILTER_WIDTHS = 2 / 7, 1.0
+_WINDOW = 9.5
+_CLIP, _N_CLIPS = 3.0, 5
+_LEAST_SURROUNDED = 0.9
 
 
 @dataclass(frozen=True)
@@ -128,10 +137,12 @@ def find_compact_sources(data, *, fwhm=3.5, threshold=5.0):
     """
     Find peaks of the width of the beam in a structured map.
 
-    The map is filtered with a difference of two Gaussians (the beam and
-    twice its width); peaks above ``threshold`` times the local root
-    mean square of the filtered map are sources. The local value comes
-    from the surroundings of about 12 beams, with strong peaks clipped.
+    The map is filtered with a difference of two Gaussians (0.7 and 2.4
+    beams wide); peaks above ``threshold`` times the local root mean
+    square of the filtered map are sources. The local value comes from a
+    square of 9.5 beams, without pixels that stand out. Within about 2.5
+    beams of the edges of the map or of large gaps, where maps are noisy
+    and the filter sees too little, nothing is found.
 
     Parameters
     ----------
@@ -159,22 +170,32 @@ def find_compact_sources(data, *, fwhm=3.5, threshold=5.0):
     """
     data = np.asarray(data, dtype=float)
     valid = np.isfinite(data)
-    difference = (_smooth(data, valid, 0.7 * fwhm)
-                  - _smooth(data, valid, 2 * fwhm))
-    difference = np.where(valid, difference, 0)
-    window = 12 * fwhm * gaussian_fwhm_to_sigma * 2
-    count = np.maximum(gaussian_filter(valid.astype(float), window,
-                                       mode='constant'), 1e-6)
-    limit = np.full(data.shape, np.inf)
-    for _ in range(3):
-        clipped = np.clip(difference, -limit, limit)
-        rms = np.sqrt(gaussian_filter(clipped ** 2, window, mode='constant')
-                      / count)
-        limit = 3 * rms
+    narrow, wide = (width * fwhm * gaussian_sigma_to_fwhm
+                    for width in _FILTER_WIDTHS)
+    difference = np.where(valid, _smooth(data, valid, narrow)
+                          - _smooth(data, valid, wide), 0)
+    rms = _local_rms(difference, valid, 2 * int(_WINDOW * fwhm / 2) + 1)
+    surrounded = gaussian_filter(valid.astype(float), 2 * fwhm,
+                                 mode='constant') > _LEAST_SURROUNDED
     peak = ((difference == maximum_filter(difference, 2 * int(fwhm) + 1))
-            & (difference > threshold * rms) & valid & (rms > 0))
+            & (difference > threshold * rms) & valid & surrounded & (rms > 0))
     y, x = np.nonzero(peak)
     return np.stack([x, y], axis=1).astype(float)
+
+
+def _local_rms(data, valid, size):
+    """
+    Root mean square in squares, without pixels that stand out.
+    """
+    used = valid
+    for _ in range(_N_CLIPS):
+        count = uniform_filter(used.astype(float), size, mode='constant')
+        total = uniform_filter(np.where(used, data ** 2, 0), size,
+                               mode='constant')
+        # running sums may end below 0
+        rms = np.sqrt(np.maximum(total, 0) / np.maximum(count, 1e-6))
+        used = valid & (np.abs(data) <= _CLIP * rms)
+    return rms
 
 
 def load_background_maps(path, *, fwhm=3.0, min_size=96, threshold=5.0):

@@ -3,18 +3,24 @@
 Frozen records of an observing mode, a band and a point spread function.
 """
 
+from collections.abc import Hashable
 from dataclasses import dataclass, fields, replace
+from functools import partial
 
 import astropy.units as u
 import numpy as np
 
+from compact_removal.instruments.psf_model import model_energy
 from compact_removal.utils.parameters import ParameterError
 
 __all__ = ['Band', 'ObservingMode', 'PSFParameters']
 
 # Quantities of a band, and the units in which bands are compared.
 _QUANTITIES = {'wavelength': u.um, 'pixel_scale': u.arcsec,
-               'photometry_annulus': u.arcsec, 'default_aperture': u.arcsec}
+               'photometry_annulus': u.arcsec, 'default_aperture': u.arcsec,
+               'psf_pixel_scale': u.arcsec}
+
+_OPTIONAL = {'psf_pixel_scale'}
 
 _TUPLES = ('annulus_radii', 'snr_thresholds', 'mask_radii', 'eef_radii',
            'eef_values')
@@ -135,9 +141,10 @@ class Band:
         Nominal wavelength.
     pixel_scale : `~astropy.units.Quantity`
         Nominal size of a map pixel (angle).
-    psf : `PSFParameters` or PSF object
-        Parameters of the analytic model, or any PSF object of
-        `compact_removal.psf`.
+    psf : `PSFParameters`, PSF object or image
+        Parameters of the analytic model, any PSF object of
+        `compact_removal.psf`, or what `~compact_removal.psf.as_psf`
+        makes one of: an array or a file, for example.
     source_radius : float
         Radius of the circle in which the peak is sought (nominal
         pixels; paper, Sect. 2.4.4).
@@ -158,6 +165,9 @@ class Band:
     eef_radii, eef_values : tuple of float, optional
         Encircled energy fractions (arcsec, fraction). Without them,
         the encircled energy of ``psf`` is used.
+    psf_pixel_scale : `~astropy.units.Quantity`, optional
+        Size of the pixels of a ``psf`` that is an image without a WCS
+        (angle); default: ``pixel_scale``.
 
     Raises
     ------
@@ -190,10 +200,13 @@ class Band:
     default_aperture: u.Quantity
     eef_radii: tuple = ()
     eef_values: tuple = ()
+    psf_pixel_scale: u.Quantity = None
 
     def __post_init__(self):
         for name, unit in _QUANTITIES.items():
             value = getattr(self, name)
+            if value is None and name in _OPTIONAL:
+                continue
             if (not isinstance(value, u.Quantity)
                     or not value.unit.is_equivalent(unit)):
                 msg = (f'{name} must be an astropy Quantity with a unit like '
@@ -249,11 +262,16 @@ class Band:
         values = []
         for entry in fields(self):
             value = getattr(self, entry.name)
-            if entry.name in _QUANTITIES:
+            if value is None:
+                pass
+            elif entry.name in _QUANTITIES:
                 value = value.to_value(_QUANTITIES[entry.name])
                 value = tuple(np.ravel(value).tolist())
             elif isinstance(value, np.ndarray):
                 value = value.shape, tuple(value.ravel().tolist())
+            elif not isinstance(value, Hashable):
+                # HDUs and NDData, which are not compared by value
+                value = id(value)
             values.append(value)
         return tuple(values)
 
@@ -294,24 +312,35 @@ class Band:
         """
         ratio = float((self.pixel_scale / pixel_scale).to_value(
             u.dimensionless_unscaled))
+        of_psf = self.psf_pixel_scale
+        if of_psf is None and not (isinstance(self.psf, PSFParameters)
+                                   or hasattr(self.psf, 'encircled_energy')):
+            # those of an image stay the same, too
+            of_psf = self.pixel_scale
         return replace(
-            self, pixel_scale=pixel_scale,
+            self, pixel_scale=pixel_scale, psf_pixel_scale=of_psf,
             source_radius=ratio * self.source_radius,
             annulus_radii=tuple(ratio * value
                                 for value in self.annulus_radii),
             mask_radii=tuple(ratio * value for value in self.mask_radii))
 
-    def encircled_energy(self, radius):
+    def encircled_energy(self, radius, *, psf=None):
         """
         Interpolate the table of encircled energies.
 
         Monotone cubic (PCHIP) interpolation between the tabulated
-        radii, and down to 0 at radius 0.
+        radii. Below the first of them it is the encircled energy of the
+        PSF, times the factor that makes it equal to the table there; it
+        goes with the square of small radii.
 
         Parameters
         ----------
         radius : `~astropy.units.Quantity`
             Aperture radius (angle), of any shape.
+        psf : PSF object, optional
+            The PSF of the band as an object with ``encircled_energy``;
+            needed below the first radius if that of the band is an
+            image.
 
         Returns
         -------
@@ -323,7 +352,8 @@ class Band:
         ------
         ValueError
             If the band has no table, or ``radius`` is not positive or
-            is larger than the largest tabulated one.
+            is larger than the largest tabulated one; if ``psf`` is
+            missing where it is needed.
 
         Examples
         --------
@@ -336,15 +366,38 @@ class Band:
         if not self.eef_radii:
             msg = f'eef_radii: band {self.name!r} has no such table'
             raise ParameterError(msg, 'eef_radii')
-        value = u.Quantity(radius).to_value(u.arcsec)
+        value = np.asarray(u.Quantity(radius).to_value(u.arcsec))
         largest = self.eef_radii[-1]
         if not np.all((value > 0) & (value <= largest * (1 + 1e-9))):
             msg = (f'radius must lie in (0, {largest:g}] arcsec for band '
                    f'{self.name!r} of mode {self.mode!r}, got {radius}')
             raise ParameterError(msg, 'radius')
-        # here, as few need it and it takes long to import
-        from scipy.interpolate import PchipInterpolator
+        radii, values = np.array(self.eef_radii), np.array(self.eef_values)
+        found = np.full(np.shape(value), values[0])
+        small = value < radii[0]
+        if radii.size > 1:
+            # here, as few need it and it takes long to import
+            from scipy.interpolate import PchipInterpolator
 
-        interpolate = PchipInterpolator((0.0, *self.eef_radii),
-                                        (0.0, *self.eef_values))
-        return interpolate(value)
+            found = PchipInterpolator(radii, values)(
+                np.clip(value, radii[0], radii[-1]))
+        if np.any(small):
+            core = self._core_energy(psf)
+            *below, first = core(np.append(np.ravel(value[small]), radii[0]))
+            found = np.array(found)
+            found[small] = values[0] / first * np.array(below)
+        return found
+
+    def _core_energy(self, psf):
+        """
+        The encircled energy of the PSF, as a function of radii (arcsec).
+        """
+        psf = self.psf if psf is None else psf
+        if isinstance(psf, PSFParameters):
+            return partial(model_energy, psf)
+        if hasattr(psf, 'encircled_energy'):
+            return psf.encircled_energy
+        msg = ('psf must be an object with encircled_energy() for radii below '
+               f'{self.eef_radii[0]:g} arcsec, the first in the table of band '
+               f'{self.name!r}; see compact_removal.psf.as_psf')
+        raise ParameterError(msg, 'psf')

@@ -17,8 +17,9 @@ def aperture_correction(band, radius):
     Compute the fraction of the flux of a point source in an aperture.
 
     The aperture sum divided by it is the flux (paper, Sect. 3.4). The
-    table of the band is used where there is one, otherwise the
-    encircled energy of the band's PSF.
+    table of the band is used where there is one, otherwise (and, scaled
+    to it, below its first radius) the encircled energy of the band's
+    PSF.
 
     Parameters
     ----------
@@ -47,7 +48,7 @@ def aperture_correction(band, radius):
     [0.642 0.804]
     """
     if band.eef_radii:
-        return np.asarray(band.encircled_energy(radius))
+        return np.asarray(band.encircled_energy(radius, psf=as_psf(band)))
     radius = np.asarray(u.Quantity(radius).to_value(u.arcsec))
     if np.any(radius <= 0):
         msg = f'radius must be positive, got {radius} arcsec'

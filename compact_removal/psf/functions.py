@@ -7,11 +7,19 @@ import astropy.units as u
 import numpy as np
 
 from compact_removal.instruments import Band, PSFParameters
-from compact_removal.psf.images import StampPSF, as_arcsec
+from compact_removal.psf.images import as_arcsec, make_stamp_psf
 from compact_removal.psf.models import AnalyticPSF
+from compact_removal.psf.reading import find_stamp, is_container
 from compact_removal.utils.parameters import ParameterError, ParameterTypeError
 
 __all__ = ['as_psf', 'encircled_energy', 'fwhm_in_pixels', 'make_psf_stamp']
+
+# By how much the encircled energies of an image may differ from the table.
+_MISFIT = 0.15
+
+# Largest FWHM over the radius of the largest hole: what is wider is not
+# covered (that of the tables is at most 0.4).
+_WIDEST = 0.75
 
 
 def as_psf(psf, *, pixel_scale=None):
@@ -20,11 +28,14 @@ def as_psf(psf, *, pixel_scale=None):
 
     Parameters
     ----------
-    psf : Band, PSFParameters, PSF object, `~photutils.psf.ImagePSF` or array
-        What to convert.
+    psf : Band, PSFParameters, PSF object, image or `~photutils.psf.ImagePSF`
+        What to convert. An image is an array or what `StampPSF` takes
+        for one, such as the path of a FITS file.
     pixel_scale : `~astropy.units.Quantity`, optional
-        Size of the pixels of an image (angle); needed for an image and
-        an ``ImagePSF``. Those in a Band have the pixels of the band.
+        Size of the pixels of an image (angle), of an ``ImagePSF`` that
+        of the detector, before oversampling; needed unless the WCS of a
+        file, HDU or NDData gives it, which comes first. In a Band,
+        images have the pixels ``psf_pixel_scale``.
 
     Returns
     -------
@@ -44,30 +55,71 @@ def as_psf(psf, *, pixel_scale=None):
     True
     """
     if isinstance(psf, Band):
-        # an image has the pixels of its band
-        psf, pixel_scale = psf.psf, psf.pixel_scale
+        return _psf_of_band(psf)
     if isinstance(psf, PSFParameters):
         return AnalyticPSF(psf)
     if hasattr(psf, 'encircled_energy') and hasattr(psf, 'evaluate'):
         return psf
     # here, as it takes as long to import as all of this module
-    from photutils.psf import ImagePSF
+    from photutils.psf import GriddedPSFModel, ImagePSF
 
-    if isinstance(psf, (ImagePSF, np.ndarray)):
+    if is_container(psf):
+        psf, found = find_stamp(psf)
+        pixel_scale = pixel_scale if found is None else found
+    if isinstance(psf, np.ndarray):
+        return make_stamp_psf(psf, pixel_scale)
+    if isinstance(psf, ImagePSF):
         if pixel_scale is None:
             msg = 'pixel_scale is needed for a PSF that is an image'
             raise ParameterError(msg, 'pixel_scale')
-        if isinstance(psf, np.ndarray):
-            return StampPSF(psf, pixel_scale)
         y_factor, x_factor = np.broadcast_to(psf.oversampling, 2)
         if x_factor != y_factor:
             msg = 'psf must have equal oversampling along x and y'
             raise ParameterError(msg, 'psf')
-        return StampPSF(psf.data, pixel_scale / x_factor, center=psf.origin)
+        return make_stamp_psf(psf.data, pixel_scale / x_factor,
+                              center=psf.origin)
+    if isinstance(psf, GriddedPSFModel):
+        msg = ('psf must be one PSF for the whole map, got a GriddedPSFModel; '
+               'take one of its images, as in ImagePSF(model.data[0], '
+               'oversampling=model.oversampling)')
+        raise ParameterTypeError(msg, 'psf')
     msg = ('psf must be a Band, PSFParameters, an object with evaluate() '
-           'and encircled_energy(), a photutils ImagePSF or a 2-D array, '
+           'and encircled_energy(), a photutils ImagePSF, a 2-D array or a '
+           'FITS file, HDU or NDData with one, '
            f'got {type(psf).__name__}')
     raise ParameterTypeError(msg, 'psf')
+
+
+def _psf_of_band(band):
+    """
+    The PSF of a band, and whether it fits the table of the band.
+    """
+    scale = band.psf_pixel_scale
+    psf = as_psf(band.psf, pixel_scale=(band.pixel_scale if scale is None
+                                        else scale))
+    if isinstance(psf, AnalyticPSF):
+        return psf
+    width = getattr(psf, 'fwhm', 0) / band.pixel_scale.to_value(u.arcsec)
+    if width > _WIDEST * band.mask_radii[0]:
+        msg = (f'psf must be narrower than the largest hole of band '
+               f'{band.name!r} (radius {band.mask_radii[0]:g} pixels), got a '
+               f'FWHM of {width:.1f} pixels; give the right psf_pixel_scale')
+        raise ParameterError(msg, 'psf')
+    if not band.eef_radii:
+        return psf
+    expected = np.array(band.eef_values) / band.eef_values[-1]
+    found = psf.encircled_energy(np.array(band.eef_radii))
+    found = found / found[-1]
+    worst = np.argmax(np.abs(found - expected))
+    if abs(found[worst] - expected[worst]) > _MISFIT:
+        msg = (f'psf must fit the encircled energies of band {band.name!r}: '
+               f'within {band.eef_radii[worst]:g} arcsec they have '
+               f'{expected[worst]:.2f} of what is within '
+               f'{band.eef_radii[-1]:g} arcsec, the PSF has '
+               f'{found[worst]:.2f}; give the right psf_pixel_scale, or '
+               'eef_radii=() and eef_values=()')
+        raise ParameterError(msg, 'psf')
+    return psf
 
 
 def fwhm_in_pixels(psf, pixel_scale):

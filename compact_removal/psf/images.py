@@ -7,12 +7,17 @@ import astropy.units as u
 import numpy as np
 from scipy.ndimage import map_coordinates, spline_filter
 
+from compact_removal.psf.reading import find_stamp, is_container
+from compact_removal.psf.stamps import check_stamp
 from compact_removal.utils.parameters import ParameterError
 
-__all__ = ['StampPSF', 'as_arcsec']
+__all__ = ['StampPSF', 'as_arcsec', 'choose_scale', 'make_stamp_psf']
 
 # Points across the core of an image when its width is measured.
 _N_ACROSS = 129
+
+# Pixel scales that differ by less are the same.
+_SAME_SCALE = 0.02
 
 
 def as_arcsec(name, value):
@@ -43,18 +48,49 @@ def as_arcsec(name, value):
     return value.to_value(u.arcsec)
 
 
+def choose_scale(given, found):
+    """
+    Choose between the pixel scale of a user and that of a file.
+
+    Parameters
+    ----------
+    given, found : `~astropy.units.Quantity` or None
+        Sizes of a pixel (angle).
+
+    Returns
+    -------
+    pixel_scale : `~astropy.units.Quantity` or None
+        What was given, otherwise what was found.
+
+    Raises
+    ------
+    ValueError
+        If both are known, and they differ.
+    """
+    if given is None or found is None:
+        return found if given is None else given
+    if abs(as_arcsec('pixel_scale', given) / found.to_value(u.arcsec)
+           - 1) > _SAME_SCALE:
+        msg = (f'pixel_scale must be that of the WCS of the image, {found:.4g}'
+               f', got {given}; leave it out')
+        raise ParameterError(msg, 'pixel_scale')
+    return given
+
+
 class StampPSF:
     """
     A PSF given as an image.
 
     Parameters
     ----------
-    data : array_like
-        The image, shape ``(ny, nx)``, finite. It is divided by its sum
-        and multiplied by ``fraction``.
-    pixel_scale : `~astropy.units.Quantity`
-        Size of its pixels (angle). A quarter of those of the map or
-        less is good, as encircled energies are sums of pixels.
+    data : array_like, str, path-like, HDU, HDUList or NDData
+        The image, shape ``(ny, nx)``, or what holds it (a FITS file, for
+        example). It must show one source, whose centre may lie between
+        pixels. It is divided by its sum and multiplied by ``fraction``.
+    pixel_scale : `~astropy.units.Quantity`, optional
+        Size of its pixels (angle); default: that of the WCS of a file,
+        HDU or NDData. A quarter of those of the map or less is good, as
+        encircled energies are sums of pixels.
     fraction : float, optional
         Share of the total flux that falls on the image; smaller than 1
         when the image cuts the wings.
@@ -64,9 +100,16 @@ class StampPSF:
 
     Raises
     ------
-    ValueError
-        If the image is no finite 2-D array with a positive sum,
-        ``pixel_scale`` is no angle, or ``fraction`` is outside (0, 1].
+    TypeError, ValueError
+        If the image is no 2-D image of one source, which must reach 1.5
+        full widths from its centre; if ``pixel_scale`` is missing or no
+        angle, or ``fraction`` is outside (0, 1].
+
+    Warns
+    -----
+    AstropyUserWarning
+        If a pedestal was subtracted, pixels in the wings are missing, the
+        core is coarse, or the image ends close to it.
 
     Examples
     --------
@@ -82,23 +125,40 @@ class StampPSF:
     True
     """
 
-    def __init__(self, data, pixel_scale, *, fraction=1.0, center=None):
-        data = np.asarray(data, dtype=float)
-        if data.ndim != 2 or not np.all(np.isfinite(data)) or data.sum() <= 0:
-            msg = 'data must be a finite 2-D image with a positive sum'
-            raise ParameterError(msg, 'data')
+    def __init__(self, data, pixel_scale=None, *, fraction=1.0,
+                 center=None):
+        self._read(data, pixel_scale, fraction, center, name='data')
+
+    def _read(self, data, pixel_scale, fraction, center, *, name):
+        """
+        Check what a user gave, and keep it.
+        """
+        if is_container(data):
+            data, found = find_stamp(data, name=name)
+            pixel_scale = choose_scale(pixel_scale, found)
+        if pixel_scale is None:
+            msg = ('pixel_scale is needed for a PSF that is an image without '
+                   'a celestial WCS (an angle)')
+            raise ParameterError(msg, 'pixel_scale')
+        scale = as_arcsec('pixel_scale', pixel_scale)
+        if np.ndim(scale) or not 0 < scale < np.inf:
+            msg = f'pixel_scale must be one positive angle, got {pixel_scale}'
+            raise ParameterError(msg, 'pixel_scale')
         if not 0 < fraction <= 1:
             msg = f'fraction must lie in (0, 1], got {fraction}'
             raise ParameterError(msg, 'fraction')
-        self.pixel_scale = float(as_arcsec('pixel_scale', pixel_scale))
-        self.fraction = float(fraction)
+        data, center = check_stamp(data, name=name, fraction=fraction,
+                                   center=center)
+        self._set(data, float(scale), float(fraction), center)
+
+    def _set(self, data, pixel_scale, fraction, center):
+        """
+        Keep an image that was checked.
+        """
+        self.pixel_scale = pixel_scale
+        self.fraction = fraction
         self.data = data / data.sum() * fraction
-        y, x = np.indices(data.shape)
-        core = np.where(data > 0.1 * data.max(), data, 0)
-        if center is None:
-            center = ((core * x).sum() / core.sum(),
-                      (core * y).sum() / core.sum())
-        self.center = (float(center[0]), float(center[1]))
+        self.center = center
         self._spline = spline_filter(self.data, order=3)
         self.data.flags.writeable = False
 
@@ -164,8 +224,9 @@ class StampPSF:
             self._spline, [(y - y0) / broadening * ratio + y0,
                            (x - x0) / broadening / ratio + x0],
             order=3, prefilter=False)
-        return StampPSF(data, self.pixel_scale * u.arcsec,
-                        fraction=self.fraction, center=self.center)
+        psf = object.__new__(type(self))
+        psf._set(data, self.pixel_scale, self.fraction, self.center)
+        return psf
 
     def evaluate(self, dx, dy):
         """
@@ -198,22 +259,40 @@ class StampPSF:
         Parameters
         ----------
         radii : array_like
-            Radii (arcsec), shape ``(n,)``.
+            Radii (arcsec), of any shape.
 
         Returns
         -------
         fraction : `~numpy.ndarray`
-            Values in [0, 1], shape ``(n,)``.
+            Values in [0, 1], of the shape of the radii.
         """
-        oversampling = 5
-        ny, nx = self.data.shape
-        offsets = (np.arange(oversampling) + 0.5) / oversampling - 0.5
-        x = (np.arange(nx)[:, None] + offsets).ravel() - self.center[0]
-        y = (np.arange(ny)[:, None] + offsets).ravel() - self.center[1]
-        radius = np.hypot(x, y[:, None]) * self.pixel_scale
-        flux = np.kron(self.data, np.full((oversampling,) * 2,
-                                          1 / oversampling ** 2))
-        order = np.argsort(radius, axis=None)
-        total = np.concatenate([[0], np.cumsum(flux.ravel()[order])])
-        grid = np.concatenate([[0], radius.ravel()[order]])
-        return np.interp(np.asarray(radii, dtype=float), grid, total)
+        # here, as it takes as long to import as all of this module
+        from photutils.geometry import circular_overlap_grid
+
+        radii = np.asarray(radii, dtype=float)
+        (x0, y0), (ny, nx) = self.center, self.data.shape
+        box = -0.5 - x0, nx - 0.5 - x0, -0.5 - y0, ny - 0.5 - y0
+        energy = [np.sum(self.data * circular_overlap_grid(
+            *box, nx, ny, radius, 1, 1)) if radius > 0 else 0.0
+            for radius in np.ravel(radii / self.pixel_scale)]
+        # dark lobes may bring sums above the total
+        return np.clip(energy, 0, self.fraction).reshape(radii.shape)
+
+
+def make_stamp_psf(psf, pixel_scale, *, center=None):
+    """
+    Make a `StampPSF` of what is called ``psf`` elsewhere.
+
+    Parameters
+    ----------
+    psf, pixel_scale, center : object
+        See `StampPSF`.
+
+    Returns
+    -------
+    psf : `StampPSF`
+        The PSF. Errors and warnings name ``psf``.
+    """
+    made = object.__new__(StampPSF)
+    made._read(psf, pixel_scale, 1.0, center, name='psf')
+    return made

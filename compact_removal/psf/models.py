@@ -9,22 +9,11 @@ fraction of the total flux per square arcsec at offsets in arcsec, and
 
 from dataclasses import replace
 
-import numpy as np
-from astropy.stats import gaussian_fwhm_to_sigma
-
 from compact_removal.instruments import PSFParameters
+from compact_removal.instruments.psf_model import evaluate_model, model_energy
 from compact_removal.utils.parameters import ParameterTypeError
 
 __all__ = ['AnalyticPSF']
-
-
-def _ring_norm(radius, width):
-    """
-    Integral over the plane of a unit ring that is Gaussian in radius.
-    """
-    r = np.linspace(max(0, radius - 8 * width), radius + 8 * width, 401)
-    return np.trapezoid(2 * np.pi * r
-                        * np.exp(-0.5 * ((r - radius) / width) ** 2), r)
 
 
 class AnalyticPSF:
@@ -133,28 +122,7 @@ class AnalyticPSF:
             Fraction of the flux per square arcsec, of the shape of the
             offsets.
         """
-        par = self.parameters
-        dx, dy = np.asarray(dx, dtype=float), np.asarray(dy, dtype=float)
-        sigma = par.fwhm * gaussian_fwhm_to_sigma
-        squared = dx ** 2 + dy ** 2
-        radius = np.sqrt(squared)
-        ratio = np.sqrt(par.elongation)
-        core = (np.exp(-0.5 * ((dx / ratio) ** 2 + (dy * ratio) ** 2)
-                       / sigma ** 2) / (2 * np.pi * sigma ** 2))
-        halo_sigma = sigma * par.halo_scale
-        halo = (np.exp(-0.5 * squared / halo_sigma ** 2)
-                / (2 * np.pi * halo_sigma ** 2))
-        ring = np.exp(-0.5 * ((radius - par.ring_radius)
-                              / par.ring_width) ** 2)
-        # cos(3 theta) without an angle, by the triple-angle formula
-        cosine = np.divide(dx, radius, out=np.zeros_like(radius),
-                           where=radius > 0)
-        ring = ring * (1 + par.lobes * (4 * cosine ** 3 - 3 * cosine))
-        ring /= _ring_norm(par.ring_radius, par.ring_width)
-        wing = ((par.wing_slope - 1) / (np.pi * par.wing_scale ** 2)
-                * (1 + squared / par.wing_scale ** 2) ** -par.wing_slope)
-        return (par.core_fraction * core + par.halo_fraction * halo
-                + par.ring_fraction * ring + par.wing_fraction * wing)
+        return evaluate_model(self.parameters, dx, dy)
 
     def encircled_energy(self, radii):
         """
@@ -170,15 +138,4 @@ class AnalyticPSF:
         fraction : `~numpy.ndarray`
             Values in [0, 1], shape ``(n,)``.
         """
-        radii = np.asarray(radii, dtype=float)
-        scale = self.parameters.fwhm
-        # Fine steps in the core, growing ones in the wings.
-        r = scale * np.sinh(np.linspace(
-            0, np.arcsinh(max(radii.max(), 1e-3) / scale), 801))
-        angle = np.arange(48) * (2 * np.pi / 48)
-        mean = self.evaluate(r[:, None] * np.cos(angle),
-                             r[:, None] * np.sin(angle)).mean(axis=1)
-        step = 2 * np.pi * r * mean
-        energy = np.concatenate([[0], np.cumsum(
-            (step[1:] + step[:-1]) / 2 * np.diff(r))])
-        return np.interp(radii, r, energy)
+        return model_energy(self.parameters, radii)

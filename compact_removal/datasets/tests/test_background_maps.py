@@ -6,11 +6,13 @@ Tests for real maps as backgrounds.
 import astropy.units as u
 import numpy as np
 import pytest
+from astropy.coordinates import SkyCoord
 from astropy.io import fits
 from numpy.testing import assert_allclose, assert_array_equal
 
 from compact_removal.datasets import (BackgroundMap, find_compact_sources,
-                                      load_background_maps, make_background)
+                                      load_background_maps, make_background,
+                                      read_pacs_map)
 from compact_removal.tests.helpers import get_data_path
 from compact_removal.utils.parameters import ParameterError
 
@@ -38,6 +40,56 @@ def test_finds_nothing_in_nothing():
     data = np.full((50, 50), np.nan)
     data[:25] = 1.0
     assert len(find_compact_sources(data)) == 0
+
+
+def test_edges_and_gaps_are_no_sources():
+    rng = np.random.default_rng(8)
+    y, x = np.indices((220, 240))
+    for noise in ('even', 'rising'):
+        data = rng.normal(size=y.shape)
+        # coverage that ends on a slope, with more noise where it thins out
+        edge = np.minimum(x + y - 90, 420 - x - y)
+        if noise == 'rising':
+            data *= 1 + 6 * np.exp(-edge / 6)
+        data[edge < 0] = np.nan
+        data[100:130, 110:140] = np.nan
+        data[rng.random(data.shape) < 0.02] = np.nan
+        data[60] = np.nan
+        true = np.array([[80, 100], [150, 70]])
+        for place in true:
+            data += 12 * _gaussian(data.shape, *place, 3.5)
+        found = find_compact_sources(data)
+        distance = np.hypot(*(true[:, None] - found[None]).T)
+        assert len(found) == 2
+        assert np.all(distance.min(axis=0) < 1.5)
+
+
+@pytest.mark.parametrize('kind', ['cloud', 'filaments', 'cirrus'])
+def test_structure_does_not_flood(kind):
+    data = make_background((256, 256), kind=kind, fwhm=3.5, noise=0.02,
+                           seed=4)
+    assert len(find_compact_sources(data)) <= 4
+
+
+def test_noise_has_few_sources():
+    data = np.random.default_rng(2).normal(size=(500, 500))
+    assert len(find_compact_sources(data)) <= 2
+    assert len(find_compact_sources(np.full((60, 60), np.nan))) == 0
+    assert len(find_compact_sources(data[:5, :4])) == 0
+
+
+@pytest.mark.parametrize('band', ['b', 'r'])
+def test_sources_of_the_helix(band):
+    image = read_pacs_map(get_data_path('pacs', f'helix_*map{band}.fits'))
+    data = np.where(image.mask, np.nan, image.data)
+    scale = image.wcs.proj_plane_pixel_scales()[0].to_value('arcsec')
+    fwhm = {'b': 5.0, 'r': 9.6}[band] / scale
+    found = find_compact_sources(data, fwhm=fwhm)
+    true = np.transpose(image.wcs.world_to_pixel(SkyCoord(
+        [337.4237, 337.396], [-20.8389, -20.821], unit='deg')))
+    distance = np.hypot(*(true[:, None] - found[None]).T)
+    assert np.all(distance.min(axis=0) < 2)
+    assert len(found) < 8
 
 
 def test_load(tmp_path):

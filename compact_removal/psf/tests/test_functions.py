@@ -72,7 +72,7 @@ def test_photutils_image_psf():
 
 
 @pytest.mark.parametrize(('call', 'match'), [
-    (lambda: as_psf('psf'), 'psf must be a Band'),
+    (lambda: as_psf(5), 'psf must be a Band'),
     (lambda: as_psf(np.ones((3, 3))), 'pixel_scale is needed'),
     (lambda: make_psf_stamp(BLUE.psf), 'pixel_scale is needed'),
     (lambda: make_psf_stamp(BLUE, pixel_scale=1.6), 'pixel_scale must be a'),
