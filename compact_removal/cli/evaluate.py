@@ -109,8 +109,9 @@ def _read_data(args):
     images = {path: read_map(path, args.estimator_class)
               for path in args.maps}
     if 'catalogs' in options:
-        options['catalogs'] = [read_positions_file(path)
-                               for path in paths] or None
+        options['catalogs'] = [
+            read_positions_file(path, image) for path, image
+            in zip(paths, images.values(), strict=False)] or None
     if 'progress_bar' in inspect.signature(experiment).parameters:
         options['progress_bar'] = sys.stderr.isatty()
     return images, options

@@ -71,7 +71,7 @@ def check_maps(images, estimator):
             estimator.check_images([image])
 
 
-def read_positions_file(path):
+def read_positions_file(path, image):
     """
     Read a catalogue, and check that it has positions.
 
@@ -79,6 +79,8 @@ def read_positions_file(path):
     ----------
     path : `~pathlib.Path`
         The file.
+    image : `~astropy.nddata.CCDData`
+        The map that the positions belong to.
 
     Returns
     -------
@@ -90,7 +92,7 @@ def read_positions_file(path):
 
     catalog = read_catalog(path)
     with renamed(positions=f'catalog {path}'):
-        read_positions(catalog)
+        read_positions(catalog, wcs=getattr(image, 'wcs', None))
     return catalog
 
 

@@ -95,7 +95,7 @@ def run(args):
     check_outputs(paths, overwrite=args.overwrite)
     image = read_map(args.map, args.estimator_class)
     remover = make_estimator(args, image.meta)
-    catalog = read_positions_file(args.catalog)
+    catalog = read_positions_file(args.catalog, image)
     if len(catalog) == 0:
         print_warning('the catalogue is empty')
     with renamed(image=f'map {args.map}'):

@@ -101,8 +101,9 @@ def run(args):
                      for path in files.get(name, [])}
               for name in ('maps', 'validation')}
     data = {'validation': list(images['validation'].values()),
-            'catalogs': [read_positions_file(path)
-                         for path in files.get('catalogs', [])]}
+            'catalogs': [read_positions_file(path, image) for path, image
+                         in zip(files.get('catalogs', []),
+                                images['maps'].values(), strict=False)]}
     data = {name: values or None for name, values in data.items()
             if name in files}
     if getattr(args, 'weights', None) == 'none':

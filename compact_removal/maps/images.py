@@ -3,16 +3,20 @@
 Read the images that users hand over.
 """
 
+import warnings
 from dataclasses import dataclass
 
 import astropy.units as u
 import numpy as np
 from astropy.nddata import NDData, StdDevUncertainty
+from astropy.utils.exceptions import AstropyUserWarning
 
 from compact_removal.maps.cutouts import drop_unusable
 from compact_removal.maps.pixels import (check_square_pixels, pixel_area,
                                          pixel_scale)
+from compact_removal.maps.sentinels import find_sentinels
 from compact_removal.maps.units import flux_of_pixel
+from compact_removal.utils.fits_values import find_blank_value
 from compact_removal.utils.parameters import ParameterError, ParameterTypeError
 
 __all__ = ['InputMap', 'read_image']
@@ -31,8 +35,9 @@ class InputMap:
     data : `~numpy.ndarray`
         Values, shape ``(ny, nx)``.
     mask : `~numpy.ndarray` of bool or None
-        True where a pixel must not be used; pixels that are not finite
-        are not used either.
+        True where a pixel must not be used: those of the user, blank
+        ones, and those of sentinels. Pixels that are not finite are not
+        used either.
     error : `~numpy.ndarray` or None
         Standard deviation per pixel.
     wcs : `~astropy.wcs.WCS`
@@ -96,6 +101,12 @@ def read_image(image):
     TypeError, ValueError
         If it is no NDData, or lacks two dimensions, a celestial WCS or
         a unit of surface brightness.
+
+    Warns
+    -----
+    AstropyUserWarning
+        If pixels are taken as missing because of their value, see
+        `~compact_removal.maps.sentinels.find_sentinels`.
     """
     if not isinstance(image, NDData):
         msg = ('image must be an astropy CCDData or NDData, got '
@@ -113,6 +124,7 @@ def read_image(image):
     mask = image.mask
     if mask is not None:
         mask = _plane(np.asarray(mask, dtype=bool), shape, 'a mask')
+    mask = _mask_missing(image, mask)
     to_flux, flux_unit = flux_of_pixel(image, pixel_area(wcs))
     return InputMap(np.asarray(image.data), mask, _error(image), wcs,
                     image.unit, pixel_scale(wcs), to_flux, flux_unit)
@@ -134,6 +146,30 @@ def _celestial(wcs):
         raise ParameterError(msg, 'image')
     check_square_pixels(wcs)
     return wcs.celestial
+
+
+def _mask_missing(image, mask):
+    """
+    The mask of the user and that of values that stand for no value.
+    """
+    data = np.asarray(image.data)
+    blank = find_blank_value(image.meta, data.dtype)
+    missing = [] if blank is None else [data == blank]
+    known = mask if blank is None else (
+        missing[0] if mask is None else missing[0] | mask)
+    for value in find_sentinels(data, known):
+        pixels = data == value
+        if known is not None:
+            pixels &= ~known
+        missing.append(pixels)
+        warnings.warn(
+            f'image has {np.count_nonzero(pixels)} pixels of exactly '
+            f'{value:g} in blocks, which are taken as missing',
+            AstropyUserWarning, stacklevel=4)
+    if not missing:
+        return mask
+    return np.logical_or.reduce(missing if mask is None
+                                else [mask, *missing])
 
 
 def _plane(values, shape, name):

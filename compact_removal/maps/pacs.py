@@ -7,13 +7,14 @@ import contextlib
 import re
 import warnings
 
-import astropy.units as u
 import numpy as np
 from astropy.io import fits
 from astropy.nddata import CCDData, StdDevUncertainty
 from astropy.wcs import WCS, FITSFixedWarning
 
+from compact_removal.maps.beams import set_beam
 from compact_removal.maps.headers import find_band, find_mode, is_pacs
+from compact_removal.maps.units import read_unit
 from compact_removal.utils.files import read_hdus
 from compact_removal.utils.parameters import ParameterError
 
@@ -35,7 +36,7 @@ _COMMENTARY = ('COMMENT', 'HISTORY')
 _PLANES = frozenset({'image', 'coverage', 'error', 'stdev'})
 
 
-def read_pacs_map(path):
+def read_pacs_map(path, *, unit=None, beam=None):
     """
     Read a PACS map product (Level 2, 2.5 or 3), or a plain map.
 
@@ -51,15 +52,20 @@ def read_pacs_map(path):
     ----------
     path : str or path-like
         The FITS file, may be gzipped.
+    unit : str or `~astropy.units.Unit`, optional
+        The unit of the map, in place of that of the header.
+    beam : `~astropy.units.Quantity`, optional
+        Full width at half maximum of the beam (angle), or two, the
+        larger one first, for a unit per beam. It becomes ``BMAJ`` and
+        ``BMIN`` in ``meta``, in place of those of the header.
 
     Returns
     -------
     ccd : `~astropy.nddata.CCDData`
         The map, with its unit and WCS, in the native byte order;
-        float32 stays float32, integers become float64 (astropy gives
-        float32 for scaled 16-bit integers). ``mask`` is True in
-        pixels that are not finite or have no coverage; their values are
-        NaN. In a PACS product without ``coverage`` HDU, pixels that are
+        float32 stays float32, integers become float64. ``mask`` is True
+        in pixels that are blank (``BLANK``), not finite or have no
+        coverage; their values are NaN. In a PACS product without ``coverage`` HDU, pixels that are
         exactly 0 count as not observed; in other maps 0 is a value like
         others. ``uncertainty`` comes from ``error``, else from
         ``stDev``, and is NaN where that is not positive; `None` without
@@ -102,7 +108,12 @@ def read_pacs_map(path):
     >>> ccd.shape, str(ccd.unit), ccd.meta['PACSBAND']
     ((64, 48), 'Jy / pix', 'blue')
     """
-    return _make_map(read_hdus(path, choose=_choose_planes), path)
+    if unit is not None:
+        unit = read_unit(unit)
+    ccd = _make_map(read_hdus(path, choose=_choose_planes), path, unit)
+    if beam is not None:
+        set_beam(ccd.meta, beam)
+    return ccd
 
 
 def _choose_planes(hdus):
@@ -114,15 +125,15 @@ def _choose_planes(hdus):
             if not product or hdu.name.lower() in _PLANES]
 
 
-def _make_map(hdus, path):
+def _make_map(hdus, path, unit):
     """
     Make a CCDData of the HDUs of a file.
     """
     names = {hdu.name.lower(): hdu for hdu in hdus
              if hdu.is_image and len(hdu.shape) > 0}
     product = 'image' in names
-    hdu = _find_image([names['image']] if product else hdus, path)
-    unit, wcs = _unit(hdu.header), _wcs(hdu.header)
+    hdu = _find_image([names['image']] if product else hdus, path, unit)
+    unit, wcs = unit or _unit(hdu.header), _wcs(hdu.header)
     data = _as_floats(_flatten(hdu.data))
     mask = ~np.isfinite(data)
     meta = _make_meta(hdus, hdu, wcs)
@@ -174,7 +185,7 @@ def _is_flat(shape):
     return len(shape) >= 2 and all(size == 1 for size in shape[:-2])
 
 
-def _find_image(hdus, path):
+def _find_image(hdus, path, unit):
     """
     The only HDU that is a 2-D image with a unit and a celestial WCS.
     """
@@ -184,7 +195,7 @@ def _find_image(hdus, path):
             continue
         name = 'primary' if hdu.name == 'PRIMARY' else hdu.name
         name = name or f'HDU {number}'
-        faults = _list_faults(hdu)
+        faults = _list_faults(hdu, unit)
         if faults:
             reasons.append(f'{name}: {", ".join(faults)}')
         else:
@@ -197,10 +208,13 @@ def _find_image(hdus, path):
         reason = f'has none ({"; ".join(reasons) or "it has no images"})'
     msg = ('path must be a PACS map with an image HDU, or have one 2-D image '
            f'HDU with a unit (BUNIT) and a celestial WCS; {path} {reason}')
+    if 'BUNIT' in reason:
+        msg += ('. Give the unit of the map (unit=..., such as Jy/pixel; in '
+                'the shell --unit), or write it into the header as BUNIT')
     raise ParameterError(msg, 'path')
 
 
-def _list_faults(hdu):
+def _list_faults(hdu, unit):
     """
     What keeps an image HDU from being a map.
     """
@@ -208,7 +222,7 @@ def _list_faults(hdu):
     if not _is_flat(hdu.shape):
         n_axes = len(hdu.shape)
         faults.append(f'{n_axes} {"axis" if n_axes == 1 else "axes"}')
-    if _unit(hdu.header) is None:
+    if unit is None and _unit(hdu.header) is None:
         text = _unit_text(hdu.header)
         faults.append('no BUNIT' if text is None
                       else f'unknown BUNIT {text!r}')
@@ -230,8 +244,8 @@ def _unit(header):
     """
     text = _unit_text(header)
     try:
-        return u.Unit(text) if text and isinstance(text, str) else None
-    except ValueError:
+        return read_unit(text) if text else None
+    except ParameterError:
         return None
 
 

@@ -17,7 +17,7 @@ from compact_removal.datasets import (FLUX_LEVELS, inject_sources,
                                       make_source_catalog)
 from compact_removal.maps.holes import draw_discs, scale_factor, source_snr
 from compact_removal.maps.pixels import pixel_scale, valid_pixels
-from compact_removal.maps.positions import read_positions
+from compact_removal.maps.positions import read_pixels
 from compact_removal.utils.parameters import ParameterError
 
 __all__ = ['Field', 'InjectionPlan', 'InjectionSettings']
@@ -102,8 +102,7 @@ class InjectionPlan:
         allowed = distance_transform_edt(np.pad(valid, 1))[
             1:-1, 1:-1] > reach
         if positions is not None and len(positions):
-            x, y = ccd.wcs.celestial.world_to_pixel(
-                read_positions(positions))
+            x, y = read_pixels(positions, wcs=ccd.wcs)
             known = np.isfinite(x) & np.isfinite(y)
             radii = np.full(known.sum(), largest)
             discs = draw_discs(valid.shape, x[known], y[known], radii)

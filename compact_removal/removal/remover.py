@@ -192,9 +192,12 @@ class CompactSourceRemover(TrainableEstimator):
             of flux per pixel, solid angle or beam. Mask and uncertainty
             are honoured. It is never modified.
         positions : SkyCoord, Table or regions
-            The sources: sky coordinates, a table with a SkyCoord column
-            or columns of longitude and latitude such as ``ra`` and
-            ``dec`` (degrees where they have no unit), or sky regions.
+            The sources: sky coordinates; a table with a SkyCoord column,
+            with columns of longitude and latitude such as ``ra`` and
+            ``dec`` (degrees where they have no unit), or of pixels such
+            as ``x_center`` and ``y_center``; regions; or pixels
+            ``(x, y)`` of shape ``(n, 2)``. See
+            `~compact_removal.maps.read_positions`.
 
         Returns
         -------
@@ -237,7 +240,7 @@ class CompactSourceRemover(TrainableEstimator):
         """
         band = self._check()
         input_map = read_image(image)
-        coordinates = read_positions(positions)
+        coordinates = read_positions(positions, wcs=input_map.wcs)
         apertures = check_apertures(self.apertures, band)
         model, info = self._model()
         located = locate(input_map, coordinates, band,

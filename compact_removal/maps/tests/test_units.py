@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from astropy.nddata import CCDData
 
-from compact_removal.maps.units import beam_area, flux_of_pixel
+from compact_removal.maps.beams import beam_area
+from compact_removal.maps.units import flux_of_pixel
 from compact_removal.utils.parameters import ParameterError
 
 AREA = 4 * u.arcsec ** 2
