@@ -8,7 +8,7 @@ import os
 
 from compact_removal.utils.parameters import ParameterError, rename_parameter
 
-__all__ = ['check_catalogs', 'check_maps', 'check_outputs', 'check_seed',
+__all__ = ['add_unit', 'check_catalogs', 'check_maps', 'check_outputs', 'check_seed',
            'read_map', 'read_positions_file', 'renamed']
 
 
@@ -30,7 +30,21 @@ def renamed(**names):
         raise ParameterError(rename_parameter(error, **names)) from error
 
 
-def read_map(path, kind):
+def add_unit(parser):
+    """
+    Add the option for the unit of maps.
+
+    Parameters
+    ----------
+    parser : `~compact_removal.cli.parser.Parser`
+        The parser.
+    """
+    parser.add_argument('--unit', metavar='UNIT',
+                        help='unit of the maps, such as Jy/pixel, in place '
+                             'of BUNIT of the headers')
+
+
+def read_map(path, kind, *, unit=None):
     """
     Read a map as an estimator reads it.
 
@@ -40,6 +54,8 @@ def read_map(path, kind):
         The file.
     kind : type
         The class of the estimator.
+    unit : str, optional
+        The unit of the map, in place of that of the header.
 
     Returns
     -------
@@ -51,8 +67,9 @@ def read_map(path, kind):
                 else 'there is no file')
         msg = f'map: {what} {path}'
         raise FileNotFoundError(msg)
-    with renamed(path='map', image=f'map {path}'):
-        return kind.read_image(path)
+    with renamed(path='map', image=f'map {path}', unit='--unit'):
+        return kind.read_image(path, **(
+            {} if unit is None else {'unit': unit}))
 
 
 def check_maps(images, estimator):

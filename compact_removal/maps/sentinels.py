@@ -23,6 +23,9 @@ _MAX_EQUAL = 0.1
 # Smallest share of local minima in noise (white noise: 0.2).
 _MIN_NOISE = 0.005
 
+# Smallest share of a map that is a field.
+_MIN_FIELD = 0.2
+
 # Pixels for statistics.
 _SAMPLE = 1_000_000
 
@@ -143,7 +146,9 @@ def _is_far(value, others):
         return False
     if value > highest:
         return value - center > _FAR * (highest - center)
-    return value < lowest and center - value > _FAR * (center - lowest)
+    # half of the others may be the lowest, as counts are
+    return (value < lowest and center - value > _FAR * (center - lowest)
+            and (center > lowest or value < 0 <= lowest))
 
 
 def _is_in_noise(data, value, block, rest):
@@ -162,7 +167,9 @@ def _is_in_noise(data, value, block, rest):
         # the flat top of a star
         return False
     both_signs = 0.1 < np.mean(around > 0) < 0.9
-    jump = (np.quantile(np.abs(around), 0.05)
+    # stamps of sources without noise may end abruptly
+    jump = (np.count_nonzero(rest) > _MIN_FIELD * data.size
+            and np.quantile(np.abs(around), 0.05)
             > 0.5 * np.median(np.abs(others)))
     return bool(both_signs or jump
                 or _share_of_minima(data, rest) > _MIN_NOISE)
