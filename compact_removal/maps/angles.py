@@ -14,7 +14,9 @@ __all__ = ['read_angles']
 # Units that astropy does not read, or not as angles; in lower case,
 # without quotation marks.
 _UNITS = {
-    'degree': u.deg, 'degrees': u.deg, 'degs': u.deg, 'decimal degrees': u.deg,
+    'deg': u.deg, 'degree': u.deg, 'degrees': u.deg, 'degs': u.deg,
+    'decimal degrees': u.deg, 'rad': u.rad, 'arcsec': u.arcsec,
+    'arcmin': u.arcmin, 'hourangle': u.hourangle,
     'd:m:s': u.deg, 'dms': u.deg, 'dd:mm:ss': u.deg, 'dd mm ss': u.deg,
     'd m s': u.deg, 'hour': u.hourangle, 'hours': u.hourangle,
     'hr': u.hourangle, 'hrs': u.hourangle, 'h': u.hourangle,

@@ -69,7 +69,7 @@ def find_beam(image, *, name='image', pixel_scale=None):
         beam = u.Quantity([u.Quantity(value, u.deg) for value in found])
     except (TypeError, ValueError, u.UnitsError):
         beam = [np.nan, np.nan] * u.deg
-    if not np.all(np.isfinite(beam) & (beam > 0)):
+    if not np.all(np.isfinite(beam) & (beam > 0 * u.deg)):
         where = ''
         if re.search(r'\bBMAJ\b', str(image.meta.get('HISTORY', ''))):
             where = '; that in HISTORY is not read'
@@ -126,7 +126,7 @@ def beam_area(image, *, name='image', pixel_scale=None):
     367.1 arcsec2
     """
     beam = find_beam(image, name=name, pixel_scale=pixel_scale)
-    return np.pi / (4 * np.log(2)) * beam.prod()
+    return np.pi / (4 * np.log(2)) * beam[0] * beam[1]
 
 
 def check_beam(image, band, *, name='image'):
@@ -165,7 +165,8 @@ def check_beam(image, band, *, name='image'):
     unit = image.unit
     if not (isinstance(unit, u.UnitBase) and u.beam in unit.bases):
         return
-    beam = np.sqrt(find_beam(image, name=name).prod())
+    major, minor = find_beam(image, name=name)
+    beam = np.sqrt(major * minor)
     fwhm = fwhm_in_pixels(band, 1 * u.arcsec) * u.arcsec
     ratio = float(beam / fwhm)
     what = (f'a beam of {beam:.4g} (BMAJ, BMIN), but the PSF of band '

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import astropy.units as u
 import numpy as np
-from astropy.nddata import NDData, StdDevUncertainty
+from astropy.nddata import InverseVariance, NDData, StdDevUncertainty
 from astropy.utils.exceptions import AstropyUserWarning
 
 from compact_removal.maps.cutouts import drop_unusable
@@ -154,9 +154,14 @@ def _mask_missing(image, mask):
     """
     data = np.asarray(image.data)
     blank = find_blank_value(image.meta, data.dtype)
-    missing = [] if blank is None else [data == blank]
-    known = mask if blank is None else (
-        missing[0] if mask is None else missing[0] | mask)
+    missing = [] if mask is None else [mask]
+    if blank is not None:
+        missing.append(data == blank)
+    if isinstance(image.uncertainty, InverseVariance):
+        # no weight, no measurement
+        missing.append(_plane(np.asarray(image.uncertainty.array) == 0,
+                              data.shape, 'an uncertainty'))
+    known = np.logical_or.reduce(missing) if missing else None
     for value in find_sentinels(data, known):
         pixels = data == value
         if known is not None:
@@ -166,10 +171,7 @@ def _mask_missing(image, mask):
             f'image has {np.count_nonzero(pixels)} pixels of exactly '
             f'{value:g} in blocks, which are taken as missing',
             AstropyUserWarning, stacklevel=4)
-    if not missing:
-        return mask
-    return np.logical_or.reduce(missing if mask is None
-                                else [mask, *missing])
+    return np.logical_or.reduce(missing) if missing else None
 
 
 def _plane(values, shape, name):

@@ -31,7 +31,8 @@ _BLOCK = 2880
 
 # What a damaged FITS file may raise, before anything is made of it.
 _DAMAGE = (OSError, EOFError, zlib.error, fits.VerifyError,
-           AstropyUserWarning, ValueError, TypeError, LookupError)
+           AstropyUserWarning, ValueError, TypeError, LookupError,
+           OverflowError)
 
 
 def check_overwrite(path, *, overwrite):
