@@ -8,8 +8,8 @@ import os
 
 from compact_removal.utils.parameters import ParameterError, rename_parameter
 
-__all__ = ['add_unit', 'check_catalogs', 'check_maps', 'check_outputs', 'check_seed',
-           'read_map', 'read_positions_file', 'renamed']
+__all__ = ['add_unit', 'check_catalogs', 'check_maps', 'check_outputs',
+           'check_seed', 'read_map', 'read_positions_file', 'renamed']
 
 
 @contextlib.contextmanager

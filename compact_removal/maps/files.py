@@ -224,8 +224,9 @@ def _headers(text, delimiter):
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     rows = [line for line in lines if not line.startswith('#')]
     headers = [[line.lstrip('# ')] for line in lines if line.startswith('#')]
-    readers = [lambda table=header + rows: _read_lines(
-        table, 'ascii.basic', delimiter=delimiter) for header in headers + [[]]]
+    readers = [lambda header=header: _read_lines(
+        header + rows, 'ascii.basic', delimiter=delimiter)
+        for header in [*headers, []]]
     if rows and re.match(r'[-+.\d]', rows[0]):
         # numbers are no names
         readers[-1] = lambda: _read_lines(

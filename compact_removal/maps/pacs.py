@@ -65,11 +65,12 @@ def read_pacs_map(path, *, unit=None, beam=None):
         The map, with its unit and WCS, in the native byte order;
         float32 stays float32, integers become float64. ``mask`` is True
         in pixels that are blank (``BLANK``), not finite or have no
-        coverage; their values are NaN. In a PACS product without ``coverage`` HDU, pixels that are
-        exactly 0 count as not observed; in other maps 0 is a value like
-        others. ``uncertainty`` comes from ``error``, else from
-        ``stDev``, and is NaN where that is not positive; `None` without
-        such a HDU. They are what the archive gives: in JScanam maps
+        coverage; their values are NaN. In a PACS product without
+        ``coverage`` HDU, pixels that are exactly 0 count as not
+        observed; in other maps 0 is a value like others here, see
+        `~compact_removal.maps.sentinels.find_sentinels`.
+        ``uncertainty`` comes from ``error``, else from ``stDev``, and is
+        NaN where that is not positive; `None` without such a HDU. They are what the archive gives: in JScanam maps
         ``stDev`` is the scatter of the samples, somewhat below the
         noise of the map. ``meta`` holds the cards of the primary and
         the image header, ``HISTORY`` and ``COMMENT`` at the end, without

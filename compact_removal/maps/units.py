@@ -3,7 +3,9 @@
 Units of maps: the flux of a pixel.
 """
 
+import contextlib
 import re
+import warnings
 
 import astropy.units as u
 
@@ -121,16 +123,14 @@ def read_unit(text):
     >>> read_unit('JY/BEAM'), read_unit('mJy/px')
     (Unit("Jy / beam"), Unit("mJy / pix"))
     """
-    if not isinstance(text, u.UnitBase) and isinstance(text, str):
-        for version in (text, _respell(text)):
-            try:
-                unit = u.Unit(version)
-            except ValueError:
-                continue
-            if text.strip():
-                return unit
-    elif isinstance(text, u.UnitBase):
+    if isinstance(text, u.UnitBase):
         return text
+    for version in (text, _respell(text)) if (
+            isinstance(text, str) and text.strip()) else ():
+        with contextlib.suppress(ValueError), warnings.catch_warnings():
+            # of several slashes
+            warnings.simplefilter('ignore', u.UnitsWarning)
+            return u.Unit(version)
     msg = (f'unit must be a unit such as Jy/pixel, MJy/sr or Jy/beam, got '
            f'{text!r}')
     raise ParameterError(msg, 'unit')

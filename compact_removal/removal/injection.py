@@ -17,6 +17,7 @@ from compact_removal.datasets import (FLUX_LEVELS, inject_sources,
                                       make_source_catalog)
 from compact_removal.maps.holes import draw_discs, scale_factor, source_snr
 from compact_removal.maps.pixels import pixel_scale, valid_pixels
+from compact_removal.maps.images import read_image
 from compact_removal.maps.positions import read_pixels
 from compact_removal.utils.parameters import ParameterError
 
@@ -92,7 +93,7 @@ class InjectionPlan:
         self.psf, self.rng = settings.psf, rng
         name, ccd, positions = field.name, field.ccd, field.positions
         band = settings.band
-        valid = valid_pixels(ccd.data, ccd.mask)
+        valid = valid_pixels(ccd.data, read_image(ccd).mask)
         pixel = pixel_scale(ccd.wcs)
         scale = scale_factor(band, pixel)
         largest = band.mask_radii[0] * scale

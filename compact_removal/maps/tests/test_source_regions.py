@@ -51,7 +51,7 @@ def test_others_are_left_out(tmp_path, line, form):
     assert read_positions(catalog).separation(CENTER) < 0.1 * u.arcsec
     assert list(list_columns(catalog)['label']) == ['IRS 1; north']
     path.write_text(text + line)
-    with pytest.raises(ParameterError, match=f'^catalog: .* must be regions '
+    with pytest.raises(ParameterError, match='^catalog: .* must be regions '
                                              'that mark sources, got 1 '):
         read_catalog(path)
 

@@ -256,7 +256,7 @@ def test_region_files():
         format='ds9'))
     for text, match in (
             ('image\ncircle(3,4,5)', 'need a map with a WCS'),
-            ('icrs\ncircle(3,4,5")\nimage\npoint(3,4)', 'with a centre in sky'),
+            ('icrs\ncircle(3,4,5")\nimage\npoint(3,4)', 'a centre in sky'),
             ('icrs\npolygon(1,1,1,2,2,2)', 'got 1 polygon')):
         with pytest.raises(ValueError, match=match):
             read_positions(regions.Regions.parse(text, format='ds9'))

@@ -73,5 +73,5 @@ def test_blank_value_of_integers():
 @pytest.mark.parametrize('cards', [{'BSCALE': 0}, {'BZERO': np.nan},
                                    {'BSCALE': 'x'}])
 def test_bad_scaling(cards):
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match='do not scale|could not convert'):
         scale_values(np.ones(3, dtype='i2'), cards)
