@@ -69,16 +69,16 @@ def read_pacs_map(path, *, unit=None, beam=None):
         ``coverage`` HDU, pixels that are exactly 0 count as not
         observed; in other maps 0 is a value like others here, see
         `~compact_removal.maps.sentinels.find_sentinels`.
-        ``uncertainty`` comes from ``error``, else from ``stDev``, and is
-        NaN where that is not positive; `None` without such a HDU. They are what the archive gives: in JScanam maps
-        ``stDev`` is the scatter of the samples, somewhat below the
-        noise of the map. ``meta`` holds the cards of the primary and
-        the image header, ``HISTORY`` and ``COMMENT`` at the end, without
-        WCS and structure, and what they say of a PACS map:
-        ``PACSMODE`` (``'scanmap'`` or ``'parallel'``) and ``PACSBAND``
-        (``'blue'``, ``'green'`` or ``'red'``), each only if it was
-        recognized. They are names for
-        `~compact_removal.instruments.get_band`.
+        ``uncertainty`` comes from ``error``, else from ``stDev``, and
+        is NaN where that is not positive; `None` without such a HDU.
+        They are what the archive gives: in JScanam maps ``stDev`` is
+        the scatter of the samples, somewhat below the noise of the map.
+        ``meta`` holds the cards of the primary and the image header,
+        ``HISTORY`` and ``COMMENT`` at the end, without WCS and
+        structure, and what they say of a PACS map: ``PACSMODE``
+        (``'scanmap'`` or ``'parallel'``) and ``PACSBAND`` (``'blue'``,
+        ``'green'`` or ``'red'``), each only if it was recognized. They
+        are names for `~compact_removal.instruments.get_band`.
 
     Raises
     ------

@@ -14,8 +14,12 @@ _SIDE, _LENGTH = 3, 9
 # Values that are looked at, the most frequent ones.
 _MAX_VALUES = 8
 
-# Further from the median than all others by this factor.
-_FAR = 10.0
+# Further from the median than all others by this factor; upwards, where
+# pixels are in no block, as hot ones may be far, too.
+_FAR, _VERY_FAR = 10.0, 1e6
+
+# So many pixels of one value need not be in a block, if it is far.
+_MIN_SCATTERED = 4
 
 # Largest share of equal neighbours, where values are not rounded.
 _MAX_EQUAL = 0.1
@@ -38,8 +42,10 @@ def find_sentinels(data, mask=None):
     measurement. It fills blocks (a square of 3 pixels, or 9 pixels in a
     line) of exactly one value, and either lies far outside of all other
     values, or these are noisy, which blocks of a measured value would
-    be, too. The zero background of a simulation without noise is none,
-    nor is the flat top of a saturated star, nor are rounded values.
+    be, too. A value far below all others, or a million times as far
+    above, need not fill blocks. The zero background of a simulation
+    without noise is none, nor is the flat top of a saturated star, nor
+    are rounded values.
 
     Parameters
     ----------
@@ -64,13 +70,21 @@ def find_sentinels(data, mask=None):
     >>> find_sentinels(data)
     [-999.0]
     """
-    found = []
-    candidates = _list_repeated(data, mask)
-    if not candidates:
-        return found
     good = np.isfinite(data)
     if mask is not None:
         good &= ~mask
+    found = []
+    for find, factor in ((np.min, _FAR), (np.max, _VERY_FAR)):
+        value = float(find(data, where=good, initial=0))
+        scattered = good & (data == value)
+        if np.count_nonzero(scattered) >= _MIN_SCATTERED and _is_far(
+                value, _sample(data[good & ~scattered]).astype(float),
+                factor):
+            found.append(value)
+            good &= ~scattered
+    candidates = _list_repeated(data, ~good)
+    if not candidates or not good.any():
+        return found
     center = np.median(_sample(data[good]))
     for value in sorted(candidates, key=lambda value: -abs(value - center)):
         block = good & (data == value)
@@ -96,9 +110,7 @@ def _list_repeated(data, mask):
         down = part[1:] == part[:-1]
         if not (across.any() or down.any()):
             continue
-        good = np.abs(part) < np.inf
-        if mask is not None:
-            good &= ~mask[start:start + step + _LENGTH - 1]
+        good = ~mask[start:start + step + _LENGTH - 1]
         corner = np.zeros(part.shape, dtype=bool)
         for equal, axis in ((across, 1), (down, 0)):
             line = _in_a_row(equal, _LENGTH - 1, axis)
@@ -135,7 +147,7 @@ def _sample(values):
     return values[::max(1, values.size // _SAMPLE)]
 
 
-def _is_far(value, others):
+def _is_far(value, others, factor=_FAR):
     """
     Whether a value lies far outside of all others.
     """
@@ -145,9 +157,9 @@ def _is_far(value, others):
     if lowest == highest:
         return False
     if value > highest:
-        return value - center > _FAR * (highest - center)
+        return value - center > factor * (highest - center)
     # half of the others may be the lowest, as counts are
-    return (value < lowest and center - value > _FAR * (center - lowest)
+    return (value < lowest and center - value > factor * (center - lowest)
             and (center > lowest or value < 0 <= lowest))
 
 

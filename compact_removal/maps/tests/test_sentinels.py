@@ -34,6 +34,19 @@ def test_blocks(value, name, offset, dtype):
     assert_array_equal(data, copy)
 
 
+@pytest.mark.parametrize('value', [-99, -999, -1.6e30, -3.4e38, 3.4e38])
+def test_scattered(value):
+    data = NOISE.astype('f4')
+    data[::17, ::13] = value
+    assert find_sentinels(data) == [float(np.float32(value))]
+
+
+def test_hot_pixels_are_none():
+    data = NOISE.copy()
+    data[::17, ::13] = 5000
+    assert find_sentinels(data) == []
+
+
 def test_two_values():
     data = np.where(BLOCKS['corner'], 0, NOISE)
     data[BLOCKS['hole']] = -999
