@@ -173,7 +173,7 @@ class BaseEstimator:
         raise ParameterTypeError(msg, 'estimator')
 
     @staticmethod
-    def read_image(path):
+    def read_image(path, *, unit=None):
         """
         Read an image as the estimator takes it.
 
@@ -181,6 +181,8 @@ class BaseEstimator:
         ----------
         path : path-like
             A FITS file.
+        unit : str or `~astropy.units.Unit`, optional
+            The unit of the image, in place of that of the header.
 
         Returns
         -------
@@ -192,7 +194,7 @@ class BaseEstimator:
         OSError, ValueError
             If it cannot be read.
         """
-        return read_pacs_map(path)
+        return read_pacs_map(path, unit=unit)
 
     def check_params(self):
         """

@@ -66,6 +66,8 @@ class Job:
         Where the results go, by name.
     record : `~pathlib.Path`
         Where the record goes.
+    unit : str or None
+        The unit of the map, in place of that of its header.
     """
 
     map: str
@@ -78,6 +80,7 @@ class Job:
     settings: str
     outputs: dict
     record: Path
+    unit: str | None = None
 
     def make_record(self, status, error='', **values):
         """
@@ -174,7 +177,8 @@ def _process(job):
     Read, process and write; return what goes into the record.
     """
     fingerprint = map_fingerprint(job.map)
-    image = job.estimator.read_image(job.map)
+    image = job.estimator.read_image(job.map, **(
+        {} if job.unit is None else {'unit': job.unit}))
     estimator = _make_estimator(job, image.meta)
     if job.catalog is None:
         products = estimator.process(image)

@@ -18,6 +18,7 @@ from compact_removal.batch._settings import (describe_estimator,
 from compact_removal.maps.columns import list_columns
 from compact_removal.maps.files import map_stem, read_catalog
 from compact_removal.maps.positions import read_positions
+from compact_removal.maps.units import read_unit
 from compact_removal.utils.descriptions import hash_settings
 from compact_removal.utils.files import (compute_sha256, is_temporary,
                                          replace_file, resolve_path)
@@ -58,13 +59,14 @@ class BatchPlan:
                 if number not in self.finished]
 
 
-def make_plan(estimator, maps, catalogs, output_dir, *, overwrite):
+def make_plan(estimator, maps, catalogs, output_dir, *, overwrite,
+              unit=None):
     """
     Check the input, and prepare the folder.
 
     Parameters
     ----------
-    estimator, maps, catalogs, output_dir, overwrite
+    estimator, maps, catalogs, output_dir, overwrite, unit
         See `~compact_removal.batch.process_many`.
 
     Returns
@@ -88,6 +90,8 @@ def make_plan(estimator, maps, catalogs, output_dir, *, overwrite):
     given = catalogs if common is None else [common] * len(maps)
     _check_outputs(maps, given, folder, estimator.output_files)
     carried = {}
+    if unit is not None:
+        carried['unit'] = unit = str(read_unit(unit))
     if isinstance(common, str):
         table = read_catalog(common)
         if list_columns(table):
@@ -104,7 +108,7 @@ def make_plan(estimator, maps, catalogs, output_dir, *, overwrite):
         catalogs = [_save_common(common, folder)] * len(maps)
     shared = {'estimator': type(estimator), 'fitted': fitted,
               'is_common': common is not None,
-              'params': _make_absolute(estimator.get_params())}
+              'params': _make_absolute(estimator.get_params()), 'unit': unit}
     hashes, jobs = {}, []
     for path, catalog, name in zip(maps, catalogs, given, strict=True):
         settings = hash_settings({

@@ -11,7 +11,8 @@ __all__ = ['remove_many']
 
 
 def remove_many(maps, catalogs, *, remover=None, output_dir, n_workers=None,
-                client=None, overwrite=False, progress_bar=False):
+                client=None, overwrite=False, unit=None,
+                progress_bar=False):
     """
     Remove sources from many maps, on local processes or a dask cluster.
 
@@ -32,7 +33,8 @@ def remove_many(maps, catalogs, *, remover=None, output_dir, n_workers=None,
     catalogs : list, or path, SkyCoord or Table
         A list with one entry per map: what
         `~compact_removal.CompactSourceRemover.remove` takes as
-        positions, or a file (ECSV, CSV, FITS or DS9 regions). Or one
+        positions, or a file, see
+        `~compact_removal.maps.read_catalog`. Or one
         catalogue for all maps, no list: each map takes the rows that
         lie on it, no further than 10 pixels from an observed one, and
         ``id`` in the results is the number of the row, from 1.
@@ -51,6 +53,8 @@ def remove_many(maps, catalogs, *, remover=None, output_dir, n_workers=None,
         A dask cluster in place of local processes.
     overwrite : bool, optional
         Whether to do all maps again, and replace what is there.
+    unit : str or `~astropy.units.Unit`, optional
+        The unit of all maps, in place of those of their headers.
     progress_bar : bool, optional
         Whether to show progress on stderr.
 
@@ -109,4 +113,5 @@ def remove_many(maps, catalogs, *, remover=None, output_dir, n_workers=None,
         raise ParameterTypeError(msg, 'remover')
     return process_many(remover, maps, catalogs, output_dir=output_dir,
                         n_workers=n_workers, client=client,
-                        overwrite=overwrite, progress_bar=progress_bar)
+                        overwrite=overwrite, unit=unit,
+                        progress_bar=progress_bar)

@@ -35,7 +35,7 @@ _COLUMNS = {'map': str, 'status': str, 'error': str, 'n_sources': int,
 
 def process_many(estimator, maps, catalogs=None, *, output_dir,
                  n_workers=None, client=None, overwrite=False,
-                 progress_bar=False):
+                 unit=None, progress_bar=False):
     """
     Process many maps, on local processes or a dask cluster.
 
@@ -59,7 +59,8 @@ def process_many(estimator, maps, catalogs=None, *, output_dir,
         names, without folder and ending, must be different.
     catalogs : list, or path, SkyCoord or Table, optional
         Positions, where the estimator takes them. A list with one entry
-        per map: positions, or a file (ECSV, CSV, FITS or DS9 regions).
+        per map: positions, or a file, see
+        `~compact_removal.maps.read_catalog`.
         Or one catalogue for all maps, no list: each map takes the rows
         that lie on it, no further than 10 pixels from an observed one,
         and ``id`` in the results is the number of the row, from 1.
@@ -74,6 +75,8 @@ def process_many(estimator, maps, catalogs=None, *, output_dir,
         A dask cluster in place of local processes.
     overwrite : bool, optional
         Whether to do all maps again, and replace what is there.
+    unit : str or `~astropy.units.Unit`, optional
+        The unit of all maps, in place of those of their headers.
     progress_bar : bool, optional
         Whether to show progress on stderr.
 
@@ -127,7 +130,7 @@ def process_many(estimator, maps, catalogs=None, *, output_dir,
     """
     _check_workers(n_workers, client)
     plan = make_plan(estimator, maps, catalogs, output_dir,
-                     overwrite=overwrite)
+                     overwrite=overwrite, unit=unit)
     tasks = plan.tasks
     if client is not None:
         results = _workers.run_on_client(process_one, tasks, client=client)

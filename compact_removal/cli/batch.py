@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from compact_removal.cli.estimators import make_estimator
-from compact_removal.cli.inputs import renamed
+from compact_removal.cli.inputs import add_unit, renamed
 from compact_removal.cli.options import add_options
 from compact_removal.cli.parser import print_warning
 from compact_removal.utils.parameters import (check_positive_integer,
@@ -54,8 +54,8 @@ def add_arguments(parser, estimator):
                         help='FITS files')
     parser.add_argument('--catalog', metavar='CATALOG', type=Path, nargs='+',
                         default=[], dest='catalogs',
-                        help='positions (.ecsv, .csv, .fits or .reg): one '
-                             'file for all maps, or one per MAP')
+                        help='positions (a table or regions of DS9): one file '
+                             'for all maps, or one per MAP')
     parser.add_argument('--list', metavar='TABLE', type=Path,
                         help='table of maps and catalogues, in place of MAP '
                              'and --catalog')
@@ -68,6 +68,7 @@ def add_arguments(parser, estimator):
                         help='scheduler of a dask cluster, in place of local '
                              'processes')
     add_options(parser, estimator, skip=['seed'])
+    add_unit(parser)
     parser.add_argument('--overwrite', action='store_true',
                         help='replace files that exist')
 
@@ -98,11 +99,12 @@ def run(args):
     client = None if args.scheduler is None else _connect(args.scheduler)
     try:
         # where there is one catalogue for all maps, it has no number
-        with renamed(positions=f'catalog {catalogs}'):
+        with renamed(positions=f'catalog {catalogs}', unit='--unit'):
             report = process_many(
                 estimator, maps, catalogs, output_dir=args.output_dir,
                 n_workers=args.n_workers, client=client,
-                overwrite=args.overwrite, progress_bar=sys.stderr.isatty())
+                overwrite=args.overwrite, unit=args.unit,
+                progress_bar=sys.stderr.isatty())
     except FileExistsError as error:
         msg = f'{error} (--overwrite)'
         raise name_parameter(FileExistsError(msg), 'output_dir') from error
@@ -181,7 +183,7 @@ def _connect(address):
         from distributed import Client
     except ImportError as error:
         msg = ('--scheduler needs dask: install it with pip install '
-               '"compact-removal[dask]"')
+               '".[dask]" in the folder of the source of compact-removal')
         raise ValueError(msg) from error
     return Client(address, set_as_default=False)
 

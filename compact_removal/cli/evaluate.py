@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from compact_removal.cli.estimators import make_estimator
-from compact_removal.cli.inputs import (check_catalogs, check_maps,
+from compact_removal.cli.inputs import (add_unit, check_catalogs, check_maps,
                                         check_outputs, check_seed, read_map,
                                         read_positions_file)
 from compact_removal.cli.options import add_options, read_options
@@ -51,6 +51,7 @@ def add_arguments(parser, estimator):
                         help='where to write (default: %(default)s)')
     add_options(parser, estimator, skip=inspect.signature(
         estimator.experiment).parameters)
+    add_unit(parser)
     parser.add_argument('--overwrite', action='store_true',
                         help='replace files that exist')
 
@@ -106,11 +107,12 @@ def _read_data(args):
     if len(set(names)) < len(names):
         msg = 'MAP must be files of different names'
         raise ValueError(msg)
-    images = {path: read_map(path, args.estimator_class)
+    images = {path: read_map(path, args.estimator_class, unit=args.unit)
               for path in args.maps}
     if 'catalogs' in options:
-        options['catalogs'] = [read_positions_file(path)
-                               for path in paths] or None
+        options['catalogs'] = [
+            read_positions_file(path, image) for path, image
+            in zip(paths, images.values(), strict=False)] or None
     if 'progress_bar' in inspect.signature(experiment).parameters:
         options['progress_bar'] = sys.stderr.isatty()
     return images, options

@@ -8,8 +8,8 @@ import os
 
 from compact_removal.utils.parameters import ParameterError, rename_parameter
 
-__all__ = ['check_catalogs', 'check_maps', 'check_outputs', 'check_seed',
-           'read_map', 'read_positions_file', 'renamed']
+__all__ = ['add_unit', 'check_catalogs', 'check_maps', 'check_outputs',
+           'check_seed', 'read_map', 'read_positions_file', 'renamed']
 
 
 @contextlib.contextmanager
@@ -30,7 +30,21 @@ def renamed(**names):
         raise ParameterError(rename_parameter(error, **names)) from error
 
 
-def read_map(path, kind):
+def add_unit(parser):
+    """
+    Add the option for the unit of maps.
+
+    Parameters
+    ----------
+    parser : `~compact_removal.cli.parser.Parser`
+        The parser.
+    """
+    parser.add_argument('--unit', metavar='UNIT',
+                        help='unit of the maps, such as Jy/pixel, in place '
+                             'of BUNIT of the headers')
+
+
+def read_map(path, kind, *, unit=None):
     """
     Read a map as an estimator reads it.
 
@@ -40,6 +54,8 @@ def read_map(path, kind):
         The file.
     kind : type
         The class of the estimator.
+    unit : str, optional
+        The unit of the map, in place of that of the header.
 
     Returns
     -------
@@ -51,8 +67,9 @@ def read_map(path, kind):
                 else 'there is no file')
         msg = f'map: {what} {path}'
         raise FileNotFoundError(msg)
-    with renamed(path='map', image=f'map {path}'):
-        return kind.read_image(path)
+    with renamed(path='map', image=f'map {path}', unit='--unit'):
+        return kind.read_image(path, **(
+            {} if unit is None else {'unit': unit}))
 
 
 def check_maps(images, estimator):
@@ -71,7 +88,7 @@ def check_maps(images, estimator):
             estimator.check_images([image])
 
 
-def read_positions_file(path):
+def read_positions_file(path, image):
     """
     Read a catalogue, and check that it has positions.
 
@@ -79,6 +96,8 @@ def read_positions_file(path):
     ----------
     path : `~pathlib.Path`
         The file.
+    image : `~astropy.nddata.CCDData`
+        The map that the positions belong to.
 
     Returns
     -------
@@ -90,7 +109,7 @@ def read_positions_file(path):
 
     catalog = read_catalog(path)
     with renamed(positions=f'catalog {path}'):
-        read_positions(catalog)
+        read_positions(catalog, wcs=getattr(image, 'wcs', None))
     return catalog
 
 

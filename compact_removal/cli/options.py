@@ -66,7 +66,7 @@ _KNOWN = {
         'help': 'aperture radii in arcsec (default: that of the band)'}},
     'catalogs': {'--catalog': {
         'metavar': 'CATALOG', 'type': Path, 'nargs': '+',
-        'help': 'positions of real sources (.ecsv, .csv, .fits or .reg), one '
+        'help': 'positions of real sources (a table or regions of DS9), one '
                 'file per MAP'}},
     'flux_levels': {
         '--n-levels': {

@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 from compact_removal.cli.estimators import make_estimator
-from compact_removal.cli.inputs import (check_outputs, read_map,
+from compact_removal.cli.inputs import (add_unit, check_outputs, read_map,
                                         read_positions_file, renamed)
 from compact_removal.cli.options import add_options
 from compact_removal.cli.output import print_paths
@@ -24,8 +24,10 @@ ESTIMATOR = 'CompactSourceRemover'
 USAGE = 'map.fits catalog.csv'
 
 EPILOG = """\
-CATALOG has the columns ra and dec (ECSV, CSV or FITS; degrees if there is
-no unit) or a column of sky coordinates (ECSV), or it is a DS9 region file.
+CATALOG is a table with positions on the sky, such as ra and dec (degrees if
+there is no unit), or pixels, such as x_center and y_center (from 0), or it is
+a region file of DS9. Tables are ECSV, CSV, FITS, VOTable, IPAC or text with
+spaces (.ecsv, .csv, .fits, .xml, .vot, .tbl, .txt, .cat, .dat; also gzipped).
 Mode and band need not be given where the header of the map has them, as
 those of PACS maps from the Herschel Science Archive do. The table of sources
 has the other columns of CATALOG, or the labels of the regions, too.
@@ -49,7 +51,7 @@ def add_arguments(parser, estimator):
     parser.add_argument('map', metavar='MAP', type=Path,
                         help='FITS file with the map')
     parser.add_argument('catalog', metavar='CATALOG', type=Path,
-                        help='positions (.ecsv, .csv, .fits or .reg)')
+                        help='positions (a table or regions of DS9)')
     parser.add_argument('--output', metavar='PREFIX',
                         help='beginning of the paths of the output files, or '
                              'a folder (default: the name of MAP, in this '
@@ -57,6 +59,7 @@ def add_arguments(parser, estimator):
     parser.add_argument('--plot', action='store_true',
                         help='write a picture (PNG), too')
     add_options(parser, estimator, skip=['seed'])
+    add_unit(parser)
     parser.add_argument('--overwrite', action='store_true',
                         help='replace files that exist')
 
@@ -93,9 +96,9 @@ def run(args):
     if args.plot:
         paths['picture'] = Path(f'{prefix}_removal.png')
     check_outputs(paths, overwrite=args.overwrite)
-    image = read_map(args.map, args.estimator_class)
+    image = read_map(args.map, args.estimator_class, unit=args.unit)
     remover = make_estimator(args, image.meta)
-    catalog = read_positions_file(args.catalog)
+    catalog = read_positions_file(args.catalog, image)
     if len(catalog) == 0:
         print_warning('the catalogue is empty')
     with renamed(image=f'map {args.map}'):

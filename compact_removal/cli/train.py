@@ -12,7 +12,7 @@ from importlib import import_module
 from pathlib import Path
 
 from compact_removal.cli.estimators import make_estimator
-from compact_removal.cli.inputs import (check_catalogs, check_maps,
+from compact_removal.cli.inputs import (add_unit, check_catalogs, check_maps,
                                         check_outputs, check_seed, read_map,
                                         read_positions_file)
 from compact_removal.cli.options import add_options, format_options
@@ -79,6 +79,7 @@ def add_arguments(parser, estimator):
         'settings of the training', 'The defaults are those of the network.')
     add_options(settings, estimator.training_class, skip=_NO_OPTIONS,
                 with_defaults=False)
+    add_unit(parser)
     parser.add_argument('--overwrite', action='store_true',
                         help='replace files that exist')
 
@@ -97,12 +98,14 @@ def run(args):
     files = {name: getattr(args, name) for name in
              ('maps', 'catalogs', 'validation') if hasattr(args, name)}
     check_catalogs(files.get('catalogs'), args.maps)
-    images = {name: {path: read_map(path, args.estimator_class)
+    images = {name: {path: read_map(path, args.estimator_class,
+                                    unit=args.unit)
                      for path in files.get(name, [])}
               for name in ('maps', 'validation')}
     data = {'validation': list(images['validation'].values()),
-            'catalogs': [read_positions_file(path)
-                         for path in files.get('catalogs', [])]}
+            'catalogs': [read_positions_file(path, image) for path, image
+                         in zip(files.get('catalogs', []),
+                                images['maps'].values(), strict=False)]}
     data = {name: values or None for name, values in data.items()
             if name in files}
     if getattr(args, 'weights', None) == 'none':

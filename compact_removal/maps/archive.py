@@ -34,7 +34,7 @@ def fetch_pacs_map(obsid, band, *, mapper='jscanam', level=2.5,
     The archive sends all products of a level in one file, which may be
     large. The maps of the mapper, in all bands of the observation, go
     to a cache; what is there is not fetched again. Fetching needs
-    astroquery: ``pip install 'compact-removal[archive]'``.
+    astroquery: ``pip install '.[archive]'`` in the folder of the source.
 
     Parameters
     ----------
@@ -166,7 +166,7 @@ def _fetch(obsid, facts, folder, progress_bar):
         from astroquery.exceptions import LoginError
     except ImportError as error:
         msg = ('astroquery is needed to fetch maps: pip install '
-               "'compact-removal[archive]'")
+               "'.[archive]' in the folder of the source of compact-removal")
         raise ImportError(msg) from error
     folder.mkdir(parents=True, exist_ok=True)
     # beside the maps, so that they can be renamed into their places

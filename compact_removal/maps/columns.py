@@ -12,7 +12,8 @@ from astropy.table import Column, QTable, Table
 from astropy.units import UnitsWarning
 from astropy.utils.exceptions import AstropyUserWarning
 
-from compact_removal.maps.positions import position_columns
+from compact_removal.maps.catalog_columns import as_table, find_positions
+from compact_removal.maps.source_regions import list_sources
 from compact_removal.utils.text import one_line
 
 __all__ = ['join_catalog', 'list_columns']
@@ -100,11 +101,13 @@ def list_columns(catalog):
     """
     if isinstance(catalog, SkyCoord):
         return {}
+    catalog = as_table(catalog)
     if isinstance(catalog, Table):
-        used, _ = position_columns(catalog)
+        used = find_positions(catalog).names
         return {name: catalog[name] for name in catalog.colnames
                 if name not in used}
-    labels = [str(region.meta.get('text', '')) for region in catalog]
+    labels = [str(getattr(region, 'meta', {}).get('text', ''))
+              for region in list_sources(catalog)]
     return {'label': Column(labels, dtype=str)} if any(labels) else {}
 
 

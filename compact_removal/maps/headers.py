@@ -9,6 +9,7 @@ import astropy.units as u
 from astropy.utils.exceptions import AstropyUserWarning
 
 from compact_removal.instruments import get_band, list_bands
+from compact_removal.maps.beams import check_beam
 from compact_removal.utils.parameters import ParameterError
 
 __all__ = ['find_band', 'find_mode', 'find_mode_and_band', 'is_pacs',
@@ -55,7 +56,9 @@ def find_mode_and_band(meta, mode=None, band=None):
 
 def warn_of_band(image, band):
     """
-    Warn if the header of a PACS map is that of another band or mode.
+    Warn if the header of a map is that of another band or mode.
+
+    Refuse a beam that cannot be that of the band.
 
     Parameters
     ----------
@@ -63,7 +66,13 @@ def warn_of_band(image, band):
         The map.
     band : `~compact_removal.instruments.Band`
         The band that was given.
+
+    Raises
+    ------
+    ParameterError
+        See `~compact_removal.maps.beams.check_beam`.
     """
+    check_beam(image, band)
     wavelength = image.meta.get('WAVELNTH')
     if (isinstance(wavelength, (int, float))
             and abs(wavelength - band.wavelength.to_value(u.um)) > 1):

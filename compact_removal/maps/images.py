@@ -3,17 +3,21 @@
 Read the images that users hand over.
 """
 
+import warnings
 from dataclasses import dataclass
 
 import astropy.units as u
 import numpy as np
-from astropy.nddata import NDData, StdDevUncertainty
+from astropy.nddata import InverseVariance, NDData, StdDevUncertainty
+from astropy.utils.exceptions import AstropyUserWarning
 
 from compact_removal.maps.cutouts import LARGEST, drop_unusable
 from compact_removal.maps.geometry import SkyGrid
 from compact_removal.maps.pixels import (check_pixels, map_points, on_map,
                                          valid_pixels)
+from compact_removal.maps.sentinels import find_sentinels
 from compact_removal.maps.units import flux_of_pixel, is_per_pixel
+from compact_removal.utils.fits_values import find_blank_value
 from compact_removal.utils.parameters import ParameterError, ParameterTypeError
 
 __all__ = ['InputMap', 'read_image']
@@ -32,8 +36,9 @@ class InputMap:
     data : `~numpy.ndarray`
         Values, shape ``(ny, nx)``.
     mask : `~numpy.ndarray` of bool or None
-        True where a pixel must not be used; pixels that are not finite
-        are not used either.
+        True where a pixel must not be used: those of the user, blank
+        ones, and those of sentinels. Pixels that are not finite are not
+        used either.
     error : `~numpy.ndarray` or None
         Standard deviation per pixel, NaN where it is unknown: not
         positive, or not finite.
@@ -160,6 +165,12 @@ def read_image(image, positions=None, *, everywhere=False):
         If it is no NDData, or lacks two dimensions, a celestial WCS or
         a unit of surface brightness, or its pixels are not squares of
         one size.
+
+    Warns
+    -----
+    AstropyUserWarning
+        If pixels are taken as missing because of their value, see
+        `~compact_removal.maps.sentinels.find_sentinels`.
     """
     if not isinstance(image, NDData):
         msg = ('image must be an astropy CCDData or NDData, got '
@@ -178,6 +189,7 @@ def read_image(image, positions=None, *, everywhere=False):
     mask = image.mask
     if mask is not None:
         mask = _plane(np.asarray(mask, dtype=bool), shape, 'a mask')
+    mask = _mask_missing(image, mask)
     if everywhere:
         x, y = map_points(shape, valid_pixels(image.data, mask))
         check_pixels(grid, x, y, what='map')
@@ -224,6 +236,32 @@ def _check_tables(image):
                    f'header ({", ".join(lost)}), which were lost when it was '
                    'read; use read_pacs_map, or WCS(header, hdulist)')
             raise ParameterError(msg, 'image')
+
+
+def _mask_missing(image, mask):
+    """
+    The mask of the user and that of values that stand for no value.
+    """
+    data = np.asarray(image.data)
+    blank = find_blank_value(image.meta, data.dtype)
+    missing = [] if mask is None else [mask]
+    if blank is not None:
+        missing.append(data == blank)
+    if isinstance(image.uncertainty, InverseVariance):
+        # no weight, no measurement
+        missing.append(_plane(np.asarray(image.uncertainty.array) == 0,
+                              data.shape, 'an uncertainty'))
+    known = np.logical_or.reduce(missing) if missing else None
+    for value in find_sentinels(data, known):
+        pixels = data == value
+        if known is not None:
+            pixels &= ~known
+        missing.append(pixels)
+        warnings.warn(
+            f'image has {np.count_nonzero(pixels)} pixels of exactly '
+            f'{value:g} in blocks, which are taken as missing',
+            AstropyUserWarning, stacklevel=4)
+    return np.logical_or.reduce(missing) if missing else None
 
 
 def _plane(values, shape, name):

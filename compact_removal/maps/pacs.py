@@ -7,13 +7,14 @@ import contextlib
 import re
 import warnings
 
-import astropy.units as u
 import numpy as np
 from astropy.io import fits
 from astropy.nddata import CCDData, StdDevUncertainty
 from astropy.wcs import WCS, FITSFixedWarning
 
+from compact_removal.maps.beams import set_beam
 from compact_removal.maps.headers import find_band, find_mode, is_pacs
+from compact_removal.maps.units import read_unit
 from compact_removal.utils.files import read_hdus
 from compact_removal.utils.parameters import ParameterError
 
@@ -40,7 +41,7 @@ _PLANES = frozenset({'image', 'coverage', 'error', 'stdev', 'wcsdvarr',
                      'd2imarr'})
 
 
-def read_pacs_map(path):
+def read_pacs_map(path, *, unit=None, beam=None):
     """
     Read a PACS map product (Level 2, 2.5 or 3), or a plain map.
 
@@ -56,27 +57,33 @@ def read_pacs_map(path):
     ----------
     path : str or path-like
         The FITS file, may be gzipped.
+    unit : str or `~astropy.units.Unit`, optional
+        The unit of the map, in place of that of the header.
+    beam : `~astropy.units.Quantity`, optional
+        Full width at half maximum of the beam (angle), or two, the
+        larger one first, for a unit per beam. It becomes ``BMAJ`` and
+        ``BMIN`` in ``meta``, in place of those of the header.
 
     Returns
     -------
     ccd : `~astropy.nddata.CCDData`
         The map, with its unit and WCS, in the native byte order;
-        float32 stays float32, integers become float64 (astropy gives
-        float32 for scaled 16-bit integers). ``mask`` is True in
-        pixels that are not finite or have no coverage; their values are
-        NaN. In a PACS product without ``coverage`` HDU, pixels that are
-        exactly 0 count as not observed; in other maps 0 is a value like
-        others. ``uncertainty`` comes from ``error``, else from
-        ``stDev``, and is NaN where that is not positive; `None` without
-        such a HDU. They are what the archive gives: in JScanam maps
-        ``stDev`` is the scatter of the samples, somewhat below the
-        noise of the map. ``meta`` holds the cards of the primary and
-        the image header, ``HISTORY`` and ``COMMENT`` at the end, without
-        WCS and structure, and what they say of a PACS map:
-        ``PACSMODE`` (``'scanmap'`` or ``'parallel'``) and ``PACSBAND``
-        (``'blue'``, ``'green'`` or ``'red'``), each only if it was
-        recognized. They are names for
-        `~compact_removal.instruments.get_band`.
+        float32 stays float32, integers become float64. ``mask`` is True
+        in pixels that are blank (``BLANK``), not finite or have no
+        coverage; their values are NaN. In a PACS product without
+        ``coverage`` HDU, pixels that are exactly 0 count as not
+        observed; in other maps 0 is a value like others here, see
+        `~compact_removal.maps.sentinels.find_sentinels`.
+        ``uncertainty`` comes from ``error``, else from ``stDev``, and
+        is NaN where that is not positive; `None` without such a HDU.
+        They are what the archive gives: in JScanam maps ``stDev`` is
+        the scatter of the samples, somewhat below the noise of the map.
+        ``meta`` holds the cards of the primary and the image header,
+        ``HISTORY`` and ``COMMENT`` at the end, without WCS and
+        structure, and what they say of a PACS map: ``PACSMODE``
+        (``'scanmap'`` or ``'parallel'``) and ``PACSBAND`` (``'blue'``,
+        ``'green'`` or ``'red'``), each only if it was recognized. They
+        are names for `~compact_removal.instruments.get_band`.
 
     Raises
     ------
@@ -107,7 +114,12 @@ def read_pacs_map(path):
     >>> ccd.shape, str(ccd.unit), ccd.meta['PACSBAND']
     ((64, 48), 'Jy / pix', 'blue')
     """
-    return _make_map(read_hdus(path, choose=_choose_planes), path)
+    if unit is not None:
+        unit = read_unit(unit)
+    ccd = _make_map(read_hdus(path, choose=_choose_planes), path, unit)
+    if beam is not None:
+        set_beam(ccd.meta, beam)
+    return ccd
 
 
 def _choose_planes(hdus):
@@ -119,15 +131,16 @@ def _choose_planes(hdus):
             if not product or hdu.name.lower() in _PLANES]
 
 
-def _make_map(hdus, path):
+def _make_map(hdus, path, unit):
     """
     Make a CCDData of the HDUs of a file.
     """
     names = {hdu.name.lower(): hdu for hdu in hdus
              if hdu.is_image and len(hdu.shape) > 0}
     product = 'image' in names
-    hdu = _find_image([names['image']] if product else hdus, hdus, path)
-    unit, wcs = _unit(hdu.header), _wcs(hdu.header, hdus)
+    hdu = _find_image([names['image']] if product else hdus, hdus, path,
+                      unit)
+    unit, wcs = unit or _unit(hdu.header), _wcs(hdu.header, hdus)
     data = _as_floats(_flatten(hdu.data))
     mask = ~np.isfinite(data)
     meta = _make_meta(hdus, hdu, wcs)
@@ -179,7 +192,7 @@ def _is_flat(shape):
     return len(shape) >= 2 and all(size == 1 for size in shape[:-2])
 
 
-def _find_image(candidates, hdus, path):
+def _find_image(candidates, hdus, path, unit):
     """
     The only HDU that is a 2-D image with a unit and a celestial WCS.
     """
@@ -189,7 +202,7 @@ def _find_image(candidates, hdus, path):
             continue
         name = 'primary' if hdu.name == 'PRIMARY' else hdu.name
         name = name or f'HDU {number}'
-        faults = _list_faults(hdu, hdus)
+        faults = _list_faults(hdu, hdus, unit)
         if faults:
             reasons.append(f'{name}: {", ".join(faults)}')
         else:
@@ -202,10 +215,13 @@ def _find_image(candidates, hdus, path):
         reason = f'has none ({"; ".join(reasons) or "it has no images"})'
     msg = ('path must be a PACS map with an image HDU, or have one 2-D image '
            f'HDU with a unit (BUNIT) and a celestial WCS; {path} {reason}')
+    if 'BUNIT' in reason:
+        msg += ('. Give the unit of the map (unit=..., such as Jy/pixel; in '
+                'the shell --unit), or write it into the header as BUNIT')
     raise ParameterError(msg, 'path')
 
 
-def _list_faults(hdu, hdus):
+def _list_faults(hdu, hdus, unit):
     """
     What keeps an image HDU from being a map.
     """
@@ -213,7 +229,7 @@ def _list_faults(hdu, hdus):
     if not _is_flat(hdu.shape):
         n_axes = len(hdu.shape)
         faults.append(f'{n_axes} {"axis" if n_axes == 1 else "axes"}')
-    if _unit(hdu.header) is None:
+    if unit is None and _unit(hdu.header) is None:
         text = _unit_text(hdu.header)
         faults.append('no BUNIT' if text is None
                       else f'unknown BUNIT {text!r}')
@@ -238,8 +254,8 @@ def _unit(header):
     """
     text = _unit_text(header)
     try:
-        return u.Unit(text) if text and isinstance(text, str) else None
-    except ValueError:
+        return read_unit(text) if text else None
+    except ParameterError:
         return None
 
 

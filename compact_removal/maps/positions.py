@@ -7,37 +7,20 @@ from collections.abc import Mapping
 
 import astropy.units as u
 import numpy as np
-from astropy.coordinates import Angle, BaseCoordinateFrame, SkyCoord
-from astropy.table import Row, Table
+from astropy.coordinates import BaseCoordinateFrame, SkyCoord
+from astropy.table import Table
 
+from compact_removal.maps.angles import read_angles
+from compact_removal.maps.catalog_columns import as_table, find_positions
+from compact_removal.maps.geometry import SkyGrid
+from compact_removal.maps.source_regions import select_sources
 from compact_removal.utils.parameters import ParameterError, ParameterTypeError
 from compact_removal.utils.text import one_line
 
-__all__ = ['pair_catalogs', 'position_columns', 'read_positions']
+__all__ = ['pair_catalogs', 'read_pixels', 'read_positions']
 
-# Columns of longitude and latitude in tables of positions, in lower
-# case, and their frame. The first pair that a table has is used: names
-# of this package, Gaia, VizieR, SExtractor, and Galactic ones.
-_COLUMNS = (
-    ('ra', 'dec', 'icrs'),
-    ('ra_icrs', 'de_icrs', 'icrs'),
-    ('ra_icrs', 'dec_icrs', 'icrs'),
-    ('_ra.icrs', '_de.icrs', 'icrs'),
-    ('_ra_icrs', '_de_icrs', 'icrs'),
-    ('_ra', '_de', 'icrs'),
-    ('ra_deg', 'dec_deg', 'icrs'),
-    ('radeg', 'decdeg', 'icrs'),
-    ('radeg', 'dedeg', 'icrs'),
-    ('_raj2000', '_dej2000', 'fk5'),
-    ('raj2000', 'dej2000', 'fk5'),
-    ('raj2000', 'decj2000', 'fk5'),
-    ('ra_j2000', 'dec_j2000', 'fk5'),
-    ('alphawin_j2000', 'deltawin_j2000', 'fk5'),
-    ('alpha_j2000', 'delta_j2000', 'fk5'),
-    ('glon', 'glat', 'galactic'),
-    ('_glon', '_glat', 'galactic'),
-    ('l', 'b', 'galactic'),
-)
+# How far from the first pixel numbers in degrees are looked for.
+_NEAR_PIXELS = 20_000
 
 
 def pair_catalogs(catalogs, n_maps):
@@ -69,17 +52,23 @@ def pair_catalogs(catalogs, n_maps):
     return catalogs
 
 
-def read_positions(positions):
+def read_positions(positions, *, wcs=None):
     """
     Read positions, whatever holds them.
 
     Parameters
     ----------
-    positions : SkyCoord, Table or regions
+    positions : SkyCoord, Table, regions or array
         Sky coordinates; a table with a SkyCoord column or with two
-        columns of longitude and latitude of a known name, such as
-        ``ra`` and ``dec`` or those of VizieR; or sky regions with a
-        centre.
+        columns of a known name: longitude and latitude, such as ``ra``
+        and ``dec`` or those of VizieR, or pixels, such as ``x_center``
+        and ``y_center`` or those of photutils (from 0) and SExtractor
+        (from 1). Sky coordinates come before pixels where a table has
+        both. Or regions that mark sources (points, circles, ellipses).
+        Or numbers of shape ``(n, 2)``, which are pixels ``(x, y)`` from
+        0.
+    wcs : `~astropy.wcs.WCS`, optional
+        The celestial WCS of the map, for pixels.
 
     Returns
     -------
@@ -89,7 +78,16 @@ def read_positions(positions):
     Raises
     ------
     TypeError, ValueError
-        If there are no coordinates in it.
+        If there are no coordinates in it, or pixels without ``wcs``.
+
+    Warns
+    -----
+    AstropyUserWarning
+        If regions are left out that mark no sources.
+
+    See Also
+    --------
+    read_pixels : The same as pixels of a map.
 
     Examples
     --------
@@ -99,12 +97,72 @@ def read_positions(positions):
     >>> print(read_positions(table).to_string('decimal'))
     ['83.8221 -5.39111']
     """
+    found = _read(positions, wcs)
+    if isinstance(found, SkyCoord):
+        return found
+    if wcs is None:
+        msg = ('positions must be sky coordinates here, got pixels, which '
+               'need a map with a WCS')
+        raise ParameterError(msg, 'positions')
+    if found.shape[1] == 0:
+        return SkyCoord([], [], unit='deg')
+    return _flat_positions(SkyGrid(wcs).to_sky(*found))
+
+
+def read_pixels(positions, *, wcs=None, shape=None):
+    """
+    Read positions as pixels of a map.
+
+    Parameters
+    ----------
+    positions : SkyCoord, Table, regions or array
+        See `read_positions`.
+    wcs : `~astropy.wcs.WCS`, optional
+        The celestial WCS of the map. Pixels do not need it.
+    shape : tuple of int, optional
+        Shape of the map, ``(ny, nx)``, by which places at the seam of a
+        cylindrical map are found.
+
+    Returns
+    -------
+    x, y : `~numpy.ndarray`
+        Pixels from 0, shape ``(n,)``; NaN where a value is missing.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If there are no coordinates in it, or sky coordinates without
+        ``wcs``.
+
+    Examples
+    --------
+    >>> from astropy.table import Table
+    >>> from compact_removal.maps import read_pixels
+    >>> x, y = read_pixels(Table({'X_IMAGE': [1.0], 'Y_IMAGE': [7.5]}))
+    >>> print(x, y)
+    [0.] [6.5]
+    """
+    found = _read(positions, wcs)
+    if not isinstance(found, SkyCoord):
+        return found[0], found[1]
+    if wcs is None:
+        msg = ('positions must be pixels (columns such as x_center and '
+               'y_center) for an image without a WCS, got sky coordinates')
+        raise ParameterError(msg, 'positions')
+    if len(found) == 0:
+        return np.zeros(0), np.zeros(0)
+    return SkyGrid(wcs).to_pixels(found, shape)
+
+
+def _read(positions, wcs):
+    """
+    Sky coordinates, shape (n,), or pixels, shape (2, n).
+    """
     if isinstance(positions, BaseCoordinateFrame) and positions.has_data:
         positions = SkyCoord(positions)
     if isinstance(positions, SkyCoord):
         return _flat_positions(positions)
-    if isinstance(positions, Row):
-        positions = positions.table[[positions.index]]
+    positions = as_table(positions)
     if isinstance(positions, Table):
         return _table_positions(positions)
     # here, as most positions are no regions
@@ -114,9 +172,14 @@ def read_positions(positions):
         positions = [positions]
     if (not isinstance(positions, (str, bytes, Mapping))
             and np.iterable(positions)):
-        return _region_positions(list(positions))
-    msg = ('positions must be a SkyCoord, a table with a SkyCoord column or '
-           f'ra and dec columns, or regions, got {type(positions).__name__}')
+        entries = list(positions)
+        if entries and not any(isinstance(entry, (Region, SkyCoord))
+                               for entry in entries):
+            return _array_positions(positions, wcs)
+        return _region_positions(entries, wcs)
+    msg = ('positions must be a SkyCoord, a table with a SkyCoord column, '
+           'with ra and dec or with pixels, regions, or an array of pixels, '
+           f'got {type(positions).__name__}')
     raise ParameterTypeError(msg, 'positions')
 
 
@@ -140,154 +203,102 @@ def _flat_positions(coordinates):
     return flat
 
 
-def position_columns(table):
-    """
-    Find the columns of a table that hold the positions.
-
-    Parameters
-    ----------
-    table : `~astropy.table.Table`
-        A catalogue.
-
-    Returns
-    -------
-    names : list of str
-        One column of sky coordinates, or two of longitude and latitude.
-    frame : str or None
-        The frame of longitude and latitude.
-
-    Raises
-    ------
-    ValueError
-        If there are none, or more than one could be meant.
-    """
-    found = [name for name in table.colnames
-             if isinstance(table[name], SkyCoord)]
-    if len(found) > 1 and 'sky_center' in found:
-        found = ['sky_center']
-    if len(found) > 1:
-        msg = ('positions must have one SkyCoord column, or one of the name '
-               f'sky_center, got {", ".join(found)}')
-        raise ParameterError(msg, 'positions')
-    if found:
-        return found, None
-    names = [name.lower() for name in table.colnames]
-    for *pair, frame in _COLUMNS:
-        if not set(pair) <= set(names):
-            continue
-        if any(names.count(name) > 1 for name in pair):
-            msg = (f'positions must have one column {pair[0]} and one '
-                   f'{pair[1]} in whatever case, got the columns '
-                   f'{table.colnames}')
-            raise ParameterError(msg, 'positions')
-        return [table.colnames[names.index(name)] for name in pair], frame
-    pairs = ', '.join('/'.join(pair) for *pair, _ in _COLUMNS)
-    msg = ('positions must have a SkyCoord column or a pair of columns of '
-           f'longitude and latitude ({pairs}, in whatever case), got the '
-           f'columns {table.colnames}')
-    raise ParameterError(msg, 'positions')
-
-
 def _table_positions(table):
     """
-    Positions from a SkyCoord column, or from longitude and latitude.
+    Positions of a table: sky coordinates or pixels.
     """
-    names, frame = position_columns(table)
-    if frame is None:
-        return _flat_positions(table[names[0]])
-    lon, lat = names
-    hours = u.deg if frame == 'galactic' else u.hourangle
-    return SkyCoord(_read_angles(table[lon], lon, 360 * u.deg, hours),
-                    _read_angles(table[lat], lat, 90 * u.deg, u.deg),
-                    frame=frame)
+    columns = find_positions(table)
+    if columns.is_pixel:
+        return np.array([_read_numbers(table[name], name)
+                         for name in columns.names]) - columns.first_pixel
+    if columns.frame is None:
+        return _flat_positions(table[columns.names[0]])
+    lon, lat = columns.names
+    hours = u.deg if columns.frame == 'galactic' else u.hourangle
+    return SkyCoord(read_angles(table[lon], lon, 360 * u.deg, hours),
+                    read_angles(table[lat], lat, 90 * u.deg, u.deg),
+                    frame=columns.frame)
 
 
-def _read_angles(column, name, limit, string_unit):
+def _read_numbers(column, name):
     """
-    Angles of a column (deg), with NaN where there are none.
-
-    Numbers are in the unit of the column, else degrees; strings are in
-    the unit of the column, else degrees if they are plain numbers, else
-    sexagesimal in ``string_unit``.
+    Pixels of a column, with NaN where there are none.
     """
-    kind = getattr(getattr(column, 'dtype', None), 'kind', None)
-    if kind not in tuple('fiuUSO') or column.ndim != 1:
-        msg = (f'positions must have one number or string per row in column '
-               f'{name!r}')
-        raise ParameterError(msg, 'positions')
     unit = getattr(column, 'unit', None)
+    if unit not in (None, u.pix, u.dimensionless_unscaled) and (
+            str(unit).lower() not in ('pixel', 'pixels')):
+        msg = (f'positions must have pixels in column {name!r}, got the '
+               f'unit {unit}')
+        raise ParameterError(msg, 'positions')
     mask = np.broadcast_to(getattr(column, 'mask', False), column.shape)
     values = np.asarray(getattr(column, 'unmasked', column))
-    if kind in 'USO':
-        angles = _parse_angles(values, mask, name, unit, string_unit)
-    else:
-        if unit is None:
-            unit = u.deg
-        if not unit.is_equivalent(u.deg):
-            msg = (f'positions must have angles in column {name!r}, got the '
-                   f'unit {unit}')
-            raise ParameterError(msg, 'positions')
-        angles = values.astype(float) * unit.to(u.deg)
-    angles = np.where(mask | ~np.isfinite(angles), np.nan, angles)
-    outside = np.abs(angles) > limit.value
-    if outside.any():
-        msg = (f'positions must have angles between {-limit:g} and '
-               f'{limit:g} in column {name!r}, got '
-               f'{angles[outside][0]:g} deg in row {np.argmax(outside)}')
+    if values.dtype.kind not in 'fiu' or values.ndim != 1:
+        msg = (f'positions must have one number per row in column {name!r}, '
+               f'got shape {values.shape} and type {values.dtype}')
         raise ParameterError(msg, 'positions')
-    return angles * u.deg
+    values = values.astype(float)
+    return np.where(mask | ~np.isfinite(values), np.nan, values)
 
 
-def _parse_angles(values, mask, name, unit, string_unit):
+def _array_positions(positions, wcs):
     """
-    Angles (deg) of strings, with NaN where there are none.
-    """
-    texts = np.array(['' if hidden or value is None else
-                      value.decode('ascii', 'replace')
-                      if isinstance(value, bytes) else str(value).strip()
-                      for value, hidden in zip(values, mask, strict=True)],
-                     dtype=str)
-    angles = np.full(len(texts), np.nan)
-    given = texts != ''
-    has_unit = unit is not None and unit.is_equivalent(u.deg)
-    try:
-        if _are_numbers(texts[given]):
-            numbers = texts[given].astype(float)
-            angles[given] = numbers * unit.to(u.deg) if has_unit else numbers
-        else:
-            angles[given] = Angle(texts[given],
-                                  unit if has_unit else string_unit).deg
-    except (TypeError, ValueError) as error:
-        msg = (f'positions must have degrees, or strings such as 05:35:17 '
-               f'and -05:23:28, in column {name!r}: {error}')
-        raise ParameterError(msg, 'positions') from error
-    return angles
-
-
-def _are_numbers(texts):
-    """
-    Whether all strings are plain numbers.
+    Pixels of an array of shape (n, 2).
     """
     try:
-        texts.astype(float)
+        values = np.asarray(getattr(positions, 'value', positions))
     except ValueError:
+        values = np.zeros(())
+    unit = getattr(positions, 'unit', u.pix)
+    if (values.dtype.kind not in 'fiu' or values.shape[1:] != (2,)
+            or unit not in (u.pix, u.dimensionless_unscaled)):
+        msg = ('positions must be a SkyCoord, a table, regions with a '
+               'centre, or pixels (x, y) as numbers of shape (n, 2), got '
+               f'{type(positions).__name__} of shape {values.shape}, dtype '
+               f'{values.dtype} and unit {unit}')
+        raise ParameterError(msg, 'positions')
+    values = np.where(np.isfinite(values), values, np.nan).astype(float)
+    if wcs is not None and len(values) and _are_degrees(values, wcs):
+        msg = ('positions must be pixels (x, y) if they are an array, but '
+               'these numbers are right ascensions and declinations near '
+               'the map: use a SkyCoord, or a table with the columns '
+               'x_center and y_center for pixels')
+        raise ParameterError(msg, 'positions')
+    return values.T
+
+
+def _are_degrees(values, wcs):
+    """
+    Whether all numbers, as degrees, are places on or near the map.
+    """
+    lon, lat = values.T
+    if not (np.all(np.abs(lon) <= 360) and np.all(np.abs(lat) <= 90)):
         return False
-    return True
+    try:
+        pixels = np.array(SkyGrid(wcs).to_pixels(
+            SkyCoord(lon, lat, unit='deg')))
+    except (TypeError, ValueError):
+        return False
+    return bool(np.all(np.abs(pixels) < _NEAR_PIXELS))
 
 
-def _region_positions(regions):
+def _region_positions(regions, wcs):
     """
-    Centres of sky regions.
+    Centres of regions that mark sources, and scalar coordinates.
     """
-    centers = [region if isinstance(region, SkyCoord)
-               else getattr(region, 'center', None) for region in regions]
-    for region, center in zip(regions, centers, strict=True):
+    from regions import PixCoord
+
+    centers = []
+    for region in select_sources(regions):
+        center = (region if isinstance(region, SkyCoord)
+                  else getattr(region, 'center', None))
+        if isinstance(center, PixCoord) and wcs is not None:
+            center = SkyGrid(wcs).to_sky(center.x, center.y)
         if not isinstance(center, SkyCoord) or not center.isscalar:
             msg = ('positions must be sky coordinates: a list must hold '
                    'scalar SkyCoord or regions with a centre in sky '
-                   'coordinates, not in those of an image, got '
-                   f'{type(region).__name__}')
+                   'coordinates (those of an image need a map with a WCS), '
+                   f'got {type(region).__name__}')
             raise ParameterError(msg, 'positions')
-    centers = [_flat_positions(center).icrs.spherical for center in centers]
+        centers.append(_flat_positions(center).icrs.spherical)
     return SkyCoord([center.lon.deg[0] for center in centers],
                     [center.lat.deg[0] for center in centers], unit='deg')

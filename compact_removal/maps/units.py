@@ -3,15 +3,31 @@
 Units of maps: the flux of a pixel.
 """
 
-import astropy.units as u
-import numpy as np
+import contextlib
+import re
+import warnings
 
+import astropy.units as u
+
+from compact_removal.maps.beams import beam_area
 from compact_removal.utils.parameters import ParameterError
 
-__all__ = ['FLUX_UNITS', 'beam_area', 'flux_of_pixel', 'is_per_pixel']
+__all__ = ['FLUX_UNITS', 'flux_of_pixel', 'is_per_pixel', 'read_unit']
 
 # Fluxes and flux densities are equivalent to one of these.
 FLUX_UNITS = (u.Jy, u.W / u.m ** 2)
+
+# Words of units in other spellings, in lower case.
+_WORDS = {
+    **dict.fromkeys(('px', 'pix', 'pixel', 'pixels'), 'pix'),
+    **dict.fromkeys(('bm', 'beam', 'beams'), 'beam'),
+    **dict.fromkeys(('sr', 'ster', 'steradian', 'steradians'), 'sr'),
+    **dict.fromkeys(('arcsec', 'arcsecs', 'arcsecond', 'arcseconds'),
+                    'arcsec'),
+    **dict.fromkeys(('count', 'counts'), 'ct'),
+    'erg': 'erg', 'ergs': 'erg'}
+
+_JANSKY = ('jy', 'jansky', 'janskys')
 
 
 def is_per_pixel(unit):
@@ -64,7 +80,8 @@ def flux_of_pixel(image, area, *, name='image'):
     Raises
     ------
     ValueError
-        If the unit is none of these, or the header has no beam.
+        If the unit is none of these, or the header has no beam, or one
+        that cannot be that of the map.
 
     Examples
     --------
@@ -85,7 +102,7 @@ def flux_of_pixel(image, area, *, name='image'):
             if unit.is_equivalent(flux / u.sr):
                 return _per_solid_angle(unit, area, flux)
             if unit.is_equivalent(flux / u.beam):
-                beam = beam_area(image, name=name)
+                beam = beam_area(image, name=name, pixel_scale=area ** 0.5)
                 return float(area / beam), unit * u.beam
     msg = (f'{name} must have as unit a flux per pixel (Jy/pixel, mJy/pixel), '
            'per solid angle (MJy/sr, mJy/arcsec2) or per beam (Jy/beam with '
@@ -103,43 +120,70 @@ def _per_solid_angle(unit, area, flux):
     return factor, flux
 
 
-def beam_area(image, *, name='image'):
+def read_unit(text):
     """
-    Compute the solid angle of a Gaussian beam from the header.
+    Read a unit as headers and users write it.
 
     Parameters
     ----------
-    image : `~astropy.nddata.NDData`
-        The map, with ``BMAJ`` and ``BMIN`` (degrees) in ``meta``.
-    name : str, optional
-        What messages call the map.
+    text : str or `~astropy.units.Unit`
+        The unit. Words are read in any case (``JY/BEAM``) and in other
+        spellings (``Jy/px``, ``Jy per beam``), where they leave no
+        doubt.
 
     Returns
     -------
-    area : `~astropy.units.Quantity`
-        The solid angle.
+    unit : `~astropy.units.Unit`
+        The unit.
 
     Raises
     ------
-    ValueError
-        If the header has no beam.
+    ParameterError
+        If it is no unit. The message starts with ``unit``.
 
     Examples
     --------
-    >>> import numpy as np
-    >>> from astropy.nddata import CCDData
-    >>> from compact_removal.maps.units import beam_area
-    >>> image = CCDData(np.zeros((9, 9)), unit='Jy/beam',
-    ...                 meta={'BMAJ': 0.005, 'BMIN': 0.005})
-    >>> print(beam_area(image).to('arcsec2').round(1))
-    367.1 arcsec2
+    >>> from compact_removal.maps.units import read_unit
+    >>> read_unit('JY/BEAM'), read_unit('mJy/px')
+    (Unit("Jy / beam"), Unit("mJy / pix"))
     """
-    try:
-        major, minor = (float(image.meta[key]) for key in ('BMAJ', 'BMIN'))
-    except (KeyError, TypeError, ValueError):
-        major = minor = np.nan
-    if not (0 < major < np.inf and 0 < minor < np.inf):
-        msg = (f'{name} must have BMAJ and BMIN (degrees) in its header '
-               f'when its unit is {image.unit}')
-        raise ParameterError(msg, name)
-    return (np.pi / (4 * np.log(2)) * major * minor) * u.deg ** 2
+    if isinstance(text, u.UnitBase):
+        return text
+    for version in (text, _respell(text)) if (
+            isinstance(text, str) and text.strip()) else ():
+        with contextlib.suppress(ValueError), warnings.catch_warnings():
+            # of several slashes
+            warnings.simplefilter('ignore', u.UnitsWarning)
+            return u.Unit(version)
+    msg = (f'unit must be a unit such as Jy/pixel, MJy/sr or Jy/beam, got '
+           f'{text!r}')
+    raise ParameterError(msg, 'unit')
+
+
+def _respell(text):
+    """
+    A unit with the spellings of astropy.
+    """
+    text = re.sub(r'\bper\b', '/', text.strip(), flags=re.IGNORECASE)
+    text = re.sub(r'\b(sq|square)[ ._]*(arcsec|arcmin|deg)\w*', r'\2**2',
+                  text, flags=re.IGNORECASE)
+    text = re.sub(r'[^\W\d_]+', lambda match: _respell_word(
+        match[0], text), text)
+    return re.sub(r'^\((.*)\)$', r'\1', text)
+
+
+def _respell_word(word, text):
+    """
+    A word of a unit with the spelling of astropy.
+    """
+    lower = word.lower()
+    if lower in _WORDS:
+        return _WORDS[lower]
+    if not lower.endswith(_JANSKY) or word.endswith('Jy'):
+        return word
+    prefix = re.sub('(janskys|jansky|jy)$', '', lower)
+    if prefix == 'm' and word.startswith('M') and not re.search(
+            'sr|ster', text.lower()) and word.isupper():
+        # MJY may be mJy
+        return word
+    return {'m': word[0]}.get(prefix, prefix) + 'Jy'

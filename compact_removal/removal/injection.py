@@ -18,7 +18,7 @@ from compact_removal.maps.holes import draw_discs, scale_factor, source_snr
 from compact_removal.maps.geometry import SkyGrid
 from compact_removal.maps.pixels import (check_pixels, map_points,
                                          valid_pixels)
-from compact_removal.maps.positions import read_positions
+from compact_removal.maps.positions import read_pixels
 from compact_removal.maps.units import flux_of_pixel
 from compact_removal.psf import make_psf_stamp
 from compact_removal.utils.parameters import ParameterError
@@ -95,12 +95,7 @@ class InjectionPlan:
         self.psf, self.rng = settings.psf, rng
         name, ccd, positions = field.name, field.ccd, field.positions
         band = settings.band
-        valid = valid_pixels(ccd.data, ccd.mask)
-        grid = SkyGrid(ccd.wcs, name='backgrounds')
-        check_pixels(grid, *map_points(ccd.shape, valid), name='backgrounds',
-                     what='map')
-        pixel = self.pixel_scale = np.sqrt(grid.typical_area(
-            *map_points(ccd.shape))).to(u.arcsec)
+            x, y = read_pixels(positions, wcs=ccd.wcs, shape=ccd.shape)
         scale = scale_factor(band, pixel)
         largest = band.mask_radii[0] * scale
         # apertures stay on valid pixels
@@ -109,7 +104,7 @@ class InjectionPlan:
         allowed = distance_transform_edt(np.pad(valid, 1))[
             1:-1, 1:-1] > reach
         if positions is not None and len(positions):
-            x, y = grid.to_pixels(read_positions(positions), ccd.shape)
+            x, y = read_pixels(positions, wcs=ccd.wcs, shape=ccd.shape)
             known = np.isfinite(x) & np.isfinite(y)
             radii = np.full(known.sum(), largest)
             discs = draw_discs(valid.shape, x[known], y[known], radii)

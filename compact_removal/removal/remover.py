@@ -195,9 +195,12 @@ class CompactSourceRemover(TrainableEstimator):
             of flux per pixel, solid angle or beam. Mask and uncertainty
             are honoured. It is never modified.
         positions : SkyCoord, Table or regions
-            The sources: sky coordinates, a table with a SkyCoord column
-            or columns of longitude and latitude such as ``ra`` and
-            ``dec`` (degrees where they have no unit), or sky regions.
+            The sources: sky coordinates; a table with a SkyCoord column,
+            with columns of longitude and latitude such as ``ra`` and
+            ``dec`` (degrees where they have no unit), or of pixels such
+            as ``x_center`` and ``y_center``; regions; or pixels
+            ``(x, y)`` of shape ``(n, 2)``. See
+            `~compact_removal.maps.read_positions`.
 
         Returns
         -------
@@ -240,7 +243,8 @@ class CompactSourceRemover(TrainableEstimator):
             the width of the PSF in pixels does not fit the band.
         """
         band = self._check()
-        coordinates = read_positions(positions)
+        coordinates = read_positions(positions,
+                                     wcs=getattr(image, 'wcs', None))
         input_map = read_image(image, coordinates)
         try:
             scale_factor(band, input_map.pixel_scale)

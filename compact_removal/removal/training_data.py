@@ -14,7 +14,7 @@ from compact_removal.instruments import get_band
 from compact_removal.maps.holes import scale_factor
 from compact_removal.maps.headers import warn_of_band
 from compact_removal.maps.images import read_image
-from compact_removal.maps.positions import pair_catalogs, read_positions
+from compact_removal.maps.positions import pair_catalogs, read_pixels
 from compact_removal.utils.parameters import (ParameterError,
                                               ParameterTypeError,
                                               rename_parameter)
@@ -198,7 +198,8 @@ def _read_maps(name, images, band, catalogs):
         scale_factor(band, input_map.pixel_scale)
         positions = np.zeros((0, 2))
         if catalog is not None and len(catalog):
-            x, y = input_map.to_pixels(read_positions(catalog))
+            x, y = read_pixels(catalog, wcs=input_map.grid.wcs,
+                               shape=input_map.data.shape)
             positions = np.column_stack([x, y])
             positions = positions[np.isfinite(positions).all(axis=1)]
         with np.errstate(over='ignore'):

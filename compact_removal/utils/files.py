@@ -17,6 +17,7 @@ from pathlib import Path
 from astropy.io import fits
 from astropy.utils.exceptions import AstropyUserWarning
 
+from compact_removal.utils.fits_values import scale_values
 from compact_removal.utils.parameters import ParameterError, name_parameter
 from compact_removal.utils.text import one_line
 
@@ -30,7 +31,8 @@ _BLOCK = 2880
 
 # What a damaged FITS file may raise, before anything is made of it.
 _DAMAGE = (OSError, EOFError, zlib.error, fits.VerifyError,
-           AstropyUserWarning, ValueError, TypeError, LookupError)
+           AstropyUserWarning, ValueError, TypeError, LookupError,
+           OverflowError)
 
 
 def check_overwrite(path, *, overwrite):
@@ -204,7 +206,8 @@ def read_hdus(path, *, choose=None):
     -------
     hdus : list
         All HDUs, with their headers, and the data of those that were
-        chosen.
+        chosen: scaled, and NaN in blank pixels, see
+        `~compact_removal.utils.fits_values.scale_values`.
 
     Raises
     ------
@@ -253,15 +256,31 @@ def _load(path, choose):
             warnings.filterwarnings('error', message, AstropyUserWarning)
         opener = _unpack if packed else partial(open, mode='rb')
         source = stack.enter_context(opener(path))
-        hdus = list(stack.enter_context(fits.open(source, memmap=False,
-                                                  checksum=True)))
+        # astropy does not find all blank pixels
+        hdus = list(stack.enter_context(fits.open(
+            source, memmap=False, checksum=True,
+            do_not_scale_image_data=True)))
         images = [hdu for hdu in hdus if hdu.is_image]
         for hdu in images if choose is None else choose(images):
             # read while the file is open
-            _ = hdu.data
+            _scale(hdu)
         for hdu in hdus:
             list(hdu.header.values())
     return hdus
+
+
+def _scale(hdu):
+    """
+    Give an image HDU its values in place of those that are stored.
+    """
+    stored = hdu.data
+    if stored is None:
+        return
+    values = scale_values(stored, hdu.header)
+    if values is not stored:
+        hdu.data = values
+        for keyword in ('BSCALE', 'BZERO', 'BLANK'):
+            hdu.header.remove(keyword, ignore_missing=True)
 
 
 def _unpack(path):

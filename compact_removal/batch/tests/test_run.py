@@ -457,7 +457,7 @@ def test_records_hold_tracebacks(maps, catalogs, tmp_path):
 
 def test_errors_of_catalogs_are_rows(maps, tmp_path):
     bad = tmp_path / 'bad.csv'
-    bad.write_text('x,y\n1,2\n')
+    bad.write_text('x,z\n1,2\n')
     report = run(maps, [tmp_path / 'no.csv', bad], tmp_path / 'out')
     assert list(report['status']) == ['error', 'error']
     assert report['error'][0] == ('FileNotFoundError: catalog: there is no '

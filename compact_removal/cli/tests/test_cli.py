@@ -238,7 +238,7 @@ def test_catalog_formats(tmp_path, suffix):
 
 
 @pytest.mark.parametrize(('name', 'content', 'expected'), [
-    ('catalog.txt', '', 'catalog must be a file of type .ecsv, .csv'),
+    ('catalog.pdf', '', 'catalog must be a file of type .ecsv, .csv'),
     ('missing.csv', None, 'catalog: there is no file missing.csv'),
     ('bad.ecsv', 'no table\n', 'catalog: bad.ecsv could not be read'),
     ('bad.fits', 'no table\n', 'catalog: bad.fits could not be read'),

@@ -341,7 +341,7 @@ def test_links_and_paths_are_not_followed(server, tmp_path):
 def test_without_astroquery(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, 'astroquery', None)
     with pytest.raises(ImportError,
-                       match=r"pip install 'compact-removal\[archive\]'"):
+                       match=r"pip install '\.\[archive\]' in the folder"):
         fetch_pacs_map(OBSID, 'blue', cache_dir=tmp_path)
 
 

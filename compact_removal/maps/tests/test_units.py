@@ -6,9 +6,13 @@ Tests of the flux of a pixel.
 import astropy.units as u
 import numpy as np
 import pytest
+from astropy.io import fits
 from astropy.nddata import CCDData
 
-from compact_removal.maps.units import beam_area, flux_of_pixel
+from compact_removal.maps import read_pacs_map
+from compact_removal.maps.beams import beam_area
+from compact_removal.maps.units import flux_of_pixel, read_unit
+from compact_removal.tests.any_input import make_wcs
 from compact_removal.utils.parameters import ParameterError
 
 AREA = 4 * u.arcsec ** 2
@@ -53,3 +57,45 @@ def test_no_beam(meta):
     with pytest.raises(ParameterError, match='^ccd must have BMAJ') as info:
         beam_area(make_image('Jy/beam', **meta), name='ccd')
     assert info.value.parameter == 'ccd'
+
+
+@pytest.mark.parametrize(('text', 'expected'), [
+    ('MJy/sr', 'MJy / sr'), ('MJY/SR', 'MJy / sr'), ('JY/BEAM', 'Jy / beam'),
+    ('Jy/px', 'Jy / pix'), ('Jy/PIXEL', 'Jy / pix'), ('jy/pixels', 'Jy / pix'),
+    ('mjy/bm', 'mJy / beam'), ('Jy per beam', 'Jy / beam'),
+    ('(Jy/beam)', 'Jy / beam'), ('mJy/sq. arcsec', 'mJy / arcsec2'),
+    ('10^-6 Jy/pixel', '1e-06 Jy / pix'), ('W/m2/sr', 'W / (sr m2)'),
+    ('counts', 'ct'), ('K', 'K'), (u.Jy / u.sr, 'Jy / sr')])
+def test_spellings(text, expected):
+    assert read_unit(text) == u.Unit(expected)
+
+
+@pytest.mark.parametrize('text', ['', ' ', 'brightness', 'MJY/BEAM', 5, None,
+                                  'Jy/pixel of the map'])
+def test_no_unit(text):
+    with pytest.raises(ParameterError, match='^unit must be a unit') as info:
+        read_unit(text)
+    assert info.value.parameter == 'unit'
+
+
+def write_map(path, **cards):
+    header = make_wcs((20, 24)).to_header()
+    header.update(cards)
+    fits.writeto(path, np.ones((20, 24)), header)
+    return path
+
+
+def test_unit_of_a_map_by_hand(tmp_path):
+    path = write_map(tmp_path / 'map.fits')
+    with pytest.raises(ParameterError, match='^path must .*no BUNIT.*unit=.*'
+                                             '--unit.*write it into the h'):
+        read_pacs_map(path)
+    assert read_pacs_map(path, unit='JY/PIXEL').unit == u.Jy / u.pix
+    with pytest.raises(ParameterError, match='^unit must be a unit'):
+        read_pacs_map(path, unit='x')
+    path = write_map(tmp_path / 'other.fits', BUNIT='foo', BMAJ=6.0, BMIN=6.0)
+    with pytest.raises(ParameterError, match="unknown BUNIT 'foo'.*--unit"):
+        read_pacs_map(path)
+    image = read_pacs_map(path, unit='Jy/beam', beam=[8, 6] * u.arcsec)
+    assert image.meta['BMAJ'] == pytest.approx(8 / 3600)
+    assert image.meta['BMIN'] == pytest.approx(6 / 3600)

@@ -90,6 +90,8 @@ PIXELS = st.lists(st.tuples(
 
 @pytest.mark.slow
 @settings(max_examples=80)
+# blocks of one value are taken as missing
+@pytest.mark.filterwarnings('ignore:image has .* pixels of exactly')
 @given(shape=st.tuples(st.integers(1, 70), st.integers(1, 70)),
        scale=st.sampled_from([1.0, -1.0, 1e-30, 1e30, 1e-6]),
        pattern=PATTERNS, pixels=PIXELS, order=LAYOUTS,
@@ -232,7 +234,7 @@ def test_units_agree(remover, unit):
     elif unit.is_equivalent(u.Jy / u.beam):
         data = data * beam / u.beam
     image = as_image(data.to_value(unit), unit=unit,
-                     meta={'BMAJ': 6 / 3600, 'BMIN': 8 / 3600})
+                     meta={'BMAJ': 8 / 3600, 'BMIN': 6 / 3600})
     found = check_removal(remover, image, sky(image.wcs, X, Y)).sources
     expected = remover.remove(as_image(make_data(SHAPE, X, Y, FLUX)),
                               sky(image.wcs, X, Y)).sources

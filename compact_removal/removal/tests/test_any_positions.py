@@ -17,7 +17,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
-from compact_removal.maps.positions import _COLUMNS, read_positions
+from compact_removal.maps.catalog_columns import _SKY_COLUMNS
+from compact_removal.maps.positions import read_positions
 from compact_removal.tests.any_input import (check_removal, make_data,
                                              make_remover, make_wcs, sky)
 
@@ -70,7 +71,7 @@ FRAMES = {
                                 regions.PointSkyRegion(SKY[1].fk5)]),
     'ellipses': [regions.EllipseSkyRegion(one, 5 * u.deg, 3 * u.deg)
                  for one in SKY],
-    'mixed': [SKY[0], regions.TextSkyRegion(SKY[1].galactic, 'B')],
+    'mixed': [SKY[0], regions.PointSkyRegion(SKY[1].galactic)],
     'generator': (lambda: (one for one in SKY)),
 }
 
@@ -115,7 +116,7 @@ def test_masked_positions(remover, image):
     assert_array_equal(np.isnan(sources['flux']), [False, True, False])
 
 
-@pytest.mark.parametrize('pair', _COLUMNS, ids='/'.join)
+@pytest.mark.parametrize('pair', _SKY_COLUMNS, ids='/'.join)
 def test_names_of_columns(pair):
     lon, lat, frame = pair
     here = SKY.transform_to(frame).spherical
@@ -127,8 +128,8 @@ def test_names_of_columns(pair):
 
 def test_first_names_count():
     # all of them at once, but those that come first are others
-    table = Table({lon: [1.0, 2.0] for lon, _, _ in _COLUMNS[1:]})
-    for _, lat, _ in _COLUMNS[1:]:
+    table = Table({lon: [1.0, 2.0] for lon, _, _ in _SKY_COLUMNS[1:]})
+    for _, lat, _ in _SKY_COLUMNS[1:]:
         table[lat] = [3.0, 4.0]
     table['RA'], table['Dec'] = SKY.ra.deg, SKY.dec.deg
     check(table)
@@ -209,7 +210,7 @@ def test_bad_values_of_columns(columns, match):
 
 
 @pytest.mark.parametrize('names', [
-    [], ['x', 'y'], ['ra'], ['dec'], ['ra', 'de'], ['lon', 'lat'],
+    [], ['x', 'z'], ['ra'], ['dec'], ['ra', 'de'], ['lon', 'lat'],
     ['RAJ2000', 'dec'], ['ra ', 'dec '], ['r.a.', 'dec.'], ['glon', 'b']])
 def test_no_positions_among_the_columns(names):
     table = Table({name: [1.0] for name in names})
@@ -234,12 +235,11 @@ def test_row_of_a_table():
 
 @pytest.mark.parametrize('positions', [
     None, 5, 5.0, 'm31.reg', b'm31.reg', {'ra': [1.0], 'dec': [2.0]},
-    np.zeros((3, 2)), [1, 2], [None], [SKY], [SKY[0], 'x'], SkyCoord,
+    np.zeros((3, 3)), [1, 2], [None], [SKY], [SKY[0], 'x'], SkyCoord,
     5 * u.deg,
-    regions.CirclePixelRegion(regions.PixCoord(3, 4), 3),
     regions.PolygonSkyRegion(SKY[[0, 1, 0]]),
     regions.LineSkyRegion(SKY[0], SKY[1]),
-    [SKY[0], regions.PointPixelRegion(regions.PixCoord(3, 4))],
+    [SKY[0], 3],
     regions.CircleSkyRegion(SKY[0], 1 * u.deg)
     | regions.CircleSkyRegion(SKY[1], 1 * u.deg)])
 def test_no_positions(remover, image, positions):
@@ -254,9 +254,11 @@ def test_region_files():
         f'icrs\ncircle({SKY[0].ra.deg},{SKY[0].dec.deg},5")\n'
         f'galactic\nellipse({here.l.deg},{here.b.deg},5",3",20)\n',
         format='ds9'))
-    for text in ('image\ncircle(3,4,5)', 'icrs\ncircle(3,4,5")\n'
-                 'image\npoint(3,4)', 'icrs\npolygon(1,1,1,2,2,2)'):
-        with pytest.raises(ValueError, match='with a centre in sky coord'):
+    for text, match in (
+            ('image\ncircle(3,4,5)', 'need a map with a WCS'),
+            ('icrs\ncircle(3,4,5")\nimage\npoint(3,4)', 'a centre in sky'),
+            ('icrs\npolygon(1,1,1,2,2,2)', 'got 1 polygon')):
+        with pytest.raises(ValueError, match=match):
             read_positions(regions.Regions.parse(text, format='ds9'))
 
 

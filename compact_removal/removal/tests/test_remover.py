@@ -167,7 +167,7 @@ def test_order_batch_size_and_repetition(remover, image):
 ])
 def test_units(remover, unit, flux_unit, factor):
     image = make_image(X, Y, FLUX, unit=unit)
-    image.meta['BMAJ'], image.meta['BMIN'] = 6 / 3600, 8 / 3600
+    image.meta['BMAJ'], image.meta['BMIN'] = 8 / 3600, 6 / 3600
     reference = make_image(X, Y, FLUX)
     _, expected = remover.remove(reference, sky(image, X, Y))
     background, sources = remover.remove(image, sky(image, X, Y))
