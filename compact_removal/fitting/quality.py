@@ -183,7 +183,8 @@ def _assess(clean, models, index, std):
     ratio = np.where(large, extent.ratio, ratio)
     ratio_err = np.where(large, extent.error, ratio_err)
     values = np.array([qfit, chi2, ratio, ratio_err, extent.gain,
-                       extent.flux, width_err, model_err, linear * unit, error])
+                       extent.flux, width_err, model_err, linear * unit,
+                       error])
     values[:, ~enough] = np.nan
     return values
 

@@ -14,8 +14,8 @@ from scipy.ndimage import distance_transform_edt
 
 from compact_removal.datasets import (FLUX_LEVELS, inject_sources,
                                       make_source_catalog)
-from compact_removal.maps.holes import draw_discs, scale_factor, source_snr
 from compact_removal.maps.geometry import SkyGrid
+from compact_removal.maps.holes import draw_discs, scale_factor, source_snr
 from compact_removal.maps.pixels import (check_pixels, map_points,
                                          valid_pixels)
 from compact_removal.maps.positions import read_pixels
@@ -95,7 +95,12 @@ class InjectionPlan:
         self.psf, self.rng = settings.psf, rng
         name, ccd, positions = field.name, field.ccd, field.positions
         band = settings.band
-            x, y = read_pixels(positions, wcs=ccd.wcs, shape=ccd.shape)
+        valid = valid_pixels(ccd.data, ccd.mask)
+        grid = SkyGrid(ccd.wcs, name='backgrounds')
+        check_pixels(grid, *map_points(ccd.shape, valid), name='backgrounds',
+                     what='map')
+        pixel = self.pixel_scale = np.sqrt(grid.typical_area(
+            *map_points(ccd.shape))).to(u.arcsec)
         scale = scale_factor(band, pixel)
         largest = band.mask_radii[0] * scale
         # apertures stay on valid pixels
