@@ -17,7 +17,7 @@ __all__ = ['beam_area', 'check_beam', 'find_beam', 'set_beam']
 
 # Beams whose width differs from that of the PSF by more than these
 # factors bring a warning, or are refused.
-_WARN_RATIO, _MAX_RATIO = 1.3, 3.0
+_WARN_RATIO, _MAX_RATIO = 1.5, 3.0
 
 _REMEDY = ('BMAJ and BMIN are full widths at half maximum in degrees; '
            'mend them in meta, or give beam to read_pacs_map')
@@ -150,7 +150,7 @@ def check_beam(image, band, *, name='image'):
     Warns
     -----
     AstropyUserWarning
-        If they differ by more than 30 percent.
+        If they differ by more than 50 percent.
 
     Examples
     --------

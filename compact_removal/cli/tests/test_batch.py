@@ -79,6 +79,7 @@ def test_options(calls):
     estimator = kwargs.pop('estimator')
     assert kwargs.pop('output_dir').name == 'out'
     assert kwargs == {'n_workers': 3, 'client': None, 'overwrite': True,
+                      'unit': None,
                       'progress_bar': False}
     params = estimator.get_params()
     assert (params.pop('apertures') == [5, 8] * u.arcsec).all()
@@ -119,7 +120,7 @@ def test_list(calls, tmp_path, suffix):
      '--list is in place of MAP and --catalog'),
     (['--list', 'no.csv', '--output-dir', 'out'],
      '--list: there is no file no.csv'),
-    (['--list', 'bad.txt', '--output-dir', 'out'],
+    (['--list', 'bad.pdf', '--output-dir', 'out'],
      '--list must be a file of type'),
     (['--list', 'bad.csv', '--output-dir', 'out'],
      '--list must be a table with the columns map and catalog, got map'),
@@ -133,7 +134,7 @@ def test_list(calls, tmp_path, suffix):
      'error: no file matches *.csv.gz'),
 ])
 def test_wrong_arguments(calls, capsys, tmp_path, args, expected):
-    for name in ('bad.csv', 'bad.txt'):
+    for name in ('bad.csv', 'bad.pdf'):
         (tmp_path / name).write_text('map\na.fits\n')
     assert expected in fails(capsys, *args)
     assert calls == []

@@ -68,7 +68,7 @@ def folder(tmp_path, monkeypatch):
     sky = catalog['sky_center'].icrs
     Table({'ra': sky.ra.deg, 'dec': sky.dec.deg}).write(
         tmp_path / 'catalog.csv')
-    (tmp_path / 'bad.csv').write_text('x,y\n1,2\n')
+    (tmp_path / 'bad.csv').write_text('x,z\n1,2\n')
     (tmp_path / 'dir').mkdir()
     monkeypatch.chdir(tmp_path)
     return tmp_path

@@ -90,8 +90,6 @@ PIXELS = st.lists(st.tuples(
 
 @pytest.mark.slow
 @settings(max_examples=80)
-# blocks of one value are taken as missing
-@pytest.mark.filterwarnings('ignore:image has .* pixels of exactly')
 @given(shape=st.tuples(st.integers(1, 70), st.integers(1, 70)),
        scale=st.sampled_from([1.0, -1.0, 1e-30, 1e30, 1e-6]),
        pattern=PATTERNS, pixels=PIXELS, order=LAYOUTS,
