@@ -20,7 +20,7 @@ from compact_removal.maps.holes import mask_radius, scale_factor, source_snr
 from compact_removal.maps.tiles import make_tiles
 from compact_removal.removal.flags import FLAG
 from compact_removal.removal.quality_flags import flag_quality
-from compact_removal.removal.records import Record
+from compact_removal.removal.records import Record, read_only
 
 __all__ = ['Inspection', 'inspect_sources']
 
@@ -121,7 +121,8 @@ def inspect_sources(input_map, located, fitted, band):
     flags = np.zeros(n_sources, dtype=np.int64)
     flags[rows] = _flag_holes(input_map, located.x[rows], located.y[rows],
                               radius[rows], std[rows])
-    columns = dict(zip(FitQuality._fields, quality, strict=True))
+    columns = {name: read_only(values) for name, values
+               in zip(FitQuality._fields, quality, strict=True)}
     flags[rows] |= flag_quality(
         {name: values[rows] for name, values in columns.items()},
         fitted.n_outliers[rows], fitted.dented[rows])

@@ -177,7 +177,7 @@ def test_adapted_psf_follows_its_basis(psf):
     rng = np.random.default_rng(5)
     deviations = psf.basis_prior
     coefficients = deviations * rng.normal(size=deviations.size)
-    learned = psf.adapted(np.zeros(5), psf.prior, coefficients)
+    learned = psf.adapted(np.zeros(5), psf.prior, coefficients, psf.covariance)
     x, y = rng.uniform(-15, 15, (2, 500))
     round_shape = np.zeros(5)
     change = (learned.evaluate(x, y, round_shape)

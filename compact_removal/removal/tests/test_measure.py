@@ -21,6 +21,7 @@ from compact_removal.removal.aperture_errors import background_scatter
 from compact_removal.removal.background import BackgroundEstimate
 from compact_removal.removal.fit import fit
 from compact_removal.removal.locate import locate
+from compact_removal.removal.inspection import inspect_sources
 from compact_removal.removal.measure import measure, sum_light
 
 BAND = get_band('scanmap', 'blue')
@@ -41,6 +42,8 @@ class Case:
         self.located = locate(input_map, catalog['sky_center'], BAND,
                               recenter=False)
         self.fitted = fit(input_map, self.located, BAND)
+        self.located, self.inspection = inspect_sources(
+            input_map, self.located, self.fitted, BAND)
         shape = self.image.shape
         n = self.located.x.size
         quiet = np.random.default_rng(1).normal(size=shape)
@@ -50,6 +53,7 @@ class Case:
             footprint=np.full(n, 20.0),
             flux_error=np.tile([0.1, 0.2, 0.3, 0.4], (n, 1)),
             sums=np.array([np.full(n, 5.0), np.full(n, 7.0)]),
+            missing=np.zeros((2, n)),
             flags=np.zeros(n, dtype=int))
 
     def measure(self, noise=None, factor=1.0, **changes):
@@ -59,8 +63,9 @@ class Case:
         fitted = replace(self.fitted, blend_error=changes.pop(
             'blend_error', np.zeros(self.located.x.size)))
         estimate = replace(self.estimate, **changes)
-        return measure(read_image(image), self.located, fitted, estimate,
-                       band=BAND, apertures=APERTURES,
+        return measure(read_image(image), self.located, fitted,
+                       self.inspection, estimate, band=BAND,
+                       apertures=APERTURES,
                        error_scale=lambda snr: np.full(snr.shape, factor))
 
 
@@ -78,12 +83,17 @@ def test_flux_is_the_sum_over_the_encircled_energy(case):
 
 
 def test_predicted_errors_are_scaled(case):
-    one, two = case.measure(), case.measure(factor=2.0)
-    for name in ('flux_err', 'flux_err_1'):
-        assert_allclose(two.columns[name], 2 * one.columns[name])
+    none, two = case.measure(factor=0.0), case.measure(factor=2.0)
     larger = case.measure(flux_error=3 * case.estimate.flux_error)
-    assert_allclose(larger.columns['flux_err'],
-                    3 * one.columns['flux_err'])
+    for suffix in ('', '_1'):
+        own = none.columns[f'flux_err{suffix}'] ** 2
+        twice = two.columns[f'flux_err{suffix}'] ** 2 - own
+        assert_allclose(larger.columns[f'flux_err{suffix}'] ** 2 - own,
+                        9 / 4 * twice)
+        # apertures of 1.2 and 2 full widths, errors at 1 to 3 of them
+        error = np.sqrt(twice) / 2 * two.columns[
+            f'aperture_correction{suffix}']
+        assert np.all((error > 0.1) & (error < 0.4))
 
 
 def test_errors_of_blends_are_part_of_those_of_fluxes(case):
@@ -122,12 +132,13 @@ def test_noise_beyond_that_of_the_background_is_added(case):
 def test_without_predicted_errors_the_scatter_is_taken(case):
     unknown = np.full_like(case.estimate.flux_error, np.nan)
     columns = case.measure(flux_error=unknown, factor=1.5).columns
+    others = case.measure(flux_error=unknown, factor=0.0).columns['flux_err']
     # the background decides, not the sources in the input
     expected = 1.5 * background_scatter(
         case.estimate.data, case.located.x, case.located.y, RADII[[0, 0, 0]],
         fwhm_in_pixels(BAND, BAND.pixel_scale))
-    assert_allclose(columns['flux_err'] * columns['aperture_correction'],
-                    expected, rtol=1e-6)
+    assert_allclose(np.sqrt(columns['flux_err'] ** 2 - others ** 2)
+                    * columns['aperture_correction'], expected, rtol=1e-6)
     # white noise of 1e-3, and the scatter of twelve apertures
     white = 1.5e-3 * np.sqrt(np.pi) * RADII[0]
     assert np.all((expected > 0.9 * white) & (expected < 2 * white))
@@ -142,14 +153,16 @@ def test_standard_photometry_leaves_out_the_holes_of_others(case):
     for x, y, radius in zip(case.located.x, case.located.y,
                             case.located.radius, strict=True):
         holes |= np.hypot(xs - x, ys - y) <= radius
-    image.data = np.where(holes, image.data + 30, 0.25)
+    # a constant would be taken for missing pixels
+    image.data = np.where(holes, image.data + 30, 0.25 + 1e-9 * xs)
     columns = measure(read_image(image), case.located, case.fitted,
-                      case.estimate, band=band, apertures=APERTURES,
-                      error_scale=np.ones_like).columns
+                      case.inspection, case.estimate, band=band,
+                      apertures=APERTURES, error_scale=np.ones_like).columns
     total, _, area = aperture_sums(image.data, case.located.x,
                                    case.located.y, RADII[[0, 0, 0]])
     assert_allclose(columns['annulus_flux'],
-                    (total - 0.25 * area) / columns['aperture_correction'])
+                    (total - 0.25 * area) / columns['aperture_correction'],
+                    rtol=1e-6)
     assert np.all(plain['annulus_flux_err'] > 0)
 
 
@@ -206,11 +219,11 @@ def test_light_of_overlapping_sources_is_shared():
     # a tenth more than the models was removed
     args = (models, np.arange(2), np.full(2, 1e-6), np.full(2, 30.0),
             np.array([3.0]))
-    sums = sum_light(1.1 * light, light, *args)[0]
+    sums = sum_light(1.1 * light, light, *args)[0][0]
     alone = [sum_light(*2 * [make_models([x], [flux]).render((81, 81))],
                        make_models([x], [flux]), np.array([0]),
                        np.array([1e-6]), np.array([30.0]),
-                       np.array([3.0]))[0, 0]
+                       np.array([3.0]))[0][0, 0]
              for x, flux in ((38.0, 9.0), (42.0, 3.0))]
     assert_allclose(sums, 1.1 * np.array(alone), rtol=1e-3)
     # all of it is in the plain sums
@@ -222,10 +235,29 @@ def test_apertures_end_at_the_footprint():
     models = make_models([40.0], [5.0])
     light = models.render((81, 81))
     args = light, light, models, np.array([0]), np.array([0.01])
-    wide = sum_light(*args, np.array([20.0]), np.array([4.0, 9.0]))
-    narrow = sum_light(*args, np.array([4.0]), np.array([4.0, 9.0]))
+    wide, missing = sum_light(*args, np.array([20.0]), np.array([4.0, 9.0]))
+    narrow, _ = sum_light(*args, np.array([4.0]), np.array([4.0, 9.0]))
+    assert_array_equal(missing, 0)
     assert wide[1] > wide[0]
     assert_allclose(narrow[:, 0], wide[0, 0])
     lost = np.full_like(light, np.nan)
-    assert np.all(np.isnan(sum_light(lost, *args[1:], np.array([9.0]),
-                                     np.array([4.0]))))
+    sums, missing = sum_light(lost, *args[1:], np.array([9.0]),
+                              np.array([4.0]))
+    assert np.isnan(sums[0, 0]) and missing[0, 0] == 1
+
+
+def test_unknown_pixels_are_filled_by_the_model():
+    models = make_models([40.0], [5.0])
+    light = models.render((81, 81))
+    args = light, models, np.array([0]), np.array([1e-6]), np.array([20.0]), (
+        np.array([4.0]))
+    whole, _ = sum_light(light, *args)
+    holed = light.copy()
+    holed[39:42, 39:42] = np.nan
+    sums, missing = sum_light(holed, *args)
+    assert_allclose(sums, whole)
+    share = light[39:42, 39:42].sum() / whole[0, 0]
+    assert_allclose(missing[0, 0], share, rtol=1e-3)
+    # a tenth more than the model, where pixels are known
+    sums, _ = sum_light(1.1 * holed, *args)
+    assert_allclose(sums / whole, 1.1 - 0.1 * share, rtol=1e-3)

@@ -81,7 +81,9 @@ def test_result(remover, image):
     assert sources.colnames == [
         'id', 'sky_center', 'x_center', 'y_center', 'snr', 'mask_radius',
         'flux', 'flux_err', 'aperture_radius', 'aperture_correction',
-        'annulus_flux', 'annulus_flux_err', 'flags']
+        'annulus_flux', 'annulus_flux_err', 'flux_fit', 'flux_fit_err',
+        'upper_limit', 'qfit', 'reduced_chi2', 'fwhm_ratio',
+        'missing_fraction', 'flags']
     assert sources['flux'].unit == u.Jy
     assert_allclose(sources['x_center'], X, atol=1e-6)
     assert_allclose(sources['y_center'], Y, atol=1e-6)
@@ -292,7 +294,8 @@ def test_apertures(remover, network, image):
     remover.set_params(apertures=[5, 8, 18] * u.arcsec)
     _, sources = remover.remove(image, sky(image, X, Y))
     assert {'flux_1', 'flux_err_1', 'flux_2'} < set(sources.colnames)
-    assert_allclose(sources['aperture_correction'], 0.59090795)
+    # the PSF of the map is close to the nominal one
+    assert_allclose(sources['aperture_correction'], 0.59090795, rtol=0.01)
     assert_allclose(sources['flux_1'].value, FLUX, rtol=0.15)
     assert_allclose(sources['flux_2'].value, FLUX, rtol=0.15)
     # 18 arcsec is more than any hole here: inpainting reduces it to that.

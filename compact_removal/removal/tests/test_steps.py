@@ -21,6 +21,7 @@ from compact_removal.removal.background import estimate_background
 from compact_removal.removal.cutout_network import CutoutNetwork
 from compact_removal.removal.fit import fit
 from compact_removal.removal.flags import FLAG, PIXEL_FLAG
+from compact_removal.removal.inspection import inspect_sources
 from compact_removal.removal.locate import locate
 from compact_removal.removal.measure import measure
 from compact_removal.removal.records import combine_flags
@@ -103,10 +104,16 @@ def run_steps(image, positions, network, kept=None):
     input_map = read_image(image)
     located = keep(locate(input_map, positions, BAND, recenter=False))
     fitted = keep(fit(input_map, located, BAND))
+    located, inspection = inspect_sources(input_map, located, fitted, BAND)
+    records[0] = located
+    if kept is not None:
+        kept[0] = {name: values.copy() for name, values in
+                   list_arrays(located).items()}
+    keep(inspection)
     estimate = keep(estimate_background(
         input_map, located, fitted, network, band=BAND,
         apertures=(APERTURES / input_map.pixel_scale).to_value('')))
-    keep(measure(input_map, located, fitted, estimate, band=BAND,
+    keep(measure(input_map, located, fitted, inspection, estimate, band=BAND,
                  apertures=APERTURES, error_scale=np.ones_like))
     return records
 
@@ -125,11 +132,12 @@ def test_no_step_writes_into_the_record_of_another(field, monkeypatch,
     names = [set(list_arrays(record)) for record in records]
     assert {'x', 'snr', 'first'} < names[0]
     assert {'blend_error', 'shapes'} < names[1]
-    assert {'footprint', 'flux_error', 'sums'} < names[2]
-    assert {'flux', 'annulus_flux_err'} < names[3]
+    assert {'qfit', 'width_err', 'flags'} < names[2]
+    assert {'footprint', 'flux_error', 'sums'} < names[3]
+    assert {'flux', 'annulus_flux_err'} < names[4]
     for i, (record, before) in enumerate(zip(records, kept, strict=True)):
         for name, values in list_arrays(record).items():
-            if not (i == 2 and name == 'data'):
+            if not (i == 3 and name == 'data'):
                 assert_array_equal(values, before[name], err_msg=name)
 
 
@@ -141,7 +149,7 @@ def test_records_are_frozen(field):
         for name, values in list_arrays(record).items():
             assert not values.flags.writeable, name
     with pytest.raises(TypeError):
-        records[3].columns['flux'] = None
+        records[4].columns['flux'] = None
 
 
 def test_results_may_be_written_to(field):
@@ -155,7 +163,7 @@ def test_results_may_be_written_to(field):
     for name in sources.colnames[2:]:
         sources[name][0] = 3 * sources[name][1]
     # nothing large was copied
-    assert np.shares_memory(background.data, records[2].data)
+    assert np.shares_memory(background.data, records[3].data)
 
 
 def test_each_step_sets_flags_of_its_own(field):
@@ -163,14 +171,16 @@ def test_each_step_sets_flags_of_its_own(field):
     records = run_steps(image, positions, make_network(
         Predictor(), predicts=False, wings=False))
     allowed = [
-        {'edge', 'invalid_pixels', 'invalid_center', 'overlap', 'off_map',
-         'no_background', 'duplicate', 'not_recentered', 'merged',
-         'constant_pixels'},
-        {'not_converged', 'off_center'}, {'little_background'},
+        {'off_map', 'no_background', 'duplicate', 'not_recentered',
+         'merged'},
+        {'not_converged', 'off_center', 'outlier_pixels'},
+        {'edge', 'invalid_pixels', 'invalid_center', 'overlap',
+         'constant_pixels', 'poor_fit', 'sharp', 'extended', 'saturated'},
+        {'little_background'},
         {'aperture_limited'}]
     for record, names in zip(records, allowed, strict=True):
         assert set().union(*decode_flags(record.flags)) <= names
-    assert_array_equal(records[3].flags[records[0].active],
+    assert_array_equal(records[4].flags[records[0].active],
                        FLAG['aperture_limited'])
     sources = make_result(image, positions, u.Jy, *records, {}).sources
     active = records[0].active
@@ -187,7 +197,7 @@ def test_each_step_sets_flags_of_its_own(field):
                          list(product([False, True], repeat=2)))
 def test_what_a_network_does_is_two_things(field, predicts, wings):
     predict = Predictor(predicts_errors=predicts)
-    located, _, estimate, measurement = run_steps(
+    located, _, _, estimate, measurement = run_steps(
         *field, make_network(predict, predicts=predicts, wings=wings))
     assert predict.keys == {'image', 'validity', 'sources', 'fwhm',
                             'psf_error'}
@@ -224,8 +234,7 @@ def test_noise_of_pixels_outside_of_holes(field):
     noise = np.full(image.shape, 7.0)
     noisy = image.copy()
     noisy.uncertainty = type(image.uncertainty)(noise)
-    _, _, estimate, _ = run_steps(noisy, positions,
-                                  make_network(Predictor()))
+    estimate = run_steps(noisy, positions, make_network(Predictor()))[3]
     wings = estimate.pixel_flags == PIXEL_FLAG['wings']
     filled = estimate.pixel_flags == PIXEL_FLAG['filled']
     assert np.all(estimate.error[wings] >= 7)
