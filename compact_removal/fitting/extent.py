@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from compact_removal.fitting.covariance import make_whitener
+from compact_removal.fitting.patches import masked_median
 from compact_removal.maps.cutouts import chunk_slices, extract_cutouts
 
 __all__ = ['Extent', 'find_extended', 'fit_width']
@@ -132,9 +133,8 @@ def find_extended(clean, models, index, std, levels):
         pixels = pixels + models.flux[mine, None] * psf.evaluate(dx, dy,
                                                                  shapes)
         used = np.isfinite(pixels)
-        level = np.nanmedian(np.where(used, pixels, np.nan), axis=1,
-                             keepdims=True) if used.any() else 0.0
-        pixels = np.where(used, pixels - np.nan_to_num(level), 0.0)
+        level = masked_median(pixels, used)[:, None]
+        pixels = np.where(used, pixels - level, 0.0)
         design = np.concatenate(
             [pixels[..., None] / unit[part, None, None],
              np.ones_like(dx)[..., None],
