@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from compact_removal.fitting.covariance import make_whitener
+from compact_removal.fitting.patches import masked_median
 from compact_removal.maps.cutouts import chunk_slices, extract_cutouts
 
 __all__ = ['Extent', 'find_extended', 'fit_width']
@@ -25,6 +26,11 @@ _LARGE_WIDTHS = (1.0, 1.35, 1.7, 2.2, 2.8, 3.6, 4.8)
 # widths).
 _RADIUS = 4.5
 _STEP = 0.6
+
+# Parameters of a template, and the least variance of what it leaves, over
+# the expected one.
+_N_FREE = 3
+_LEAST_LEFT = 1e-3
 
 # Share of the pixels that must be known.
 _LEAST_KNOWN = 0.5
@@ -132,9 +138,8 @@ def find_extended(clean, models, index, std, levels):
         pixels = pixels + models.flux[mine, None] * psf.evaluate(dx, dy,
                                                                  shapes)
         used = np.isfinite(pixels)
-        level = np.nanmedian(np.where(used, pixels, np.nan), axis=1,
-                             keepdims=True) if used.any() else 0.0
-        pixels = np.where(used, pixels - np.nan_to_num(level), 0.0)
+        level = masked_median(pixels, used)[:, None]
+        pixels = np.where(used, pixels - level, 0.0)
         design = np.concatenate(
             [pixels[..., None] / unit[part, None, None],
              np.ones_like(dx)[..., None],
@@ -146,7 +151,16 @@ def find_extended(clean, models, index, std, levels):
             design[chosen] = np.matmul(matrix, design[chosen])
         # the error of the PSF counts as in the fit
         peak = np.maximum(models.flux[mine], 0) * psf(0) / unit[part]
-        gain, flux = _gains(design, np.hypot(1, psf.model_error * peak))
+        std = np.hypot(1, psf.model_error * peak)
+        gain, flux = _gains(design, std)
+        # in units of what is left by the best of them
+        constant = design[..., 1]
+        total = ((design[..., 0] ** 2).sum(axis=1)
+                 - (constant * design[..., 0]).sum(axis=1) ** 2
+                 / np.maximum((constant ** 2).sum(axis=1), 1e-12))
+        left = total / std ** 2 - gain.max(axis=1)
+        left /= np.maximum(used.sum(axis=1) - _N_FREE, 1)
+        gain /= np.maximum(left, _LEAST_LEFT)[:, None]
         best = gain.argmax(axis=1)
         each = np.arange(mine.size)
         top, error = _parabola(np.log(_LARGE_WIDTHS), gain)
@@ -188,8 +202,8 @@ def _parabola(x, values):
     """
     Place of the largest of values, by a parabola, and its error.
 
-    At an end of the grid it is the end, and the error the width of the
-    grid there.
+    At an end of the grid it is the end, and the error that of a value
+    beyond it.
     """
     largest = values.argmax(axis=1)
     middle = np.clip(largest, 1, x.size - 2)
@@ -204,4 +218,9 @@ def _parabola(x, values):
     inside = (curvature < 0) & (largest == middle)
     top = np.where(inside, np.clip(top, place[:, 0], place[:, 2]),
                    x[largest])
-    return top, np.where(inside, error, place[:, 2] - place[:, 0])
+    # at an end, where the gain has fallen by one
+    last = np.where(largest == 0, 0, 1)
+    each = np.arange(last.size)
+    span = place[each, last + 1] - place[each, last]
+    fall = np.abs(value[each, last + 1] - value[each, last])
+    return top, np.where(inside, error, span / np.maximum(fall, 0.5))

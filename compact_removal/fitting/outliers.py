@@ -19,7 +19,7 @@ import numpy as np
 
 from compact_removal.fitting.covariance import make_covariance
 from compact_removal.fitting.neighbors import Neighbors
-from compact_removal.fitting.patches import (SourcePatches,
+from compact_removal.fitting.patches import (SourcePatches, masked_median,
                                              measure_noise_ratio,
                                              normal_equations)
 
@@ -188,9 +188,7 @@ def _stand_out(patches, flux, shapes, psf):
     used = patches.used
     count = np.maximum(used.sum(axis=1, keepdims=True), 1)
     rest = np.where(used, patches.values - model, 0.0)
-    middle = np.nanmedian(np.where(used, rest, np.nan), axis=1,
-                          keepdims=True) if used.size else rest
-    rest = np.where(used, rest - np.nan_to_num(middle), 0.0)
+    rest = np.where(used, rest - masked_median(rest, used)[:, None], 0.0)
     error = (_SLOPE_ERROR * psf.model_error * model) ** 2
     deviation = np.zeros(rest.shape)
     for level in np.unique(patches.levels):
@@ -204,9 +202,9 @@ def _stand_out(patches, flux, shapes, psf):
             error[rows] @ (weights ** 2).T)
         deviation[rows] = (rest[rows] @ weights.T) / np.sqrt(spread)
     # in units of what is usual in the patch
-    usual = np.nanmedian(np.where(used, np.abs(deviation), np.nan), axis=1,
-                         keepdims=True) / 0.6745
-    deviation = np.abs(deviation) / np.fmax(usual, 1.0)
+    deviation = np.abs(deviation)
+    usual = masked_median(deviation, used)[:, None] / 0.6745
+    deviation /= np.maximum(usual, 1.0)
     deviation[~used | (count < used.shape[1] / 4)] = 0
     largest = deviation.max(axis=1, initial=0, keepdims=True)
     return ((deviation > _LEAST_DEVIATION)

@@ -14,8 +14,8 @@ from compact_removal.fitting.covariance import (NOISE_LEVELS,
 from compact_removal.maps.cutouts import cutout_radii, extract_valid
 from compact_removal.maps.holes import ANNULUS_FWHM
 
-__all__ = ['SourcePatches', 'close_pairs', 'measure_noise_ratio',
-           'normal_equations']
+__all__ = ['SourcePatches', 'close_pairs', 'masked_median',
+           'measure_noise_ratio', 'normal_equations']
 
 # The least noise over structure that is assumed.
 _LEAST_NOISE = 0.25
@@ -343,3 +343,37 @@ def _range(values):
     low, high = (np.rint(share * last).astype(int) for share in (0.16, 0.84))
     rows = np.arange(len(values))
     return np.where(last > 0, values[rows, high] - values[rows, low], 0.0)
+
+
+def masked_median(values, used):
+    """
+    Median of each row, of the values that are used.
+
+    Parameters
+    ----------
+    values : `~numpy.ndarray`
+        Shape ``(n, p)``.
+    used : `~numpy.ndarray` of bool
+        Which of them count; they must be finite. Shape ``(n, p)``.
+
+    Returns
+    -------
+    median : `~numpy.ndarray`
+        0 where no value is used, shape ``(n,)``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from compact_removal.fitting.patches import masked_median
+    >>> values = np.array([[3.0, 1.0, np.nan], [1.0, 2.0, 3.0]])
+    >>> print(masked_median(values, np.array([[True, True, False],
+    ...                                       [False, False, False]])))
+    [2. 0.]
+    """
+    count = np.count_nonzero(used, axis=1)
+    ordered = np.sort(np.where(used, values, np.inf), axis=1)
+    each, last = np.arange(count.size), np.maximum(count - 1, 0)
+    if not ordered.size:
+        return np.zeros(count.size)
+    middle = (ordered[each, last // 2] + ordered[each, (last + 1) // 2]) / 2
+    return np.where(count > 0, middle, 0.0)

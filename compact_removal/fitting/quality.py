@@ -11,7 +11,7 @@ import numpy as np
 
 from compact_removal.fitting.covariance import make_whitener
 from compact_removal.fitting.extent import find_extended, fit_width
-from compact_removal.fitting.patches import (SourcePatches,
+from compact_removal.fitting.patches import (SourcePatches, masked_median,
                                              measure_noise_ratio,
                                              normal_equations)
 from compact_removal.maps.cutouts import chunk_slices, extract_cutouts
@@ -156,8 +156,7 @@ def _assess(clean, models, index, std):
     inverse = np.linalg.inv(matrix)
     width_err = np.sqrt(inverse[:, 4, 4])
     model_err = np.sqrt(inverse[:, 1, 1]) * unit
-    middle = np.nanmedian(np.where(patches.used, residual, np.nan), axis=1,
-                          keepdims=True) if rest.any() else 0.0
+    middle = masked_median(residual, patches.used)[:, None]
     qfit = np.divide(
         np.where(patches.used, np.abs(residual - middle), 0).sum(axis=1),
         models.flux[index], out=np.full(index.size, np.nan),

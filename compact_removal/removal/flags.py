@@ -81,6 +81,9 @@ SOURCE_FLAGS = (
          'the aperture and the background may hold some of it'),
     Flag(262144, 'saturated', 'the core is flat or dented; it was filled by '
          'the model, fitted to the pixels around it'),
+    Flag(524288, 'not_detected', 'nothing of the size of the PSF stands out '
+         '(``flux_fit`` below three errors); for what is not larger, '
+         '``upper_limit`` holds'),
 )
 
 PIXEL_FLAGS = (
