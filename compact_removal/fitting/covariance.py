@@ -92,7 +92,7 @@ def make_covariance(fwhm, level, radius, *, step=1):
     >>> from compact_removal.fitting.covariance import make_covariance
     >>> _, covariance = make_covariance(3.0, 0, 1.0)
     >>> print(covariance[0, :3].round(2))
-    [1.   0.9  0.63]
+    [1.   0.84 0.93]
     """
     return _patch_covariance(round(fwhm, 3), level, radius, step)
 

@@ -338,6 +338,8 @@ def _range(values):
     """
     16-84 % range of each stack, without NaN; 0 where there is nothing.
     """
+    if len(values) == 0:
+        return np.zeros(0)
     values = np.sort(values.reshape(len(values), -1), axis=1)
     last = np.isfinite(values).sum(axis=1) - 1
     low, high = (np.rint(share * last).astype(int) for share in (0.16, 0.84))

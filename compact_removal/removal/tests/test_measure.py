@@ -154,7 +154,7 @@ def test_standard_photometry_leaves_out_the_holes_of_others(case):
                             case.located.radius, strict=True):
         holes |= np.hypot(xs - x, ys - y) <= radius
     # a constant would be taken for missing pixels
-    image.data = np.where(holes, image.data + 30, 0.25 + 1e-9 * xs)
+    image.data = np.where(holes, image.data + 30, 0.25 + 1e-9 * xs * ys)
     columns = measure(read_image(image), case.located, case.fitted,
                       case.inspection, case.estimate, band=band,
                       apertures=APERTURES, error_scale=np.ones_like).columns

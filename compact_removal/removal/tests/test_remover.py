@@ -241,7 +241,8 @@ def test_overlap_duplicates_and_bad_positions(remover, image):
         np.append(coordinates.dec.deg, [0, 80]), unit='deg')
     _, sources = remover.remove(image, coordinates)
     assert decode_flags(sources['flags']) == [
-        ['overlap', 'merged'], ['overlap', 'duplicate'], ['overlap'],
+        ['overlap', 'merged'], ['overlap', 'duplicate'],
+        ['overlap', 'not_detected'],
         ['off_map'], ['off_map']]
     assert sources['flux'][0] == sources['flux'][1]
     assert sources['id'].tolist() == [1, 2, 3, 4, 5]

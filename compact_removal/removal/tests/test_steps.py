@@ -175,7 +175,8 @@ def test_each_step_sets_flags_of_its_own(field):
          'merged'},
         {'not_converged', 'off_center', 'outlier_pixels'},
         {'edge', 'invalid_pixels', 'invalid_center', 'overlap',
-         'constant_pixels', 'poor_fit', 'sharp', 'extended', 'saturated'},
+         'constant_pixels', 'poor_fit', 'sharp', 'extended', 'saturated',
+         'not_detected'},
         {'little_background'},
         {'aperture_limited'}]
     for record, names in zip(records, allowed, strict=True):
