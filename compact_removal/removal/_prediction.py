@@ -51,7 +51,7 @@ class CutoutPrediction(Record):
     little_background: np.ndarray
 
 
-def predict_cutouts(window, index, network, *, snr, surroundings):
+def predict_cutouts(window, index, network, *, size, snr, surroundings):
     """
     Estimate background and errors in cutouts around sources.
 
@@ -63,6 +63,8 @@ def predict_cutouts(window, index, network, *, snr, surroundings):
         Which of its models, shape ``(k,)``.
     network : CutoutNetwork
         The network.
+    size : int
+        Side of the cutouts (pixels).
     snr : `~numpy.ndarray`
         Signal-to-noise ratios of the sources, which scale the errors,
         shape ``(k,)``. Where none are predicted, the standard deviation
@@ -75,7 +77,7 @@ def predict_cutouts(window, index, network, *, snr, surroundings):
     prediction : `CutoutPrediction`
         What the network predicts.
     """
-    size, models = network.size, window.models
+    models = window.models
     x, y = models.x[index], models.y[index]
     images, corners = extract_cutouts(window.data, x, y, size, fill=np.nan)
     light, _ = extract_cutouts(window.light, x, y, size, fill=0.0)

@@ -101,6 +101,7 @@ class TileWorker:
         self._reach = Reach(self._models, located.radius[fitted.rows],
                             self._taper, apertures.max(),
                             network.removes_wings)
+        self._sizes = network.sizes(self._reach.radius + self._taper)
 
     def margin(self):
         """
@@ -111,7 +112,7 @@ class TileWorker:
         margin : int
             In pixels.
         """
-        around = max(self._network.size / 2, self._outer_annulus)
+        around = max(self._sizes.max() / 2, self._outer_annulus)
         return int(np.ceil(self._reach.furthest + self._taper
                            + self._apertures.max() + around)) + 4
 
@@ -148,13 +149,12 @@ class TileWorker:
             wings = self._new_layer(window)
             layers = [*self._model_wings(window, chosen, footprint), wings,
                       holes]
-        for part in chunk_slices(chosen.size, self._network.size):
+        for index, size in self._batches(chosen):
             cutouts = predict_cutouts(
-                window, chosen[part], self._network,
-                snr=self._snr[chosen[part]],
-                surroundings=self._outer_annulus)
-            flux_error[cutouts.index] = cutouts.flux_error
-            little[cutouts.index] = cutouts.little_background
+                window, index, self._network, size=size,
+                snr=self._snr[index], surroundings=self._outer_annulus)
+            flux_error[index] = cutouts.flux_error
+            little[index] = cutouts.little_background
             if reach.removes_wings:
                 self._add(wings, window, cutouts, np.minimum(
                     footprint, self._largest_radius()))
@@ -184,15 +184,24 @@ class TileWorker:
 
     def _largest_radius(self):
         """
-        Radius of the largest disc that a cutout can hold.
+        Radii of the largest discs that the cutouts can hold.
         """
-        return max(self._network.size / 2 - self._taper - 1, 0)
+        return np.maximum(self._sizes / 2 - self._taper - 1, 0)
+
+    def _batches(self, chosen):
+        """
+        Sources whose cutouts have the same size, some at a time.
+        """
+        for size in np.unique(self._sizes[chosen]):
+            alike = chosen[self._sizes[chosen] == size]
+            for part in chunk_slices(alike.size, size):
+                yield alike[part], int(size)
 
     def _model_wings(self, window, chosen, footprint):
         """
         Layers of wings that reach out of the cutouts, by models alone.
         """
-        wide = chosen[footprint[chosen] > self._largest_radius()]
+        wide = chosen[(footprint > self._largest_radius())[chosen]]
         if not wide.size:
             return []
         models = window.models

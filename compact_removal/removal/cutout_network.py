@@ -13,6 +13,9 @@ from compact_removal.utils.parameters import ParameterError
 
 __all__ = ['CutoutNetwork', 'make_predict']
 
+# Pixels around holes and their soft edges that the network sees at least.
+_AROUND_HOLES = 4
+
 
 def make_predict(model, *, batch_size=64, device='auto'):
     """
@@ -69,13 +72,16 @@ class CutoutNetwork:
         ``flux_error``, that of sums in apertures of the radii
         ``compact_removal.removal.ERROR_RADII``, shape ``(k, n_radii)``.
     size : int
-        Side of the cutouts (pixels).
+        Least side of the cutouts (pixels).
     error_scale : callable
         Maps signal-to-noise ratios to factors on the errors of pixels.
     predicts_errors : bool
         Whether it predicts errors.
     removes_wings : bool
         Whether wings beyond the holes are taken out with it.
+    size_step : int, optional
+        Cutouts of large holes are larger by multiples of it. Default:
+        all have the same size.
 
     Examples
     --------
@@ -95,6 +101,31 @@ class CutoutNetwork:
     error_scale: Callable
     predicts_errors: bool
     removes_wings: bool
+    size_step: int | None = None
+
+    def sizes(self, radius):
+        """
+        Compute the sides of cutouts.
+
+        Each source has its own, so that the hole of another, wherever
+        on the map, has no influence.
+
+        Parameters
+        ----------
+        radius : `~numpy.ndarray`
+            Radii of the holes with their soft edges (pixels), shape
+            ``(n,)``.
+
+        Returns
+        -------
+        sizes : `~numpy.ndarray` of int
+            In pixels, shape ``(n,)``.
+        """
+        if self.size_step is None:
+            return np.full(np.shape(radius), self.size)
+        steps = np.ceil(2 * (np.nan_to_num(radius) + _AROUND_HOLES)
+                        / self.size_step).astype(int)
+        return np.maximum(steps * self.size_step, self.size)
 
     def run(self, image, validity, sources, fwhm, psf_error):
         """

@@ -22,8 +22,10 @@ __all__ = ['LocatedSources', 'locate']
 # Positions within this part of the full width of the beam are one source.
 _SAME_SOURCE = 0.5
 
-# Box of the quadratic centroid fit, in pixels.
-_CENTROID_BOX = 5
+# Side of the box of the quadratic centroid fit, and the largest shift (full
+# widths).
+_CENTROID_BOX = 1.6
+_LARGEST_SHIFT = 1.0
 
 
 @dataclass(frozen=True)
@@ -123,12 +125,12 @@ def locate(input_map, coordinates, band, *, recenter):
     x, y = input_map.to_pixels(coordinates)
     active = on_map(x, y, input_map.data.shape)
     flags[~active] |= FLAG['off_map']
-    if recenter:
-        x, y, failed = _recenter(input_map, x, y, active)
-        flags[failed] |= FLAG['not_recentered']
     scale = input_map.pixel_scale
-    first = _merge(input_map, x, y, active,
-                   _SAME_SOURCE * fwhm_in_pixels(band, scale))
+    fwhm = fwhm_in_pixels(band, scale)
+    if recenter:
+        x, y, failed = _recenter(input_map, x, y, active, fwhm)
+        flags[failed] |= FLAG['not_recentered']
+    first = _merge(input_map, x, y, active, _SAME_SOURCE * fwhm)
     duplicate = first != np.arange(n_sources)
     flags[duplicate] |= FLAG['duplicate']
     flags[first[duplicate]] |= FLAG['merged']
@@ -149,29 +151,35 @@ def locate(input_map, coordinates, band, *, recenter):
     return LocatedSources(x, y, flags, active, first, snr, std, radius)
 
 
-def _recenter(input_map, x, y, active):
+def _recenter(input_map, x, y, active, fwhm):
     """
     Positions at the quadratic centroid of the core, and rows without.
+
+    A centroid further away than a full width, or nearer to another
+    position, is that of another source.
     """
     from photutils.centroids import centroid_quadratic
 
-    x, y = x.copy(), y.copy()
-    failed = []
+    old = np.column_stack([x, y])
+    new = old.copy()
     rows = np.flatnonzero(active)
-    box = 2 * _CENTROID_BOX + 1
-    patches, corners = extract_valid(input_map.data, x[rows], y[rows], box,
+    side = max(2 * int(_CENTROID_BOX * fwhm / 2) + 1, 3)
+    size = 2 * int(np.ceil(_LARGEST_SHIFT * fwhm)) + side
+    patches, corners = extract_valid(input_map.data, *old[rows].T, size,
                                      mask=input_map.mask)
     for row, patch, corner in zip(rows, patches, corners, strict=True):
         with warnings.catch_warnings():
             # Failures come back as NaN, which is flagged.
             warnings.simplefilter('ignore', AstropyUserWarning)
-            center = corner + centroid_quadratic(
-                patch, mask=np.isnan(patch), fit_boxsize=_CENTROID_BOX)
-        if np.hypot(center[0] - x[row], center[1] - y[row]) < _CENTROID_BOX:
-            x[row], y[row] = center
-        else:
-            failed.append(row)
-    return x, y, failed
+            new[row] = corner + centroid_quadratic(
+                patch, mask=np.isnan(patch), fit_boxsize=side)
+    shift = np.hypot(*(new - old).T)
+    moved = active & (shift <= _LARGEST_SHIFT * fwhm)
+    if moved.any():
+        nearest, _ = KDTree(old[rows]).query(new[moved])
+        moved[moved] = nearest >= shift[moved] - 1e-9
+    new = np.where(moved[:, None], new, old)
+    return new[:, 0].copy(), new[:, 1].copy(), active & ~moved
 
 
 def _merge(input_map, x, y, active, distance):

@@ -37,8 +37,6 @@ from compact_removal.utils.parameters import (ParameterError, check_boolean,
 __all__ = ['CompactSourceRemover']
 
 
-# Pixels between the largest hole and the edge of the cutout, at least.
-_AROUND_HOLES = 4
 
 
 class CompactSourceRemover(TrainableEstimator):
@@ -265,16 +263,14 @@ class CompactSourceRemover(TrainableEstimator):
         fitted = fit(input_map, located, band)
         located, inspection = inspect_sources(input_map, located, fitted,
                                               band)
-        size = self.cutout_size
-        if size is None:
-            size = self._cutout_size(model, located.radius, hole_taper(
-                band, input_map.pixel_scale))
         network = CutoutNetwork(
             make_predict(model, batch_size=self.batch_size,
                          device=self.device),
-            size=size, error_scale=calibration(info, 'hole_error'),
+            size=self.cutout_size or model.usual_size,
+            error_scale=calibration(info, 'hole_error'),
             predicts_errors='error' in model.outputs,
-            removes_wings='sources' in model.inputs)
+            removes_wings='sources' in model.inputs,
+            size_step=None if self.cutout_size else model.size_step)
         estimate = estimate_background(
             input_map, located, fitted, network, band=band,
             apertures=(apertures[:, None] / input_map.scales_at(
@@ -283,6 +279,8 @@ class CompactSourceRemover(TrainableEstimator):
         measurement = measure(
             input_map, located, fitted, inspection, estimate, band=band,
             apertures=apertures, error_scale=calibration(info, 'flux_error'))
+        size = network.sizes(np.nanmax(located.radius, initial=0)
+                             + hole_taper(band, input_map.pixel_scale))
         provenance = {**self._provenance(band, info, size),
                       'CRNPSF': fitted.n_psf}
         return make_result(image, coordinates, input_map.flux_unit, located,
@@ -395,16 +393,6 @@ class CompactSourceRemover(TrainableEstimator):
 
     def _weights_mode(self):
         return get_mode(self.mode).name
-
-    @staticmethod
-    def _cutout_size(model, radius, taper):
-        """
-        The usual size, or what the largest hole needs.
-        """
-        largest = np.nanmax(radius, initial=0)
-        steps = np.ceil(2 * (largest + taper + _AROUND_HOLES)
-                        / model.size_step)
-        return max(model.usual_size, int(steps) * model.size_step)
 
     def _provenance(self, band, info, size):
         """

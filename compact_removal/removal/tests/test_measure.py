@@ -243,7 +243,8 @@ def test_apertures_end_at_the_footprint():
     lost = np.full_like(light, np.nan)
     sums, missing = sum_light(lost, *args[1:], np.array([9.0]),
                               np.array([4.0]))
-    assert np.isnan(sums[0, 0]) and missing[0, 0] == 1
+    assert np.isnan(sums[0, 0])
+    assert missing[0, 0] == 1
 
 
 def test_unknown_pixels_are_filled_by_the_model():
