@@ -143,7 +143,7 @@ def find_extended(clean, models, index, std, levels):
         design = np.concatenate(
             [pixels[..., None] / unit[part, None, None],
              np.ones_like(dx)[..., None],
-             _templates(psf, dx, dy, _LARGE_WIDTHS)], axis=-1)
+             _round_templates(psf, dx, dy)], axis=-1)
         design *= used[..., None]
         for one in np.unique(levels[part]):
             chosen = levels[part] == one
@@ -178,6 +178,16 @@ def _templates(psf, dx, dy, widths):
     shape = np.concatenate([[0, 0], psf.mean[2:]])
     return np.stack([psf.evaluate(dx / width, dy / width, shape)
                      / width ** 2 for width in widths], axis=-1)
+
+
+def _round_templates(psf, dx, dy):
+    """
+    The same for large widths, where the round PSF is good enough.
+    """
+    radius = np.hypot(dx, dy)
+    widths = np.array(_LARGE_WIDTHS) * np.exp(psf.mean[2])
+    return np.stack([psf(radius / width) / width ** 2 for width in widths],
+                    axis=-1)
 
 
 def _gains(white, std):

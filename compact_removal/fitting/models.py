@@ -89,8 +89,8 @@ class SourceFit(NamedTuple):
     blend_error: np.ndarray
 
 
-def fit_sources(data, x, y, psf, noise, *, mask=None, start=None,
-                rows=None):
+def fit_sources(data, x, y, psf, noise, *, mask=None, noise_ratio=None,
+                start=None, rows=None):
     """
     Fit flux and shape of sources.
 
@@ -116,6 +116,9 @@ def fit_sources(data, x, y, psf, noise, *, mask=None, start=None,
     mask : array_like of bool, optional
         True where a pixel must not be used, shape ``(ny, nx)``; pixels
         that are not finite are never used.
+    noise_ratio : array_like, optional
+        What `~compact_removal.fitting.patches.measure_noise_ratio`
+        gives, shape ``(n,)``; default: it is measured.
     start : SourceFit, optional
         An earlier fit of the same sources, to begin with.
     rows : `~numpy.ndarray` of int, optional
@@ -153,11 +156,8 @@ def fit_sources(data, x, y, psf, noise, *, mask=None, start=None,
     else:
         flux, shapes, blend_error = (np.array(values) for values in (
             start.flux, start.shapes, start.blend_error))
-    noise_ratio = np.empty(x.size)
-    for first in range(0, x.size, _CHUNK):
-        part = slice(first, first + _CHUNK)
-        noise_ratio[part] = measure_noise_ratio(data, x[part], y[part], psf,
-                                                mask=mask)
+    if noise_ratio is None:
+        noise_ratio = measure_noise_ratio(data, x, y, psf, mask=mask)
     settled = np.zeros(x.size, dtype=bool)
     kept = np.zeros(x.size, dtype=bool)
     if rows is not None:

@@ -72,7 +72,8 @@ class Outliers(NamedTuple):
     dented: np.ndarray
 
 
-def find_outliers(data, x, y, fit, psf, noise, *, mask=None):
+def find_outliers(data, x, y, fit, psf, noise, *, mask=None,
+                  noise_ratio=None):
     """
     Find pixels that stand out from fitted sources.
 
@@ -91,6 +92,9 @@ def find_outliers(data, x, y, fit, psf, noise, *, mask=None):
         ``(n,)``.
     mask : array_like of bool, optional
         True where a pixel must not be used, shape ``(ny, nx)``.
+    noise_ratio : array_like, optional
+        What `~compact_removal.fitting.patches.measure_noise_ratio`
+        gives, shape ``(n,)``; default: it is measured.
 
     Returns
     -------
@@ -117,6 +121,8 @@ def find_outliers(data, x, y, fit, psf, noise, *, mask=None):
     x, y = np.asarray(x, dtype=float), np.asarray(y, dtype=float)
     noise = np.asarray(noise, dtype=float)
     neighbors = Neighbors(x, y, psf)
+    if noise_ratio is None:
+        noise_ratio = measure_noise_ratio(data, x, y, psf, mask=mask)
     known = np.isfinite(noise) & (noise > 0)
     affected, dented = np.zeros((2, x.size), dtype=bool)
     found = []
@@ -126,8 +132,7 @@ def find_outliers(data, x, y, fit, psf, noise, *, mask=None):
         patches = SourcePatches(data, x[rows], y[rows], psf, _RADIUS,
                                 mask=mask)
         neighbors.subtract(patches, rows, fit.flux, fit.shapes)
-        patches.scale(noise[rows], measure_noise_ratio(
-            data, x[rows], y[rows], psf, mask=mask), psf)
+        patches.scale(noise[rows], noise_ratio[rows], psf)
         flux = fit.flux[rows] / patches.unit
         away = _stand_out(patches, flux, fit.shapes[rows], psf)
         # beside a hot pixel, a core looks dented

@@ -11,7 +11,8 @@ from compact_removal.fitting.covariance import (NOISE_LEVELS,
                                                 expected_noise_ratio,
                                                 make_covariance,
                                                 make_whitener)
-from compact_removal.maps.cutouts import cutout_radii, extract_valid
+from compact_removal.maps.cutouts import (chunk_slices, cutout_radii,
+                                          extract_valid)
 from compact_removal.maps.holes import ANNULUS_FWHM
 
 __all__ = ['SourcePatches', 'close_pairs', 'masked_median',
@@ -323,15 +324,19 @@ def measure_noise_ratio(data, x, y, psf, *, mask=None):
     inner, outer = (max(value * psf.fwhm, least) for value, least
                     in zip(ANNULUS_FWHM, _LEAST_ANNULUS, strict=True))
     size = 2 * int(np.ceil(outer)) + 3
-    patches, corners = extract_valid(data, x, y, size, mask=mask)
-    fine = patches[:, 1:-1, 1:-1] - (
-        patches[:, 2:, 1:-1] + patches[:, :-2, 1:-1]
-        + patches[:, 1:-1, 2:] + patches[:, 1:-1, :-2]) / 4
-    radius = cutout_radii(x, y, corners + 1, size - 2)
-    ring = (radius >= inner) & (radius <= outer)
-    whole = _range(np.where(ring, patches[:, 1:-1, 1:-1], np.nan))
-    return np.divide(_range(np.where(ring, fine, np.nan)), whole,
-                     out=np.zeros(len(x)), where=whole > 0)
+    ratio = np.zeros(len(x))
+    for part in chunk_slices(len(x), size):
+        patches, corners = extract_valid(data, x[part], y[part], size,
+                                         mask=mask)
+        fine = patches[:, 1:-1, 1:-1] - (
+            patches[:, 2:, 1:-1] + patches[:, :-2, 1:-1]
+            + patches[:, 1:-1, 2:] + patches[:, 1:-1, :-2]) / 4
+        radius = cutout_radii(x[part], y[part], corners + 1, size - 2)
+        ring = (radius >= inner) & (radius <= outer)
+        whole = _range(np.where(ring, patches[:, 1:-1, 1:-1], np.nan))
+        np.divide(_range(np.where(ring, fine, np.nan)), whole,
+                  out=ratio[part], where=whole > 0)
+    return ratio
 
 
 def _range(values):

@@ -62,7 +62,7 @@ _N_UNWEIGHTED = 2
 _LARGEST_SHAPE = 1.0
 
 
-def learn_psf(data, x, y, psf, noise, *, mask=None):
+def learn_psf(data, x, y, psf, noise, *, mask=None, noise_ratio=None):
     """
     Adapt the PSF to the bright sources of a map.
 
@@ -80,6 +80,9 @@ def learn_psf(data, x, y, psf, noise, *, mask=None):
     mask : array_like of bool, optional
         True where a pixel must not be used, shape ``(ny, nx)``; pixels
         that are not finite are never used.
+    noise_ratio : array_like, optional
+        What `~compact_removal.fitting.patches.measure_noise_ratio`
+        gives, shape ``(n,)``; default: it is measured.
 
     Returns
     -------
@@ -113,11 +116,16 @@ def learn_psf(data, x, y, psf, noise, *, mask=None):
     neighbors, owners = neighbors[mine], owners[mine]
     near = np.union1d(rows, neighbors)
     flux, shapes = np.zeros(x.size), np.zeros((x.size, 5))
-    fit = fit_sources(data, x[near], y[near], psf, noise[near], mask=mask)
+    if noise_ratio is None:
+        noise_ratio = np.zeros(x.size)
+        noise_ratio[near] = measure_noise_ratio(data, x[near], y[near], psf,
+                                                mask=mask)
+    fit = fit_sources(data, x[near], y[near], psf, noise[near], mask=mask,
+                      noise_ratio=noise_ratio[near])
     flux[near], shapes[near] = fit.flux, fit.shapes
     # defects and saturated stars teach nothing
     outliers = find_outliers(data, x[near], y[near], fit, psf, noise[near],
-                             mask=mask)
+                             mask=mask, noise_ratio=noise_ratio[near])
     mask = add_pixels(mask, outliers.pixels, np.shape(data))
     rows = rows[~outliers.dented[np.searchsorted(near, rows)]]
     rows = rows[flux[rows] * psf(0) > _LEAST_PEAK * noise[rows]]
@@ -134,8 +142,7 @@ def learn_psf(data, x, y, psf, noise, *, mask=None):
     patches.subtract(np.searchsorted(rows, owners),
                      x[neighbors] - x[owners], y[neighbors] - y[owners],
                      flux[neighbors], shapes[neighbors], psf)
-    patches.scale(noise[rows], measure_noise_ratio(
-        data, x[rows], y[rows], psf, mask=mask), psf)
+    patches.scale(noise[rows], noise_ratio[rows], psf)
     return _learn(patches, flux[rows] / patches.unit, shapes[rows],
                   psf), int(rows.size)
 

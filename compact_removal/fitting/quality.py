@@ -24,6 +24,15 @@ _RADIUS = 2.0
 # Significance from which on the width of a source is measured.
 _SCANNED = 5.0
 
+# Limits of the misfit: reduced chi-square, that of sources from some
+# significance on, and distance of the shape from that of the PSF of the
+# map and from the nominal one (in standard deviations of their priors).
+_POOR_CHI2 = 4.0
+_POOR_BRIGHT_CHI2 = 3.4
+_BRIGHT = 50.0
+_FAR_SHAPE = 2.6
+_FAR_NOMINAL = 3.0
+
 # How much better than the PSF a larger source must fit to be one
 # (difference of chi-square).
 _LARGE_GAIN = 11.0
@@ -54,6 +63,10 @@ class FitQuality(NamedTuple):
     reduced_chi2 : `~numpy.ndarray`
         Of the fit, with the covariance of the background and the error
         of the PSF.
+    misfit : `~numpy.ndarray`
+        How poor the fit is: reduced chi-square over its limit, or the
+        squared distance of the shape from that of the PSF over its
+        limit, whichever is larger; good sources are below 1.
     fwhm_ratio, fwhm_ratio_err : `~numpy.ndarray`
         Width over that of the PSF, and the relative error; NaN where
         the source is too faint.
@@ -72,6 +85,7 @@ class FitQuality(NamedTuple):
 
     qfit: np.ndarray
     reduced_chi2: np.ndarray
+    misfit: np.ndarray
     fwhm_ratio: np.ndarray
     fwhm_ratio_err: np.ndarray
     large_gain: np.ndarray
@@ -128,7 +142,7 @@ def assess_fits(clean, models, index, std):
 
 def _assess(clean, models, index, std):
     """
-    See `assess_fits`; shape ``(10, n)``.
+    See `assess_fits`; shape ``(11, n)``.
     """
     psf, x, y = models.psf, models.x[index], models.y[index]
     shapes = models.shapes[index]
@@ -171,6 +185,9 @@ def _assess(clean, models, index, std):
         formal = np.where(bright, own_err, formal)
     error = _scatter(clean, patches, psf, x, y, formal, unit)
     error = np.where(enough, error, np.nan)
+    misfit = np.maximum(chi2 / np.where(
+        linear * unit > _BRIGHT * error, _POOR_BRIGHT_CHI2, _POOR_CHI2),
+        _shape_misfit(shapes, psf))
     ratio, ratio_err = np.full((2, index.size), np.nan)
     with np.errstate(invalid='ignore'):
         scanned = np.flatnonzero(enough & (linear * unit > _SCANNED * error))
@@ -181,11 +198,22 @@ def _assess(clean, models, index, std):
     large = enough & (extent.gain > _LARGE_GAIN)
     ratio = np.where(large, extent.ratio, ratio)
     ratio_err = np.where(large, extent.error, ratio_err)
-    values = np.array([qfit, chi2, ratio, ratio_err, extent.gain,
-                       extent.flux, width_err, model_err, linear * unit,
-                       error])
+    values = np.array([qfit, chi2, misfit, ratio, ratio_err,
+                       extent.gain, extent.flux, width_err, model_err,
+                       linear * unit, error])
     values[:, ~enough] = np.nan
     return values
+
+
+def _shape_misfit(shapes, psf):
+    """
+    How far shapes are from the PSFs: squared, over the limits.
+    """
+    distances = [np.linalg.norm((shapes - mean)[:, 2:] / prior[2:], axis=1)
+                 / limit for mean, prior, limit in (
+                     (psf.mean, psf.prior, _FAR_SHAPE),
+                     (0.0, psf.nominal_prior, _FAR_NOMINAL))]
+    return np.max(distances, axis=0) ** 2
 
 
 def _fit_linear(patches, psf, shapes):

@@ -9,6 +9,7 @@ import numpy as np
 
 from compact_removal.fitting.models import SourceFit, fit_sources
 from compact_removal.fitting.outliers import add_pixels, find_outliers
+from compact_removal.fitting.patches import measure_noise_ratio
 from compact_removal.fitting.psf_learning import learn_psf
 from compact_removal.fitting.source_psf import SourcePSF
 
@@ -84,19 +85,24 @@ def fit_map(data, x, y, psf, noise, *, mask=None):
     [30 30] [5.]
     """
     x, y = np.asarray(x, dtype=float), np.asarray(y, dtype=float)
-    learned, n_psf = learn_psf(data, x, y, psf, noise, mask=mask)
-    fit = fit_sources(data, x, y, learned, noise, mask=mask)
+    ratio = measure_noise_ratio(data, x, y, psf, mask=mask)
+    learned, n_psf = learn_psf(data, x, y, psf, noise, mask=mask,
+                               noise_ratio=ratio)
+    fit = fit_sources(data, x, y, learned, noise, mask=mask,
+                      noise_ratio=ratio)
     pixels = np.zeros((2, 0), dtype=int)
     dented = np.zeros(x.size, dtype=bool)
     used = mask
     for _ in range(_N_ROUNDS):
-        outliers = find_outliers(data, x, y, fit, learned, noise, mask=used)
+        outliers = find_outliers(data, x, y, fit, learned, noise, mask=used,
+                                 noise_ratio=ratio)
         if not outliers.affected.any():
             break
         dented |= outliers.dented
         pixels = np.unique(np.concatenate([pixels, outliers.pixels], axis=1),
                            axis=1)
         used = add_pixels(mask, pixels, np.shape(data))
-        fit = fit_sources(data, x, y, learned, noise, mask=used, start=fit,
+        fit = fit_sources(data, x, y, learned, noise, mask=used,
+                          noise_ratio=ratio, start=fit,
                           rows=np.flatnonzero(outliers.affected))
     return MapFit(learned, n_psf, fit, pixels, dented)

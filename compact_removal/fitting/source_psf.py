@@ -101,6 +101,7 @@ class SourcePSF:
         elongation = floor + factor * float(np.clip(harmonic, 0, 0.5))
         self.mean = np.zeros(5)
         self.prior = np.array([*_PRIOR, elongation, elongation])
+        self.nominal_prior = self.prior
         self._nominal = self.uncertainty
         self._table = None
         self.covariance = np.diag(np.concatenate(

@@ -32,9 +32,6 @@ _SHARED_LIGHT = 0.01
 # Relative error of what is filled by a model, beside that of its flux.
 _FILL_ERROR = 0.03
 
-# Reduced chi-square up to which a fit is as good as others.
-_USUAL_CHI2 = 4.0
-
 # How much better larger sources may fit by chance, and from where on they
 # are believed to be there (differences of chi-square).
 _LARGE_GAINS = (3.0, 11.0)
@@ -328,14 +325,16 @@ class _Light:
         """
         unsure = np.hypot(np.nan_to_num(self._quality['model_err']),
                           _FILL_ERROR * self._flux)
-        excess = np.nan_to_num(self._quality['reduced_chi2'])
-        poor = np.sqrt(np.maximum(excess / _USUAL_CHI2 - 1, 0))
+        # a fit that is poor may be wrong by what it leaves
+        poor = np.sqrt(np.clip(self._quality['misfit'] - 1, 0, 1))
+        left = np.fmin(self._quality['qfit'], 1) * self._flux
         usual, sure = _LARGE_GAINS
         share = np.clip((self._quality['large_gain'] - usual)
                         / (sure - usual), 0, 1)
         large = share * (self._quality['large_flux'] - self._flux)
         return np.sqrt(self._blend_error ** 2
-                       + unsure ** 2 * (missing ** 2 + poor ** 2)
+                       + (unsure * missing) ** 2
+                       + np.nan_to_num(poor * np.hypot(unsure, left)) ** 2
                        + np.nan_to_num(large) ** 2)
 
     def quality(self):

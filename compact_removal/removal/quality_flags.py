@@ -12,11 +12,6 @@ from compact_removal.removal.flags import FLAG
 
 __all__ = ['flag_quality']
 
-# Reduced chi-square and qfit from which on a fit is poor; both must be
-# exceeded, as structure alone makes qfit large where a source is faint.
-_POOR_CHI2 = 4.0
-_POOR_QFIT = 0.15
-
 # Width over that of the PSF, and how many errors from 1 it must be.
 _SHARP = 0.75
 _EXTENDED = 1.3
@@ -54,7 +49,7 @@ def flag_quality(quality, n_outliers, dented):
     >>> import numpy as np
     >>> from compact_removal import decode_flags
     >>> from compact_removal.removal.quality_flags import flag_quality
-    >>> quality = {'qfit': 0.1, 'reduced_chi2': 1.0, 'fwhm_ratio': 1.9,
+    >>> quality = {'misfit': 0.1, 'fwhm_ratio': 1.9,
     ...            'fwhm_ratio_err': 0.05, 'flux': 9.0, 'flux_err': 0.1}
     >>> flags = flag_quality({name: np.array([value]) for name, value
     ...                       in quality.items()}, np.zeros(1), np.zeros(1))
@@ -65,10 +60,8 @@ def flag_quality(quality, n_outliers, dented):
     with np.errstate(invalid='ignore'):
         sure = np.abs(width) > _WIDTH_SIGNIFICANCE * quality['fwhm_ratio_err']
         nothing = quality['flux'] < _NOTHING_LEFT * quality['flux_err']
-        poor = ((quality['reduced_chi2'] > _POOR_CHI2)
-                & (quality['qfit'] > _POOR_QFIT))
         found = {
-            'poor_fit': poor,
+            'poor_fit': quality['misfit'] > 1,
             'sharp': (sure & (width < np.log(_SHARP))
                       | (n_outliers > 0) & nothing),
             'extended': sure & (width > np.log(_EXTENDED)),
