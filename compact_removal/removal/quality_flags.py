@@ -10,7 +10,11 @@ import numpy as np
 
 from compact_removal.removal.flags import FLAG
 
-__all__ = ['flag_quality']
+__all__ = ['QUALITY_FLAGS', 'flag_quality']
+
+# Flags that tell that a source does not look like one.
+QUALITY_FLAGS = ('poor_fit', 'sharp', 'extended', 'saturated',
+                 'outlier_pixels')
 
 # Reduced chi-square and qfit from which on a fit is poor; both must be
 # exceeded, as structure alone makes qfit large where a source is faint.
