@@ -123,12 +123,12 @@ def add_ratios(sources, injected):
     >>> import astropy.units as u
     >>> from astropy.table import QTable
     >>> from compact_removal.removal.flux_evaluation import add_ratios
-    >>> table = QTable({'flux': [0.9] * u.Jy, 'flux_err': [0.05] * u.Jy})
+    >>> table = QTable({'flux': [0.5] * u.Jy, 'flux_err': [0.25] * u.Jy})
     >>> table = add_ratios(table, [1000] * u.mJy)
     >>> table['flux_ratio', 'pull'].pprint()
     flux_ratio pull
     ---------- ----
-           0.9 -2.0
+           0.5 -2.0
     """
     sources = sources.copy()
     sources['injected_flux'] = injected
@@ -174,9 +174,9 @@ def ratio_statistics(sources):
     ...                 'aperture_radius': [6, 6] * u.arcsec})
     >>> table = add_ratios(table, [1, 1] * u.Jy)
     >>> ratio_statistics(table)['method', 'n', 'within_1'].pprint()
-     method n within_1
-    ------- - --------
-    network 2      0.5
+     method  n  within_1
+    ------- --- --------
+    network   2      0.5
     """
     tables = []
     injected = sources['injected_flux']
