@@ -209,7 +209,7 @@ def print_ratios(title, rows, function, n_draws=400):
     level = np.asarray(annulus['level'])
     place = np.digitize(level, [low for low, _ in LEVELS[1:]])
     # relative errors of the brightest
-    unit = np.where(place < 2, annulus['sigma'], annulus['aperture'])
+    unit = np.where(place < 2, annulus['sigma'], annulus['true_flux'])
     maps = np.asarray(annulus['map'])
     parts = [np.flatnonzero(maps == name) for name in dict.fromkeys(maps)]
     names = ''.join(f'{low}-{high:g}'.rjust(14) if np.isfinite(high)

@@ -43,7 +43,7 @@ def flux_figures(rows):
         part['error'] / part['sigma']))
     bright = rows[rows['level'] >= LEVELS[-1][0]]
     return (scatter, np.divide(bias, scatter),
-            100 * robust(bright['error'] / bright['aperture']))
+            100 * robust(bright['error'] / bright['true_flux']))
 
 
 def hole_errors(rows):

@@ -11,18 +11,22 @@ from astropy.wcs import WCS
 from scipy.ndimage import binary_dilation
 
 from compact_removal.datasets import make_source_positions
+from compact_removal.instruments import get_band
 from compact_removal.maps import draw_discs
-from compact_removal.psf import StampPSF
+from compact_removal.psf import StampPSF, as_psf
 
 # Real maps kept out of the training; see docs/examples.
 HELD_OUT = ('W5_WISE12um_10.8as.fits', 'GC_Bolocam1.1mm_7.2as.fits',
             'GLIMPSE_IRAC8um_51as_Npix304.fits', 'OMC_SCUBA2_850um_4as.fits',
             'NGC5705field_SPIRE250_6as.fits.gz')
 
-# Stamps of Vesta: file, pixel size (arcsec), share of the flux.
-VESTA = {'blue': ('herschel-pacs70-vesta.fits', 1.2, 0.92),
-         'green': ('herschel-pacs100-vesta.fits', 1.2, 0.92),
-         'red': ('herschel-pacs160-vesta.fits', 2.4, 0.9)}
+# Stamps of Vesta: file, and size of its pixels (arcsec).
+VESTA = {'blue': ('herschel-pacs70-vesta.fits', 1.2),
+         'green': ('herschel-pacs100-vesta.fits', 1.2),
+         'red': ('herschel-pacs160-vesta.fits', 2.4)}
+
+# Up to this share of the radius of a stamp, its light is trusted.
+TRUSTED = 0.8
 
 # Standard deviation of the noise of simulated fields over that of their
 # structure.
@@ -31,14 +35,48 @@ NOISE = {'simulated': (0.005, 0.5), 'noisy': (0.5, 2.0)}
 DISTANCE = 36  # of all positions from each other (pixels)
 
 
-def load_vesta(folder, band):
+def load_vesta(folder, band, *, broadening=1.0, elongation=1.0):
     """
     The PSF of Vesta in a band, from the folder of the data.
+
+    The stamp was cut and does not tell what share of the flux it holds:
+    that is taken from the PSF of the band, which follows the table of
+    encircled energies.
+
+    Parameters
+    ----------
+    folder : `~pathlib.Path`
+        The data.
+    band : str
+        Name of the band.
+    broadening, elongation : float, optional
+        Factors on the width, and on the ratio of the widths.
+
+    Returns
+    -------
+    psf : StampPSF
+        The stamp; the wings outside are missing.
     """
-    name, scale, fraction = VESTA[band]
+    name, scale = VESTA[band]
     data = fits.getdata(folder / 'psf' / name).astype(float)
-    return StampPSF(np.nan_to_num(np.squeeze(data)), scale * u.arcsec,
-                    fraction=fraction)
+    stamp = StampPSF(np.nan_to_num(np.squeeze(data)), scale * u.arcsec)
+    stamp = stamp.vary(broadening=broadening, elongation=elongation)
+    radius = TRUSTED * stamp_radius(stamp)
+    # Vesta was observed in scan maps
+    inside = as_psf(get_band('scanmap', band)).encircled_energy(
+        [radius / broadening])
+    fraction = float(inside[0] / stamp.encircled_energy([radius])[0])
+    return StampPSF(stamp.data, scale * u.arcsec, fraction=fraction,
+                    center=stamp.center)
+
+
+def stamp_radius(stamp):
+    """
+    Radius of the largest circle around the centre of a stamp (arcsec).
+    """
+    middle = np.array(stamp.center)
+    sides = np.append(middle, np.array(stamp.data.shape[::-1]) - 1 - middle)
+    return sides.min() * stamp.pixel_scale
 
 
 def as_ccd(data, band):

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import astropy.units as u
 import numpy as np
-from development_data import (DISTANCE, HELD_OUT, NOISE, as_ccd, load_vesta,
-                              pixels_to_avoid)
+from development_data import (DISTANCE, HELD_OUT, NOISE, TRUSTED, as_ccd,
+                              load_vesta, pixels_to_avoid, stamp_radius)
 
 from compact_removal.datasets import (list_background_kinds,
                                       load_background_maps, make_background,
@@ -34,9 +34,6 @@ _N_SOURCES = (15, 21)
 _WIDTH = (0.93, 1.07)
 _ELONGATION = (1.0, 1.1)
 _GRADIENT = (0.0, 0.05)
-
-# The stamp of Vesta passes into wings from this share of its radius on.
-_JOIN = 0.8
 
 # Shape of the PSF of each kind of case; None: width, elongation and
 # gradient are drawn for each map. Sources of 'faint' have 5 to 20 sigma.
@@ -105,8 +102,8 @@ class WingedVesta:
     """
     The stamp of Vesta with the wings that it lacks.
 
-    They are those of the band's PSF, and so is the flux within the
-    stamp, which the stamp itself does not tell.
+    They are those of the band's PSF, into which the stamp passes where it
+    is not trusted any more.
 
     Parameters
     ----------
@@ -119,21 +116,15 @@ class WingedVesta:
     def __init__(self, folder, band):
         self.model = as_psf(band)
         self.stamp = load_vesta(Path(folder), band.name)
-        middle = np.array(self.stamp.center)
-        sides = np.append(middle, np.array(self.stamp.data.shape[::-1])
-                          - 1 - middle)
-        self.radius = sides.min() * self.stamp.pixel_scale
-        radii = [self.radius * _JOIN]
-        self.factor = float(self.model.encircled_energy(radii)[0]
-                            / self.stamp.encircled_energy(radii)[0])
+        self.radius = stamp_radius(self.stamp)
 
     def evaluate(self, dx, dy):
         """
         Fraction of the flux per square arcsec at offsets in arcsec.
         """
         weight = np.clip((1 - np.hypot(dx, dy) / self.radius)
-                         / (1 - _JOIN), 0, 1)
-        return (weight * self.factor * self.stamp.evaluate(dx, dy)
+                         / (1 - TRUSTED), 0, 1)
+        return (weight * self.stamp.evaluate(dx, dy)
                 + (1 - weight) * self.model.evaluate(dx, dy))
 
 

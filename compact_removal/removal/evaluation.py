@@ -18,10 +18,12 @@ from compact_removal.datasets import make_test_fields
 from compact_removal.instruments import get_band
 from compact_removal.maps.geometry import SkyGrid
 from compact_removal.maps.positions import pair_catalogs
-from compact_removal.metrics import (compare_power_spectra,
-                                     flux_ratio_statistics)
+from compact_removal.metrics import compare_power_spectra
 from compact_removal.psf import as_psf
 from compact_removal.removal.evaluation_result import Evaluation
+from compact_removal.removal.flux_evaluation import (add_ratios,
+                                                     ratio_statistics,
+                                                     summarize_fluxes)
 from compact_removal.removal.injection import (Field, InjectionPlan,
                                                InjectionSettings)
 from compact_removal.removal.map_evaluation import evaluate_removal
@@ -46,7 +48,10 @@ def evaluate_remover(remover, backgrounds=None, *, n_sources=50,
     random positions and removed (Sect. 2.3.1 and 5.2 of the paper);
     once more for each map with sources of all levels in random
     orientations (Sect. 5.3). Fluxes are judged with the former, spectra
-    and pixels with the latter.
+    and pixels with the latter. What is judged are the columns of the
+    table, as users get them: fluxes and errors are compared with the
+    whole flux that was injected, and nothing is corrected with the PSF
+    that was injected.
 
     Parameters
     ----------
@@ -84,13 +89,20 @@ def evaluate_remover(remover, backgrounds=None, *, n_sources=50,
     evaluation : `Evaluation`
         Its ``summary`` has one row per field: ``field``, ``n_sources``
         (of a simulation), ``flux_min``, ``flux_max`` (levels),
-        ``n_ratios`` (of all levels), ``median_ratio`` and
-        ``annulus_median_ratio``, ``iqr`` and ``annulus_iqr``,
-        ``output_ratio`` (median of the column ``flux``, with the
-        aperture correction of the band, over the injected flux),
-        ``within_1`` and ``within_196`` (shares of the fluxes whose
-        error is within one and 1.96 ``flux_err``; 0.683 and 0.95 if
-        these are right), ``hole_error`` (error of the
+        ``n_ratios`` (of all levels), ``median_ratio`` and ``iqr`` (of
+        ``flux`` over the injected flux), ``within_1`` and
+        ``within_196`` (shares of the fluxes whose error is within one
+        and 1.96 ``flux_err``; 0.683 and 0.95 if these are right), the
+        same of ``annulus_flux`` and ``flux_fit``, as
+        ``annulus_median_ratio``, ``fit_median_ratio``, ...,
+        ``below_limit`` (share of the injected fluxes that are not above
+        ``upper_limit``; 0.95 if it is right), ``false_alarms`` (share
+        of the sources with a flag of quality), and the same of each of
+        these: ``poor_fit``, ``sharp``, ``extended``, ``saturated`` and
+        ``outlier_pixels``. Columns that the remover does not give count
+        as NaN.
+
+        The others are of the background: ``hole_error`` (error of the
         background in the holes over the standard deviation there, both
         robust), ``power_change`` (largest relative difference of the
         power spectra on scales above the FWHM of the PSF),
@@ -122,6 +134,8 @@ def evaluate_remover(remover, backgrounds=None, *, n_sources=50,
     network 900.0   5
     annulus  20.0   5
     annulus 900.0   5
+        fit  20.0   5
+        fit 900.0   5
     """
     band = get_band(remover.mode, remover.band)
     settings = InjectionSettings(
@@ -148,7 +162,7 @@ def evaluate_remover(remover, backgrounds=None, *, n_sources=50,
                   'warnings': messages,
                   **{key: value for key, value in sources.meta.items()
                      if key.startswith('CR')}}
-    return Evaluation(sources, _ratio_statistics(sources), maps, summary,
+    return Evaluation(sources, ratio_statistics(sources), maps, summary,
                       parameters)
 
 
@@ -165,7 +179,7 @@ def _run(remover, plans, progress_bar):
             for level in plan.levels:
                 image, catalog = plan.simulate(level)
                 _, sources = remover.remove(image, catalog['sky_center'])
-                mine.append(_with_ratios(sources, catalog['flux'], plan))
+                mine.append(add_ratios(sources, catalog['flux']))
                 bar.update()
             image, catalog = plan.simulate(None)
             result = remover.remove(image, catalog['sky_center'])
@@ -228,59 +242,6 @@ def _name(ccd, i):
     return f'map {i + 1}' + (f' ({title})' if title else '')
 
 
-def _with_ratios(sources, flux, plan):
-    """
-    The table of a removal with injected fluxes and ratios.
-    """
-    sources = sources.copy()
-    sources['injected_flux'] = flux
-    psf = as_psf(plan.psf, pixel_scale=plan.pixel_scale)
-    for name, suffix in _flux_columns(sources).items():
-        fraction = psf.encircled_energy(
-            sources[f'aperture_radius{suffix}'].to_value(u.arcsec))
-        measured = sources[name] * sources[f'aperture_correction{suffix}']
-        ratio = (measured / (flux * fraction)).to_value(
-            u.dimensionless_unscaled)
-        sources[name.replace('flux', 'flux_ratio')] = ratio
-        if name == 'flux':
-            error = sources['flux_err'] * sources['aperture_correction']
-            unit = error.unit
-            pull = np.full(len(sources), np.nan)
-            np.divide((measured - flux * fraction).to_value(unit),
-                      error.value, out=pull, where=error.value > 0)
-            sources['pull'] = pull
-    return sources
-
-
-def _flux_columns(table):
-    """
-    Columns of measured fluxes, and the ends of the names of their apertures.
-    """
-    return {name: name.removeprefix('annulus_').removeprefix('flux')
-            for name in table.colnames
-            if name.removeprefix('annulus_').startswith('flux')
-            and 'err' not in name and 'ratio' not in name}
-
-
-def _ratio_statistics(sources):
-    """
-    Statistics of all ratios, by method and aperture.
-    """
-    tables = []
-    for name, suffix in _flux_columns(sources).items():
-        method = 'annulus' if name.startswith('annulus') else 'network'
-        ratio = sources[name.replace('flux', 'flux_ratio')]
-        flux = sources['injected_flux']
-        table = flux_ratio_statistics(ratio * flux, flux)
-        n = len(table)
-        radius = sources[f'aperture_radius{suffix}']
-        table.add_column([method] * n, name='method', index=0)
-        table.add_column(np.full(n, np.nanmax(radius.value)) * radius.unit,
-                         name='aperture_radius', index=1)
-        tables.append(table)
-    return vstack(tables)
-
-
 def _summary_row(plan, sources, entry):
     """
     The numbers of one field.
@@ -288,22 +249,8 @@ def _summary_row(plan, sources, entry):
     row = QTable({'field': [plan.name], 'n_sources': [plan.n_sources]})
     row['flux_min'] = plan.levels[:1]
     row['flux_max'] = plan.levels[-1:]
-    flux = sources['injected_flux']
-
-    def of_all(measured):
-        return flux_ratio_statistics(measured, flux,
-                                     edges=[0, np.inf] * flux.unit)[0]
-
-    network = of_all(sources['flux_ratio'] * flux)
-    annulus = of_all(sources['annulus_flux_ratio'] * flux)
-    row['n_ratios'] = [network['n']]
-    row['median_ratio'], row['iqr'] = [network['median']], [network['iqr']]
-    row['annulus_median_ratio'] = [annulus['median']]
-    row['annulus_iqr'] = [annulus['iqr']]
-    row['output_ratio'] = [of_all(sources['flux'])['median']]
-    pull = np.abs(sources['pull'][np.isfinite(sources['pull'])])
-    for name, limit in (('within_1', 1.0), ('within_196', 1.96)):
-        row[name] = [np.mean(pull < limit) if pull.size else np.nan]
+    for name, value in summarize_fluxes(sources).items():
+        row[name] = [value]
     row['hole_error'] = [entry.hole_error]
     # smaller scales hold no more than the noise
     psf = as_psf(plan.psf, pixel_scale=plan.pixel_scale)

@@ -8,26 +8,37 @@ from dataclasses import dataclass
 from astropy.table import QTable, vstack
 
 from compact_removal.base import BaseEvaluation
+from compact_removal.removal.quality_flags import QUALITY_FLAGS
 
 __all__ = ['Evaluation']
 
 _HEADLINE = ('field', 'flux_min', 'flux_max', 'n_ratios', 'median_ratio',
-             'iqr', 'annulus_iqr', 'within_1', 'hole_error', 'power_change',
-             'power_before', 'completeness', 'reliability')
+             'iqr', 'annulus_iqr', 'within_1', 'below_limit', 'false_alarms',
+             'hole_error', 'power_change', 'power_before', 'completeness',
+             'reliability')
 
 _LEGEND = """\
-Ratios are of measured and injected flux (iqr: interquartile range, beside
-that of an annulus; within_1: share within one flux_err, ideally 0.68); the
-rest is about the background, see the report."""
+Ratios are of the output flux and the injected one (iqr: interquartile range,
+beside that of an annulus; within_1: share within one flux_err, ideally 0.68;
+below_limit: share not above upper_limit, ideally 0.95; false_alarms: share
+with a flag of quality, ideally 0); the rest is about the background, see the
+report."""
 
 _NOTES = (
     'Ratios are of measured and injected flux, of all sources of a map; the '
-    'interquartile range (IQR) is their scatter, beside that of standard '
-    'photometry with an annulus. The flux of a ratio is corrected with the '
-    'encircled energy of the PSF that was injected; "as output" is the '
-    'median ratio of the fluxes as they are output, with the aperture '
-    'correction of the band: if it is off, the PSF is another one. Within 1 '
-    'and 1.96 predicted errors should lie 0.68 and 0.95 of the fluxes.',
+    'interquartile range (IQR) is their scatter. What is judged are the '
+    'columns that users get, against the whole light that was injected: '
+    'nothing is corrected with the PSF that was injected. Beside "flux" '
+    'there are standard photometry with an annulus ("annulus") and the '
+    'flux of the fit ("fit"). Within 1 and 1.96 predicted errors should lie '
+    '0.68 and 0.95 of the fluxes. If the median is off and few fluxes lie '
+    'within their errors, the PSF may be another one than was learned.',
+    'Below limit: the share of the injected fluxes that are not above '
+    '"upper_limit", which should be 0.95 or more. False alarms: the share '
+    'of the sources that carry a flag of quality, of all that got a flux; '
+    'then the share of each of these flags. Injected sources are points '
+    'without a fault, so it should be near 0, unless the injected PSF is far '
+    'from that of the band, or real sources and defects lie in the map.',
     'The other columns are from one simulation of each map with sources of '
     'all fluxes. The error in the holes is that of the background, over its '
     'standard deviation there (both robust). Changes of power are the '
@@ -52,9 +63,13 @@ _LABELS = {
     'seed': 'Seed',
     'field': 'map', 'flux_min': 'lowest flux', 'flux_max': 'highest flux',
     'n_ratios': 'ratios', 'median_ratio': 'median ratio', 'iqr': 'IQR',
-    'annulus_median_ratio': 'annulus: median ratio',
-    'annulus_iqr': 'annulus: IQR', 'output_ratio': 'as output',
     'within_1': 'within 1', 'within_196': 'within 1.96',
+    **{f'{start}_{key}': f'{start}: {title}' for start in ('annulus', 'fit')
+       for key, title in (('median_ratio', 'median ratio'), ('iqr', 'IQR'),
+                          ('within_1', 'within 1'),
+                          ('within_196', 'within 1.96'))},
+    'below_limit': 'below limit', 'false_alarms': 'false alarms',
+    **{name: name.replace('_', ' ') for name in QUALITY_FLAGS},
     'hole_error': 'error in holes', 'power_change': 'change of power',
     'power_before': 'with sources',
     'delta_variance_change': 'change of delta-variance',
@@ -75,15 +90,17 @@ class Evaluation(BaseEvaluation):
         All sources of all levels: the columns of
         `~compact_removal.CompactSourceRemover.remove`, and ``field``,
         ``injected_flux`` and the ratios of measured and injected flux,
-        ``flux_ratio``, ``flux_ratio_1``, ... for further apertures, and
-        ``annulus_flux_ratio``. The measured flux of a ratio is
-        corrected with the encircled energy of the PSF that was
-        injected, as in the paper. ``pull`` is its error over
-        ``flux_err``.
+        ``flux_ratio``, ``flux_ratio_1``, ... for further apertures,
+        ``annulus_flux_ratio`` and ``flux_fit_ratio``. The injected flux
+        is the whole light of a source, the measured one that of the
+        output. ``pull``, ``pull_1``, ..., ``annulus_pull`` and
+        ``fit_pull`` are errors over predicted errors.
     flux_ratios : `~astropy.table.QTable`
         Statistics of the ratios over all fields, see
         `~compact_removal.metrics.flux_ratio_statistics`; ``method`` is
-        ``'network'`` or ``'annulus'``, ``aperture_radius`` an angle.
+        ``'network'``, ``'annulus'`` or ``'fit'``, ``aperture_radius`` an
+        angle, NaN for the fit. ``within_1`` and ``within_196`` are the
+        shares of the fluxes within one and 1.96 of their errors.
     maps : dict of str to `~compact_removal.removal.RemovalEvaluation`
         For each field, the metrics of a simulation with sources of all
         levels.
@@ -160,13 +177,15 @@ class Evaluation(BaseEvaluation):
         from compact_removal.plotting import (plot_flux_ratios, plot_pixel_pdf,
                                               plot_power_spectra, plot_removal)
 
+        columns = {'network': 'flux_ratio', 'annulus': 'annulus_flux_ratio',
+                   'fit': 'flux_fit_ratio'}
         axes = plot_flux_ratios(
             self.sources['injected_flux'],
-            {'network': self.sources['flux_ratio'],
-             'annulus': self.sources['annulus_flux_ratio']})
+            {label: self.sources[name] for label, name in columns.items()
+             if name in self.sources.colnames})
         # fluxes are chosen for each map: neighbours may be of other maps
-        yield ('Measured over injected flux, by injected flux',
-               axes.figure)
+        yield ('Measured flux, as output, over injected flux, by injected '
+               'flux', axes.figure)
         for name, entry in self.maps.items():
             axes = plot_removal(entry.image,
                                 (entry.background, entry.sources))

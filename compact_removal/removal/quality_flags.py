@@ -10,7 +10,11 @@ import numpy as np
 
 from compact_removal.removal.flags import FLAG
 
-__all__ = ['flag_quality']
+__all__ = ['QUALITY_FLAGS', 'flag_quality']
+
+# Flags that tell that a source does not look like one.
+QUALITY_FLAGS = ('poor_fit', 'sharp', 'extended', 'saturated',
+                 'outlier_pixels')
 
 # Width over that of the PSF, and how many errors from 1 it must be.
 _SHARP = 0.75

@@ -73,10 +73,14 @@ def test_page(evaluation, tmp_path):
     seen = ' '.join(page.texts)
     for word in ('Mine & <yours>', 'a < b', 'c & d', 'separation',
                  'Complete: share', 'skewness', 'annulus', 'flux_ratios',
-                 'median ratio', 'Jy / pix', 'SHA-256 of the weights'):
+                 'median ratio', 'Jy / pix', 'SHA-256 of the weights',
+                 'fit: within 1', 'annulus: within 1', 'below limit',
+                 'False alarms: the share', 'poor fit', 'outlier pixels',
+                 'nothing is corrected with the PSF that was injected'):
         assert word in seen
     row = evaluation.summary[0]
-    assert f'{row["median_ratio"]:#.3g}' in seen
+    for name in ('median_ratio', 'fit_median_ratio', 'annulus_iqr'):
+        assert f'{row[name]:#.3g}' in seen
 
 
 @pytest.mark.slow
