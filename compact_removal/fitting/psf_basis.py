@@ -53,6 +53,8 @@ def basis_tables():
             tables += [hat * wave.real, hat * wave.imag]
     tables = np.array([gaussian_filter(table, _SMOOTHING * _N_STEPS)
                        for table in tables])
+    # nothing beyond the last points
+    tables[:, [0, -1]] = tables[:, :, [0, -1]] = 0
     tables.flags.writeable = False
     return tables
 
@@ -117,6 +119,6 @@ def look_up(table, places):
     values : `~numpy.ndarray`
         0 outside of the table, shape ``(...)``.
     """
-    # tables end in zeros
-    return map_coordinates(table, places, order=1, mode='nearest',
-                           prefilter=False)
+    values = map_coordinates(table, places.reshape(2, -1), order=1,
+                             mode='constant', prefilter=False)
+    return values.reshape(places.shape[1:])

@@ -47,6 +47,9 @@ class BackgroundEstimate(Record):
         Light of each source in each aperture (unit of the map times
         pixel), shape ``(n_apertures, n)``; NaN where nothing was
         measured.
+    missing : `~numpy.ndarray`
+        Share of that light on pixels that are not known, which the
+        models filled, of the same shape.
     flags : `~numpy.ndarray` of int
         Bits of ``SOURCE_FLAGS``, shape ``(n,)``.
 

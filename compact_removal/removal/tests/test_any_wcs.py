@@ -85,7 +85,7 @@ def test_any_kind(remover, expected, kind, unit):
     image = CCDData(data.to(unit), wcs=wcs)
     positions = wcs.celestial.pixel_to_world(np.array(X), np.array(Y))
     # pixels of other sizes hold other parts of the sources
-    rtol = 5e-3 if kind == 'sip' else 2e-3
+    rtol = 0.01 if kind == 'sip' else 2e-3
     for given_as in (positions, positions.icrs, positions.galactic):
         found = check_removal(remover, image, given_as).sources
         assert_allclose(found['x_center'], X, atol=1e-4)
@@ -128,10 +128,10 @@ def test_turned_maps(remover, expected, turn):
     found = check_removal(remover, image, positions).sources
     if turn == 'transposed':
         assert_allclose(found['x_center'], Y, atol=1e-6)
-    # the network is not the same from all sides, photometry is
-    assert_allclose(found['snr'], expected['snr'], rtol=1e-9)
+    # the network is not the same from all sides, photometry and fit are
+    assert_allclose(found['snr'], expected['snr'], rtol=1e-3)
     assert_allclose(found['annulus_flux'].value,
-                    expected['annulus_flux'].value, rtol=1e-9)
+                    expected['annulus_flux'].value, rtol=2e-3)
     assert_allclose(found['flux'].value, expected['flux'].value, rtol=0.15)
 
 
