@@ -32,6 +32,9 @@ _STEP = 0.6
 _N_FREE = 3
 _LEAST_LEFT = 1e-3
 
+# How much better the largest template must fit to be believed.
+_LEAST_GAIN_OF_WIDEST = 60.0
+
 # Share of the pixels that must be known.
 _LEAST_KNOWN = 0.5
 
@@ -165,6 +168,9 @@ def find_extended(clean, models, index, std, levels):
         each = np.arange(mine.size)
         top, error = _parabola(np.log(_LARGE_WIDTHS), gain)
         better = gain[each, best] - gain[:, 0]
+        # structure curves as the largest of them does
+        widest = best == len(_LARGE_WIDTHS) - 1
+        better[widest & (better < _LEAST_GAIN_OF_WIDEST)] = 0
         enough = known[part] & (used.mean(axis=1) > _LEAST_KNOWN)
         values[:, part] = (np.where(enough, better, 0), np.exp(top), error,
                            flux[each, best] * unit[part])
