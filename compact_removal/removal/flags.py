@@ -138,6 +138,7 @@ def decode_flags(flags, *, definitions=SOURCE_FLAGS):
     if values.size and not np.issubdtype(values.dtype, np.integer):
         msg = f'flags must be integers, got dtype {values.dtype}'
         raise ParameterError(msg, 'flags')
+    values = values.astype(np.int64)
     known = sum(flag.value for flag in definitions)
     if np.any(values & ~known):
         msg = (f'flags must only have the bits {known:#x} set '
