@@ -216,11 +216,16 @@ class CompactSourceRemover(TrainableEstimator):
             ``sources``, a `~astropy.table.QTable` with the columns
             ``id``, ``sky_center``, ``x_center``, ``y_center`` (pixels),
             ``snr`` (eq. 1), ``mask_radius`` (pixels of the map), ``flux``,
-            ``flux_err``, ``aperture_radius``, ``aperture_correction``,
-            ``flux_<i>``, ``flux_err_<i>``, ``annulus_flux``,
-            ``annulus_flux_err`` and ``flags`` (see `decode_flags`);
-            radius and correction of further apertures, too, with
-            ``_<i>``. ``sky_center`` is the position that was given, the
+            ``flux_err``, ``aperture_radius``, ``aperture_correction``
+            (of the PSF of the map), ``flux_<i>``, ``flux_err_<i>``,
+            ``annulus_flux``, ``annulus_flux_err``, ``flux_fit``,
+            ``flux_fit_err`` (of a linear fit, may be negative),
+            ``upper_limit`` (95 %), ``qfit``, ``reduced_chi2``,
+            ``fwhm_ratio`` (width over that of the PSF; NaN where too
+            faint), ``missing_fraction`` (of the light, filled by the
+            model) and ``flags`` (see `decode_flags`); radius and
+            correction of further apertures, too, with ``_<i>``.
+            ``sky_center`` is the position that was given, the
             pixel coordinates are those that were used.
 
         Raises
