@@ -35,7 +35,7 @@ _FAR_NOMINAL = 3.0
 
 # How much better than the PSF a larger source must fit to be one
 # (difference of chi-square).
-_LARGE_GAIN = 11.0
+_LARGE_GAIN = 17.0
 
 # Significance from which on a linear fit takes the shape of the source
 # itself.

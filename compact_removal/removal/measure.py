@@ -34,7 +34,7 @@ _FILL_ERROR = 0.03
 
 # How much better larger sources may fit by chance, and from where on they
 # are believed to be there (differences of chi-square).
-_LARGE_GAINS = (3.0, 11.0)
+_LARGE_GAINS = (3.0, 15.0)
 
 # Standard deviations of a one-sided limit of 95 percent.
 _ONE_SIDED = 1.645
