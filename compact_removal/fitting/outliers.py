@@ -45,6 +45,9 @@ _DENT = 0.45
 _LEAST_DENT = 0.08
 _DENT_SIGNIFICANCE = 2.6
 
+# Least variance of what a fit leaves, over the expected one.
+_LEAST_LEFT = 0.1
+
 # Radius of a dented core that is left out (full widths).
 _DENTED_CORE = 0.75
 
@@ -231,7 +234,12 @@ def _find_dents(patches, flux, shapes, psf):
     prior = np.tile([*prior, 1.0], (flux.size, 1))
     offset = np.hstack([shapes - psf.mean, np.zeros((flux.size, 1))])
     matrix, right = normal_equations(design, values, offset, prior)
-    depth = -np.linalg.solve(matrix, right[..., None])[:, 7, 0]
-    error = np.sqrt(np.linalg.inv(matrix)[:, 7, 7])
+    solution = np.linalg.solve(matrix, right[..., None])
+    depth = -solution[:, 7, 0]
+    # in units of what is left where that is less than expected
+    left = ((values - (design @ solution)[..., 0]) ** 2).sum(axis=1)
+    left /= np.maximum(patches.used.sum(axis=1) - design.shape[2], 1)
+    error = np.sqrt(np.linalg.inv(matrix)[:, 7, 7]
+                    * np.clip(left, _LEAST_LEFT, 1))
     return ((flux > 0) & (depth > _LEAST_DENT)
             & (depth > _DENT_SIGNIFICANCE * error))
