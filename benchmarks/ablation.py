@@ -68,7 +68,7 @@ class Variant:
             return self.remover.remove(image, positions)
 
 
-def keep_nominal(data, x, y, psf, noise, *, mask=None):
+def keep_nominal(data, x, y, psf, noise, *, mask=None, noise_ratio=None):
     """
     Instead of `learn_psf`: the nominal PSF.
     """

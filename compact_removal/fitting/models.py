@@ -117,8 +117,8 @@ def fit_sources(data, x, y, psf, noise, *, mask=None, noise_ratio=None,
         True where a pixel must not be used, shape ``(ny, nx)``; pixels
         that are not finite are never used.
     noise_ratio : array_like, optional
-        What `~compact_removal.fitting.patches.measure_noise_ratio`
-        gives, shape ``(n,)``; default: it is measured.
+        Rms of pixels minus their neighbours over that of pixels around
+        each source, shape ``(n,)``; default: it is measured.
     start : SourceFit, optional
         An earlier fit of the same sources, to begin with.
     rows : `~numpy.ndarray` of int, optional

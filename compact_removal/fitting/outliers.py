@@ -96,8 +96,8 @@ def find_outliers(data, x, y, fit, psf, noise, *, mask=None,
     mask : array_like of bool, optional
         True where a pixel must not be used, shape ``(ny, nx)``.
     noise_ratio : array_like, optional
-        What `~compact_removal.fitting.patches.measure_noise_ratio`
-        gives, shape ``(n,)``; default: it is measured.
+        Rms of pixels minus their neighbours over that of pixels around
+        each source, shape ``(n,)``; default: it is measured.
 
     Returns
     -------

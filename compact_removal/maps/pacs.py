@@ -73,7 +73,7 @@ def read_pacs_map(path, *, unit=None, beam=None):
         coverage; their values are NaN. In a PACS product without
         ``coverage`` HDU, pixels that are exactly 0 count as not
         observed; in other maps 0 is a value like others here, see
-        `~compact_removal.maps.sentinels.find_sentinels`.
+        ``compact_removal.maps.sentinels``.
         ``uncertainty`` comes from ``error``, else from ``stDev``, and
         is NaN where that is not positive; `None` without such a HDU.
         They are what the archive gives: in JScanam maps ``stDev`` is

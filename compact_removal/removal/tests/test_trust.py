@@ -307,7 +307,7 @@ class TestMissingPixels:
         rows = (slice(0, ny) if bottom is None else
                 slice(y - dy, ny) if bottom else slice(0, y + dy + 1))
         sources = field.remove_part(rows, columns, cut=off == 'cut')
-        row = [name for name in flags_of(sources, k)]
+        row = list(flags_of(sources, k))
         if 'off_map' in row or 'no_background' in row:
             assert np.isnan(sources['flux'][k])
         else:
