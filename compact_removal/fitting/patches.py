@@ -3,6 +3,8 @@
 The pixels around sources, made ready for linear fits.
 """
 
+from math import prod
+
 import numpy as np
 from scipy.linalg import solve_triangular
 from scipy.spatial import KDTree
@@ -338,7 +340,8 @@ def _range(values):
     """
     16-84 % range of each stack, without NaN; 0 where there is nothing.
     """
-    values = np.sort(values.reshape(len(values), -1), axis=1)
+    values = np.sort(values.reshape(len(values), prod(values.shape[1:])),
+                     axis=1)
     last = np.isfinite(values).sum(axis=1) - 1
     low, high = (np.rint(share * last).astype(int) for share in (0.16, 0.84))
     rows = np.arange(len(values))
