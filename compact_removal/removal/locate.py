@@ -22,8 +22,11 @@ __all__ = ['LocatedSources', 'locate']
 # Positions within this part of the full width of the beam are one source.
 _SAME_SOURCE = 0.5
 
-# Box of the quadratic centroid fit, in pixels.
+# Box of the quadratic centroid fit, in pixels, and how far from its
+# position a centroid may lie, in full widths of the beam: beyond it there
+# is another source.
 _CENTROID_BOX = 5
+_FARTHEST_CENTROID = 0.9
 
 
 @dataclass(frozen=True)
@@ -123,12 +126,13 @@ def locate(input_map, coordinates, band, *, recenter):
     x, y = input_map.to_pixels(coordinates)
     active = on_map(x, y, input_map.data.shape)
     flags[~active] |= FLAG['off_map']
-    if recenter:
-        x, y, failed = _recenter(input_map, x, y, active)
-        flags[failed] |= FLAG['not_recentered']
     scale = input_map.pixel_scale
-    first = _merge(input_map, x, y, active,
-                   _SAME_SOURCE * fwhm_in_pixels(band, scale))
+    fwhm = fwhm_in_pixels(band, scale)
+    if recenter:
+        x, y, failed = _recenter(input_map, x, y, active,
+                                 _FARTHEST_CENTROID * fwhm)
+        flags[failed] |= FLAG['not_recentered']
+    first = _merge(input_map, x, y, active, _SAME_SOURCE * fwhm)
     duplicate = first != np.arange(n_sources)
     flags[duplicate] |= FLAG['duplicate']
     flags[first[duplicate]] |= FLAG['merged']
@@ -149,7 +153,7 @@ def locate(input_map, coordinates, band, *, recenter):
     return LocatedSources(x, y, flags, active, first, snr, std, radius)
 
 
-def _recenter(input_map, x, y, active):
+def _recenter(input_map, x, y, active, farthest):
     """
     Positions at the quadratic centroid of the core, and rows without.
     """
@@ -167,7 +171,7 @@ def _recenter(input_map, x, y, active):
             warnings.simplefilter('ignore', AstropyUserWarning)
             center = corner + centroid_quadratic(
                 patch, mask=np.isnan(patch), fit_boxsize=_CENTROID_BOX)
-        if np.hypot(center[0] - x[row], center[1] - y[row]) < _CENTROID_BOX:
+        if np.hypot(center[0] - x[row], center[1] - y[row]) < farthest:
             x[row], y[row] = center
         else:
             failed.append(row)
