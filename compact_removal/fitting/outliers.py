@@ -236,10 +236,10 @@ def _find_dents(patches, flux, shapes, psf):
     matrix, right = normal_equations(design, values, offset, prior)
     solution = np.linalg.solve(matrix, right[..., None])
     depth = -solution[:, 7, 0]
-    # in units of what is left where that is less than expected
+    # in units of what is left
     left = ((values - (design @ solution)[..., 0]) ** 2).sum(axis=1)
     left /= np.maximum(patches.used.sum(axis=1) - design.shape[2], 1)
     error = np.sqrt(np.linalg.inv(matrix)[:, 7, 7]
-                    * np.clip(left, _LEAST_LEFT, 1))
+                    * np.maximum(left, _LEAST_LEFT))
     return ((flux > 0) & (depth > _LEAST_DENT)
             & (depth > _DENT_SIGNIFICANCE * error))

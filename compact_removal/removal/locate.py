@@ -25,7 +25,7 @@ _SAME_SOURCE = 0.5
 # Side of the box of the quadratic centroid fit, and the largest shift (full
 # widths).
 _CENTROID_BOX = 1.6
-_LARGEST_SHIFT = 1.0
+_LARGEST_SHIFT = 0.9
 
 
 @dataclass(frozen=True)
@@ -155,7 +155,7 @@ def _recenter(input_map, x, y, active, fwhm):
     """
     Positions at the quadratic centroid of the core, and rows without.
 
-    A centroid further away than a full width, or nearer to another
+    A centroid further away than nine tenths of it, or nearer to another
     position, is that of another source.
     """
     from photutils.centroids import centroid_quadratic

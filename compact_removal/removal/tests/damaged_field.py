@@ -70,7 +70,7 @@ class DamagedField:
             wcs.wcs.cdelt = [-self.scale / 3600, self.scale / 3600]
             self.ccd = CCDData(self.data, unit='Jy/pix', wcs=wcs)
         self.catalog = self.ccd.wcs.pixel_to_world(self.x, self.y)
-        self.brightest = int(self.flux.argmax())
+        self.brightest = int(self.flux.argmax()) if n_sources else None
 
     def radius(self, row):
         """
