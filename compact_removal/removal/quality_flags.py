@@ -19,7 +19,7 @@ QUALITY_FLAGS = ('poor_fit', 'sharp', 'extended', 'saturated',
 # Width over that of the PSF, and how many errors from 1 it must be.
 _SHARP = 0.75
 _EXTENDED = 1.3
-_WIDTH_SIGNIFICANCE = 4.0
+_WIDTH_SIGNIFICANCE = 5.0
 
 # Errors of the linear flux below which pixels that stand out beside a
 # source are taken for the only thing there.
