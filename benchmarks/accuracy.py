@@ -28,13 +28,12 @@ import competitors
 import numpy as np
 from accuracy_report import FLUX_RANGE, print_tables, report, save_figure
 from astropy.table import Table, vstack
-from development_data import (DISTANCE, HELD_OUT, NOISE, as_ccd,
+from development_data import (HELD_OUT, NOISE, as_ccd, draw_positions,
                               load_vesta, pixels_to_avoid)
 
 from compact_removal import CompactSourceRemover
 from compact_removal.datasets import (list_background_kinds,
-                                      load_background_maps, make_background,
-                                      make_source_positions)
+                                      load_background_maps, make_background)
 from compact_removal.instruments import get_band
 from compact_removal.maps import draw_discs, source_snr
 from compact_removal.psf import make_psf_stamp
@@ -90,14 +89,7 @@ def make_scene(truth, avoid, band, psf, seed, *, n_sources=40,
     A map with sources: the scene, true fluxes and local deviations.
     """
     rng = np.random.default_rng(seed)
-    while True:
-        try:
-            x, y = make_source_positions(
-                truth.shape, n_sources, min_separation=DISTANCE, mask=avoid,
-                border=24, seed=rng)
-            break
-        except ValueError:
-            n_sources = int(0.8 * n_sources)
+    x, y = draw_positions(truth.shape, n_sources, avoid, rng)
     _, _, sigma = source_snr(truth, x, y, source_radius=8,
                              annulus_radii=(0, 22))
     flux = sigma * np.exp(rng.uniform(*np.log(flux_range), x.size))

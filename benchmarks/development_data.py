@@ -102,6 +102,19 @@ def pixels_to_avoid(entry):
     return binary_dilation(avoid, iterations=15)
 
 
+def draw_positions(shape, n_sources, avoid, rng):
+    """
+    Random positions apart from each other, fewer where there is no room.
+    """
+    while True:
+        try:
+            return make_source_positions(
+                shape, n_sources, min_separation=DISTANCE, mask=avoid,
+                border=24, seed=rng)
+        except ValueError:
+            n_sources = int(0.8 * n_sources)
+
+
 def find_empty(truth, avoid, scene, seed):
     """
     Random positions away from the sources, as many as find room.

@@ -11,12 +11,11 @@ from pathlib import Path
 
 import astropy.units as u
 import numpy as np
-from development_data import (DISTANCE, HELD_OUT, NOISE, TRUSTED, as_ccd,
+from development_data import (HELD_OUT, NOISE, TRUSTED, as_ccd, draw_positions,
                               load_vesta, pixels_to_avoid, stamp_radius)
 
 from compact_removal.datasets import (list_background_kinds,
-                                      load_background_maps, make_background,
-                                      make_source_positions)
+                                      load_background_maps, make_background)
 from compact_removal.maps import source_snr
 from compact_removal.psf import as_psf
 
@@ -323,14 +322,7 @@ def make_case(kind, seed, *, band, folder, size=256, density=1.0,
     psf = make_psf(kind, band, folder, rng)
     area = truth.size / 256 ** 2
     n_sources = max(1, round(rng.integers(*_N_SOURCES) * density * area))
-    while True:
-        try:
-            x, y = make_source_positions(
-                truth.shape, n_sources, min_separation=DISTANCE, mask=avoid,
-                border=24, seed=rng)
-            break
-        except ValueError:
-            n_sources = int(0.8 * n_sources)
+    x, y = draw_positions(truth.shape, n_sources, avoid, rng)
     sigma = local_sigma(truth, x, y)
     if flux_range is None:
         flux_range = FAINT_RANGE if kind == 'faint' else FLUX_RANGE

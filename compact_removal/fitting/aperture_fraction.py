@@ -32,9 +32,7 @@ class ApertureFraction:
     Parameters
     ----------
     psf : SourcePSF
-        The PSF of the map.
-    nominal : SourcePSF
-        The nominal PSF.
+        The PSF of the map; the nominal one belongs to it.
 
     Examples
     --------
@@ -44,22 +42,23 @@ class ApertureFraction:
     >>> from compact_removal.instruments import get_band
     >>> band = get_band('scanmap', 'blue')
     >>> psf = SourcePSF(band, band.pixel_scale)
-    >>> fraction = ApertureFraction(psf, psf)
+    >>> fraction = ApertureFraction(psf)
     >>> broad = np.array([[0, 0, 0.1, 0, 0]])
     >>> ratio, error = fraction(np.array([3.75]), broad, np.array([0.02]))
     >>> print(ratio.round(2), error.round(2))
     [0.98] [0.02]
     """
 
-    def __init__(self, psf, nominal):
+    def __init__(self, psf):
         self._psf, limit = psf, HALF_TABLE * psf.fwhm
         self._radius = np.linspace(0, limit, HALF_TABLE * _N_RADII + 1)
-        self._nominal = self._light(nominal, np.zeros(5))
+        angle = np.arange(_N_ANGLES) * (2 * np.pi / _N_ANGLES)
+        dx, dy = (self._radius[:, None] * f(angle) for f in (np.cos, np.sin))
+        self._nominal = self._cumulate(psf(np.sqrt(dx ** 2 + dy ** 2)))
         self._grid = np.array([
-            self._light(psf, np.concatenate([[0, 0, width], psf.mean[3:]]))
-            for width in _LOG_WIDTHS])
+            self._cumulate(psf.evaluate(dx, dy, np.concatenate(
+                [[0, 0, width], psf.mean[3:]]))) for width in _LOG_WIDTHS])
         shape = np.concatenate([[0, 0], psf.mean[2:]])
-        dx, dy = self._polar()
         self._basis = self._cumulate(psf.basis(dx, dy, shape))
         self._profile = psf.evaluate(dx, dy, shape).mean(axis=1)
 
@@ -138,9 +137,7 @@ class ApertureFraction:
         """
         inside = np.array([np.interp(radius, self._radius, column)
                            for column in self._basis.T])
-        middle = np.interp(self._psf.mean[2], _LOG_WIDTHS,
-                           np.arange(_LOG_WIDTHS.size))
-        row = self._grid[round(middle)]
+        row = self._grid[np.abs(_LOG_WIDTHS - self._psf.mean[2]).argmin()]
         light = np.interp(radius, self._radius, row)
         gradient = np.zeros((radius.size, 5 + inside.shape[0]))
         gradient[:, 2] = slope
@@ -156,20 +153,6 @@ class ApertureFraction:
         rise = np.log(self._nominal[-1] / self._nominal[-1 - _N_RADII])
         span = np.log(self._radius[-1] / self._radius[-1 - _N_RADII])
         return rise / span
-
-    def _polar(self):
-        """
-        Offsets of the points of the grid of radii and angles.
-        """
-        angle = np.arange(_N_ANGLES) * (2 * np.pi / _N_ANGLES)
-        return (self._radius[:, None] * np.cos(angle),
-                self._radius[:, None] * np.sin(angle))
-
-    def _light(self, psf, shape):
-        """
-        Light within the radii of the grid.
-        """
-        return self._cumulate(psf.evaluate(*self._polar(), shape))
 
     def _cumulate(self, values):
         """

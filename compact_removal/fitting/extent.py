@@ -90,7 +90,8 @@ def fit_width(patches, rows, shapes, psf):
     columns[rows] = np.concatenate(
         [patches.values[rows, :, None], np.ones_like(templates[..., :1]),
          templates], axis=-1)
-    gain, _ = _gains(patches.whiten(columns, psf)[rows], patches.std[rows])
+    gain, _, _ = _gains(patches.whiten(columns, psf)[rows],
+                        patches.std[rows])
     top, error = _parabola(np.log(_WIDTHS), gain)
     return np.exp(top), error
 
@@ -154,14 +155,10 @@ def find_extended(clean, models, index, std, levels):
             design[chosen] = np.matmul(matrix, design[chosen])
         # the error of the PSF counts as in the fit
         peak = np.maximum(models.flux[mine], 0) * psf(0) / unit[part]
-        std = np.hypot(1, psf.model_error * peak)
-        gain, flux = _gains(design, std)
+        gain, flux, total = _gains(design,
+                                   np.hypot(1, psf.model_error * peak))
         # in units of what is left by the best of them
-        constant = design[..., 1]
-        total = ((design[..., 0] ** 2).sum(axis=1)
-                 - (constant * design[..., 0]).sum(axis=1) ** 2
-                 / np.maximum((constant ** 2).sum(axis=1), 1e-12))
-        left = total / std ** 2 - gain.max(axis=1)
+        left = total - gain.max(axis=1)
         left /= np.maximum(used.sum(axis=1) - _N_FREE, 1)
         gain /= np.maximum(left, _LEAST_LEFT)[:, None]
         best = gain.argmax(axis=1)
@@ -201,7 +198,8 @@ def _gains(white, std):
     Reductions of chi-square by templates with a flux that is not negative.
 
     Takes white columns of values, constant, and templates. Returns the
-    reductions and the fluxes, shape ``(n, k)``.
+    reductions and the fluxes, shape ``(n, k)``, and the chi-square of a
+    constant alone, shape ``(n,)``.
     """
     constant = white[..., 1]
     norm = np.maximum((constant ** 2).sum(axis=1), 1e-12)[:, None, None]
@@ -211,7 +209,8 @@ def _gains(white, std):
     values, templates = columns[..., 0], columns[..., 1:]
     product = np.maximum(np.einsum('npk,np->nk', templates, values), 0)
     power = np.maximum((templates ** 2).sum(axis=1), 1e-300)
-    return product ** 2 / power / std[:, None] ** 2, product / power
+    return (product ** 2 / power / std[:, None] ** 2, product / power,
+            (values ** 2).sum(axis=1) / std ** 2)
 
 
 def _parabola(x, values):

@@ -158,12 +158,10 @@ def fit_sources(data, x, y, psf, noise, *, mask=None, noise_ratio=None,
             start.flux, start.shapes, start.blend_error))
     if noise_ratio is None:
         noise_ratio = measure_noise_ratio(data, x, y, psf, mask=mask)
-    settled = np.zeros(x.size, dtype=bool)
     kept = np.zeros(x.size, dtype=bool)
     if rows is not None:
-        kept[:] = True
-        kept[rows] = False
-        settled |= kept
+        kept = ~np.isin(np.arange(x.size), rows)
+    settled = kept
     for i in range(_MAX_ROUNDS + 1):
         # all neighbours as they were: no source comes before another
         old, old_shapes = flux.copy(), shapes.copy()

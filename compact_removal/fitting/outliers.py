@@ -35,6 +35,9 @@ _CHUNK = 500
 _LEAST_DEVIATION = 7.0
 _SHARE = 0.5
 
+# With a smaller part of the patch no pixel is judged.
+_LEAST_KNOWN = 0.25
+
 # Error of the model of a source in a pixel, as a share of its value there,
 # in units of the error of the PSF as a share of the peak.
 _SLOPE_ERROR = 2.0
@@ -194,7 +197,6 @@ def _stand_out(patches, flux, shapes, psf):
     model = flux[:, None] * psf.evaluate(patches.dx, patches.dy,
                                          shapes[:, None])
     used = patches.used
-    count = np.maximum(used.sum(axis=1, keepdims=True), 1)
     rest = np.where(used, patches.values - model, 0.0)
     rest = np.where(used, rest - masked_median(rest, used)[:, None], 0.0)
     error = (_SLOPE_ERROR * psf.model_error * model) ** 2
@@ -213,7 +215,8 @@ def _stand_out(patches, flux, shapes, psf):
     deviation = np.abs(deviation)
     usual = masked_median(deviation, used)[:, None] / 0.6745
     deviation /= np.maximum(usual, 1.0)
-    deviation[~used | (count < used.shape[1] / 4)] = 0
+    few = used.mean(axis=1, keepdims=True) < _LEAST_KNOWN
+    deviation[~used | few] = 0
     largest = deviation.max(axis=1, initial=0, keepdims=True)
     return ((deviation > _LEAST_DEVIATION)
             & (deviation > _SHARE * largest))

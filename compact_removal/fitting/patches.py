@@ -16,7 +16,7 @@ from compact_removal.maps.cutouts import (chunk_slices, cutout_radii,
 from compact_removal.maps.holes import ANNULUS_FWHM
 
 __all__ = ['SourcePatches', 'close_pairs', 'masked_median',
-           'measure_noise_ratio', 'normal_equations']
+           'measure_noise_ratio', 'normal_equations', 'percentile_range']
 
 # The least noise over structure that is assumed.
 _LEAST_NOISE = 0.25
@@ -333,15 +333,33 @@ def measure_noise_ratio(data, x, y, psf, *, mask=None):
             + patches[:, 1:-1, 2:] + patches[:, 1:-1, :-2]) / 4
         radius = cutout_radii(x[part], y[part], corners + 1, size - 2)
         ring = (radius >= inner) & (radius <= outer)
-        whole = _range(np.where(ring, patches[:, 1:-1, 1:-1], np.nan))
-        np.divide(_range(np.where(ring, fine, np.nan)), whole,
+        whole = percentile_range(np.where(ring, patches[:, 1:-1, 1:-1],
+                                          np.nan))
+        np.divide(percentile_range(np.where(ring, fine, np.nan)), whole,
                   out=ratio[part], where=whole > 0)
     return ratio
 
 
-def _range(values):
+def percentile_range(values):
     """
-    16-84 % range of each stack, without NaN; 0 where there is nothing.
+    Measure the 16-84 % range of each stack, without NaN.
+
+    Parameters
+    ----------
+    values : `~numpy.ndarray`
+        Shape ``(n, ...)``.
+
+    Returns
+    -------
+    width : `~numpy.ndarray`
+        0 where there are not two values, shape ``(n,)``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from compact_removal.fitting.patches import percentile_range
+    >>> print(percentile_range(np.arange(101.0)[None]))
+    [68.]
     """
     if len(values) == 0:
         return np.zeros(0)

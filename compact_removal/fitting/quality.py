@@ -13,7 +13,8 @@ from compact_removal.fitting.covariance import make_whitener
 from compact_removal.fitting.extent import find_extended, fit_width
 from compact_removal.fitting.patches import (SourcePatches, masked_median,
                                              measure_noise_ratio,
-                                             normal_equations)
+                                             normal_equations,
+                                             percentile_range)
 from compact_removal.maps.cutouts import chunk_slices, extract_cutouts
 
 __all__ = ['FitQuality', 'assess_fits']
@@ -161,11 +162,10 @@ def _assess(clean, models, index, std):
     design, values = design * weight[..., None], values * weight
     matrix, _ = normal_equations(design, values, shapes - psf.mean,
                                  psf.prior)
-    constant = (np.einsum('npk,np->nk', design[..., :1],
-                          values - design[..., 1] * flux[:, None])[:, 0]
+    left = values - design[..., 1] * flux[:, None]
+    constant = ((design[..., 0] * left).sum(axis=1)
                 / np.maximum((design[..., 0] ** 2).sum(axis=1), 1e-12))
-    left = (values - design[..., 0] * constant[:, None]
-            - design[..., 1] * flux[:, None])
+    left -= design[..., 0] * constant[:, None]
     chi2 = (left ** 2).sum(axis=1) / np.maximum(rest - 7, 1)
     inverse = np.linalg.inv(matrix)
     width_err = np.sqrt(inverse[:, 4, 4])
@@ -259,11 +259,8 @@ def _scatter(clean, patches, psf, x, y, formal, unit):
                    half + dx + places[0][:, None]]
     fluxes = np.einsum('nqp,np->nq', pixels, kernels)
     count = np.isfinite(fluxes).sum(axis=1)
-    ordered = np.sort(fluxes, axis=1)
-    each, last = np.arange(x.size), np.maximum(count - 1, 0)
-    low, high = (ordered[each, np.rint(share * last).astype(int)]
-                 for share in (0.16, 0.84))
-    measured = np.where(count >= _LEAST_PLACES, (high - low) / 2, np.nan)
+    measured = np.where(count >= _LEAST_PLACES, percentile_range(fluxes) / 2,
+                        np.nan)
     # as many pixels as the source itself has
     measured = measured * formal / expected
     formal = formal * unit

@@ -60,6 +60,8 @@ class SourcePSF:
     mean, prior : `~numpy.ndarray`
         Mean and standard deviation of the prior on the shapes of
         sources, see `evaluate`, shape ``(5,)``.
+    nominal_prior : `~numpy.ndarray`
+        The prior before anything is learned, shape ``(5,)``.
     uncertainty : float
         Standard deviation of width and elongation together.
     covariance : `~numpy.ndarray`
@@ -102,7 +104,6 @@ class SourcePSF:
         self.mean = np.zeros(5)
         self.prior = np.array([*_PRIOR, elongation, elongation])
         self.nominal_prior = self.prior
-        self._nominal = self.uncertainty
         self._table = None
         self.covariance = np.diag(np.concatenate(
             [self.prior, self.basis_prior]) ** 2)
@@ -162,7 +163,8 @@ class SourcePSF:
         Error of the model as a share of the peak of a source.
         """
         return np.hypot(_LEAST_ERROR,
-                        _NOMINAL_ERROR * self.uncertainty / self._nominal)
+                        _NOMINAL_ERROR * self.uncertainty
+                        / float(np.linalg.norm(self.nominal_prior[2:])))
 
     def adapted(self, mean, scatter, coefficients, covariance):
         """

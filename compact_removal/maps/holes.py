@@ -11,7 +11,7 @@ from compact_removal.maps.cutouts import (chunk_slices, cutout_radii,
 from compact_removal.utils.parameters import ParameterError
 
 __all__ = ['ANNULUS_FWHM', 'draw_discs', 'mask_radius', 'scale_factor',
-           'source_snr']
+           'scale_radii', 'source_snr']
 
 # Annulus of signal-to-noise ratios in full widths of the PSF, where there
 # is no band that gives it in pixels.
@@ -166,6 +166,37 @@ def scale_factor(band, pixel_scale):
                f'mode {band.mode!r}, got {pixel_scale.to(nominal.unit):.3g}')
         raise ParameterError(msg, 'pixel_scale')
     return ratio
+
+
+def scale_radii(band, pixel_scale):
+    """
+    Compute the radii for signal-to-noise ratios in pixels of a map.
+
+    Parameters
+    ----------
+    band : `~compact_removal.instruments.Band`
+        The band.
+    pixel_scale : `~astropy.units.Quantity`
+        Size of the pixels of the map (angle).
+
+    Returns
+    -------
+    source_radius : float
+        Radius of the source circle (pixels).
+    annulus_radii : tuple of float
+        Inner and outer radius of the annulus (pixels).
+
+    Examples
+    --------
+    >>> import astropy.units as u
+    >>> from compact_removal.instruments import get_band
+    >>> from compact_removal.maps.holes import scale_radii
+    >>> scale_radii(get_band('scanmap', 'blue'), 0.8 * u.arcsec)
+    (16.0, (20.0, 44.0))
+    """
+    factor = scale_factor(band, pixel_scale)
+    return (band.source_radius * factor,
+            tuple(radius * factor for radius in band.annulus_radii))
 
 
 def draw_discs(shape, x, y, radii):

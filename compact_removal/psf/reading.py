@@ -13,7 +13,8 @@ from astropy.wcs import WCS
 from astropy.wcs.utils import proj_plane_pixel_scales
 
 from compact_removal.utils.files import read_hdus
-from compact_removal.utils.parameters import ParameterError, name_parameter
+from compact_removal.utils.parameters import (ParameterError, name_parameter,
+                                              rename_parameter)
 
 __all__ = ['find_stamp', 'is_container']
 
@@ -89,8 +90,8 @@ def find_stamp(psf, *, name='psf'):
             msg = f'{name}: there is no file {os.fspath(psf)}'
             raise name_parameter(FileNotFoundError(msg), name) from None
         except ParameterError as error:
-            msg = str(error).replace('path', name, 1)
-            raise ParameterError(msg, name) from error
+            raise ParameterError(rename_parameter(error, path=name),
+                                 name) from error
     hdus = psf if isinstance(psf, list) else [psf]
     for hdu in hdus:
         shape = getattr(hdu, 'shape', ())

@@ -11,7 +11,7 @@ import numpy as np
 
 from compact_removal.maps.cutouts import (DiscBlender, chunk_slices,
                                           extract_cutouts)
-from compact_removal.maps.holes import scale_factor
+from compact_removal.maps.holes import scale_radii
 from compact_removal.maps.tiles import Tile
 from compact_removal.removal._prediction import predict_cutouts
 from compact_removal.removal._window import extract_noise, open_window
@@ -95,8 +95,8 @@ class TileWorker:
         self._network = network
         self._apertures = apertures
         self._error_dtype = error_dtype
-        factor = scale_factor(band, input_map.pixel_scale)
-        self._outer_annulus = band.annulus_radii[1] * factor
+        _, (_, self._outer_annulus) = scale_radii(band,
+                                                  input_map.pixel_scale)
         self._taper = hole_taper(band, input_map.pixel_scale)
         self._reach = Reach(self._models, located.radius[fitted.rows],
                             self._taper, apertures.max(),

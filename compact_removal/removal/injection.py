@@ -15,7 +15,8 @@ from scipy.ndimage import distance_transform_edt
 from compact_removal.datasets import (FLUX_LEVELS, inject_sources,
                                       make_source_catalog)
 from compact_removal.maps.geometry import SkyGrid
-from compact_removal.maps.holes import draw_discs, scale_factor, source_snr
+from compact_removal.maps.holes import (draw_discs, scale_factor, scale_radii,
+                                        source_snr)
 from compact_removal.maps.pixels import (check_pixels, map_points,
                                          valid_pixels)
 from compact_removal.maps.positions import read_pixels
@@ -128,7 +129,7 @@ class InjectionPlan:
                               0.5 * np.sqrt(allowed.sum() / self.n_sources))
         self.avoid = ccd.copy()
         self.avoid.mask = ~allowed
-        self.levels = self._levels(settings.levels, band, scale, valid)
+        self.levels = self._levels(settings.levels, band, valid)
 
     def simulate(self, level):
         """
@@ -168,7 +169,7 @@ class InjectionPlan:
                                position_angle=angle)
         return image, catalog
 
-    def _levels(self, levels, band, scale, valid):
+    def _levels(self, levels, band, valid):
         """
         The fluxes to inject (mJy).
         """
@@ -185,10 +186,10 @@ class InjectionPlan:
             raise ParameterError(msg, 'flux_levels')
         rows, columns = np.nonzero(~self.avoid.mask)
         chosen = np.random.default_rng(0).integers(rows.size, size=_N_PROBES)
+        circle, annulus = scale_radii(band, self.pixel_scale)
         _, _, std = source_snr(
             self.ccd.data, columns[chosen], rows[chosen],
-            source_radius=band.source_radius * scale,
-            annulus_radii=np.multiply(band.annulus_radii, scale),
+            source_radius=circle, annulus_radii=annulus,
             mask=~valid)
         peak = _peak(self.ccd, self.psf, self.pixel_scale)
         low, high = np.nanmedian(std) / peak * np.array(_SNR_RANGE)

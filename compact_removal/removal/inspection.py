@@ -16,7 +16,7 @@ from scipy.spatial import KDTree
 from compact_removal.fitting.quality import FitQuality, assess_fits
 from compact_removal.maps.cutouts import (chunk_slices, cutout_radii,
                                           extract_cutouts, extract_valid)
-from compact_removal.maps.holes import mask_radius, scale_factor, source_snr
+from compact_removal.maps.holes import mask_radius, scale_radii, source_snr
 from compact_removal.maps.tiles import make_tiles
 from compact_removal.removal.flags import FLAG
 from compact_removal.removal.quality_flags import flag_quality
@@ -98,9 +98,7 @@ def inspect_sources(input_map, located, fitted, band):
     snr, std, radius = (np.array(values) for values in (
         located.snr, located.std, located.radius))
     quality = np.full((len(FitQuality._fields), n_sources), np.nan)
-    factor = scale_factor(band, input_map.pixel_scale)
-    circle = band.source_radius * factor
-    annulus = tuple(limit * factor for limit in band.annulus_radii)
+    circle, annulus = scale_radii(band, input_map.pixel_scale)
     margin = int(np.ceil(max(models.psf.reach, 2 * annulus[1]))) + 2
     for tile in make_tiles(input_map.data.shape, margin) if rows.size else ():
         index = np.flatnonzero(tile.distance(models.x, models.y) <= 0)

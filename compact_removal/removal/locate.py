@@ -11,7 +11,7 @@ from astropy.utils.exceptions import AstropyUserWarning
 from scipy.spatial import KDTree
 
 from compact_removal.maps.cutouts import extract_valid
-from compact_removal.maps.holes import mask_radius, scale_factor, source_snr
+from compact_removal.maps.holes import mask_radius, scale_radii, source_snr
 from compact_removal.maps.pixels import on_map
 from compact_removal.psf import fwhm_in_pixels
 from compact_removal.removal.flags import FLAG
@@ -135,14 +135,11 @@ def locate(input_map, coordinates, band, *, recenter):
     flags[duplicate] |= FLAG['duplicate']
     flags[first[duplicate]] |= FLAG['merged']
     active &= ~duplicate
-    factor = scale_factor(band, scale)
+    circle, annulus = scale_radii(band, scale)
     snr, std, radius = np.full((3, n_sources), np.nan)
-    inner, outer = band.annulus_radii
     snr[active], mean, std[active] = source_snr(
         input_map.data, x[active], y[active],
-        source_radius=band.source_radius * factor,
-        annulus_radii=(inner * factor, outer * factor),
-        mask=input_map.mask)
+        source_radius=circle, annulus_radii=annulus, mask=input_map.mask)
     radius[active] = mask_radius(snr[active], band, pixel_scale=scale)
     empty = np.zeros(n_sources, dtype=bool)
     empty[active] = ~np.isfinite(mean)

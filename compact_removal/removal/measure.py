@@ -11,7 +11,6 @@ import astropy.units as u
 import numpy as np
 
 from compact_removal.fitting.aperture_fraction import ApertureFraction
-from compact_removal.fitting.source_psf import SourcePSF
 from compact_removal.maps.cutouts import chunk_slices, extract_cutouts
 from compact_removal.photometry import (annulus_background, annulus_mean,
                                         aperture_correction,
@@ -236,7 +235,7 @@ def measure(input_map, located, fitted, inspection, estimate, *, band,
     factor = error_scale(located.snr[rows])
     columns = {}
     flags = np.zeros(located.x.size, dtype=np.int64)
-    light = _Light(band, scale, fitted, inspection, rows)
+    light = _Light(fitted, inspection, rows)
     for i, aperture in enumerate(apertures):
         used = np.minimum(aperture, largest).to(u.arcsec)
         # rounding apart
@@ -248,12 +247,13 @@ def measure(input_map, located, fitted, inspection, estimate, *, band,
         unit = to_flux / fraction
         total, total_noise, area = aperture_sums(
             input_map.data, x, y, radius, mask=mask, error=input_map.error)
-        scatter = background_scatter(estimate.data, x, y, radius, fwhm,
-                                     mask=mask)
-        predicted = interpolate_errors(estimate.flux_error[rows],
-                                       radius / fwhm)
-        background_err = factor * np.where(np.isfinite(predicted), predicted,
-                                           scatter)
+        background_err = interpolate_errors(estimate.flux_error[rows],
+                                            radius / fwhm)
+        unknown = ~np.isfinite(background_err)
+        background_err[unknown] = background_scatter(
+            estimate.data, x[unknown], y[unknown], radius[unknown], fwhm,
+            mask=mask)
+        background_err *= factor
         # the noise of the background is part of the error of its estimate;
         # nothing is known of an excess without an uncertainty
         excess_noise = np.sqrt(np.maximum(
@@ -297,25 +297,21 @@ class _Light:
     What the fit says of the light of sources, and its errors.
     """
 
-    def __init__(self, band, scale, fitted, inspection, rows):
+    def __init__(self, fitted, inspection, rows):
         # the fit is in another order, that of the sky
         order = np.argsort(fitted.rows)
-        self._models, self._shapes = fitted.models, fitted.models.shapes[order]
-        self._flux = fitted.models.flux[order]
+        models = fitted.models
+        self._psf = models.psf
+        self._shapes, self._flux = models.shapes[order], models.flux[order]
         self._quality = {name: values[rows] for name, values
                          in inspection.quality.items()}
         self._blend_error = fitted.blend_error[rows]
-        self._fraction = None
-        if rows.size:
-            psf = fitted.models.psf
-            self._fraction = ApertureFraction(psf, SourcePSF(band, scale))
+        self._fraction = ApertureFraction(self._psf)
 
     def fraction(self, radius):
         """
         Fractions in apertures over the nominal ones, and relative errors.
         """
-        if self._fraction is None:
-            return np.ones((2, 0))
         width_err = np.nan_to_num(self._quality['width_err'])
         return self._fraction(radius, self._shapes, width_err)
 
@@ -349,11 +345,9 @@ class _Light:
         Fluxes by linear fits, and errors.
         """
         flux, error = self._quality['flux'], self._quality['flux_err']
-        if self._fraction is None:
-            return flux, error
-        psf = self._models.psf
-        factor = self._fraction.normalization(psf.mean[2])
-        return factor * flux, factor * np.hypot(error, flux * psf.prior[2])
+        factor = self._fraction.normalization(self._psf.mean[2])
+        return factor * flux, factor * np.hypot(error,
+                                                flux * self._psf.prior[2])
 
 
 def _noise_variance(input_map, x, y, annulus):

@@ -51,7 +51,7 @@ def expected_ratio(psf, shape, radius):
 def test_widths(width):
     psf = adapt(make_psf(), [0, 0, width, 0, 0])
     shapes = np.tile([0, 0, width, 0, 0], (3, 1))
-    ratio, error = ApertureFraction(psf, make_psf())(RADII, shapes,
+    ratio, error = ApertureFraction(psf)(RADII, shapes,
                                                      np.zeros(3))
     # half of what lies beyond the limit goes with it
     expected = expected_ratio(psf, shapes[0], RADII)
@@ -65,7 +65,7 @@ def test_widths(width):
 
 def test_grows_to_one():
     psf = adapt(make_psf(), [0, 0, 0.1, 0, 0])
-    ratio, _ = ApertureFraction(psf, make_psf())(
+    ratio, _ = ApertureFraction(psf)(
         np.array([1.0, 3, 6, 9, 99]), np.tile([0, 0, 0.1, 0, 0], (5, 1)),
         np.zeros(5))
     assert np.all(np.diff(ratio) > 0)
@@ -76,7 +76,7 @@ def test_grows_to_one():
 def test_off_the_centre(shift):
     psf = make_psf()
     shapes = np.array([[shift, 0, 0, 0, 0], [0, -shift, 0, 0, 0]])
-    ratio, _ = ApertureFraction(psf, psf)(RADII[[1, 1]], shapes, np.zeros(2))
+    ratio, _ = ApertureFraction(psf)(RADII[[1, 1]], shapes, np.zeros(2))
     expected = expected_ratio(psf, shapes[0], RADII[1:2])[0]
     assert_allclose(1 - ratio, 1 - expected, rtol=0.1)
     assert ratio[0] == ratio[1] < 1
@@ -84,8 +84,8 @@ def test_off_the_centre(shift):
 
 def test_errors_add_in_quadrature():
     psf = make_psf()
-    fraction = ApertureFraction(psf, psf)
-    known = ApertureFraction(adapt(psf, np.zeros(5)), psf)
+    fraction = ApertureFraction(psf)
+    known = ApertureFraction(adapt(psf, np.zeros(5)))
     radius, shapes = RADII[[1, 1, 1]], np.zeros((3, 5))
     error = known(radius, shapes, np.array([0, 0.03, 0.06]))[1]
     extra = np.sqrt(error ** 2 - error[0] ** 2)
@@ -97,14 +97,14 @@ def test_errors_add_in_quadrature():
     assert_allclose(extra[1] / 0.03, abs(slope) / 0.1, rtol=0.25)
     # a PSF of which nothing was learned is less known
     assert fraction(radius, shapes, np.zeros(3))[1][0] > 2 * error[0]
-    common = ApertureFraction(adapt(psf, np.zeros(5), error=0.03), psf)(
+    common = ApertureFraction(adapt(psf, np.zeros(5), error=0.03))(
         radius, shapes, np.zeros(3))[1]
     assert_allclose(common, error[1], rtol=1e-6)
 
 
 def test_normalization():
     psf = make_psf()
-    fraction = ApertureFraction(psf, psf)
+    fraction = ApertureFraction(psf)
     factor = fraction.normalization(np.array([-0.1, 0.0, 0.1]))
     limit = HALF_TABLE * psf.fwhm
     lights = [sum_light(psf, [0, 0, width, 0, 0], [limit])[0]
@@ -114,6 +114,6 @@ def test_normalization():
 
 
 def test_no_sources():
-    ratio, error = ApertureFraction(make_psf(), make_psf())(
+    ratio, error = ApertureFraction(make_psf())(
         np.zeros(0), np.zeros((0, 5)), np.zeros(0))
     assert ratio.shape == error.shape == (0,)
