@@ -18,12 +18,17 @@ from typing import NamedTuple
 import numpy as np
 
 from compact_removal.fitting.covariance import make_covariance
+from compact_removal.fitting.models import SourceFit, fit_sources
 from compact_removal.fitting.neighbors import Neighbors
 from compact_removal.fitting.patches import (SourcePatches, masked_median,
                                              measure_noise_ratio,
                                              normal_equations)
 
-__all__ = ['Outliers', 'add_pixels', 'find_outliers']
+__all__ = ['GoodFit', 'Outliers', 'add_pixels', 'find_outliers',
+           'fit_good_pixels']
+
+# Rounds of fits and searches for outlying pixels.
+_N_ROUNDS = 3
 
 # Radius of the patches (full widths).
 _RADIUS = 2.0
@@ -76,6 +81,78 @@ class Outliers(NamedTuple):
     pixels: np.ndarray
     affected: np.ndarray
     dented: np.ndarray
+
+
+class GoodFit(NamedTuple):
+    """
+    What `fit_good_pixels` found.
+
+    Attributes
+    ----------
+    fit : SourceFit
+        Fluxes and shapes of the sources.
+    outliers : `~numpy.ndarray` of int
+        Rows and columns of the pixels that were left out, each once,
+        shape ``(2, k)``.
+    dented : `~numpy.ndarray` of bool
+        Sources with a flat or dented core, shape ``(n,)``.
+    """
+
+    fit: SourceFit
+    outliers: np.ndarray
+    dented: np.ndarray
+
+
+def fit_good_pixels(data, x, y, psf, noise, *, mask=None, noise_ratio=None):
+    """
+    Fit sources without the pixels that stand out.
+
+    Parameters
+    ----------
+    data, x, y, psf, noise, mask, noise_ratio
+        See `find_outliers`.
+
+    Returns
+    -------
+    result : `GoodFit`
+        The fit, and the pixels that were left out.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from compact_removal.fitting import SourcePSF, render_sources
+    >>> from compact_removal.fitting.outliers import fit_good_pixels
+    >>> from compact_removal.instruments import get_band
+    >>> band = get_band('scanmap', 'blue')
+    >>> psf = SourcePSF(band, band.pixel_scale)
+    >>> data = render_sources((61, 61), [30], [30], [5.0], np.zeros((1, 5)),
+    ...                       psf)
+    >>> data += 1e-3 * np.random.default_rng(1).normal(size=data.shape)
+    >>> data[31, 29] += 0.5
+    >>> result = fit_good_pixels(data, [30], [30], psf, [1e-3])
+    >>> print(result.outliers.ravel(), result.fit.flux.round(1))
+    [31 29] [5.]
+    """
+    if noise_ratio is None:
+        noise_ratio = measure_noise_ratio(data, x, y, psf, mask=mask)
+    fit = fit_sources(data, x, y, psf, noise, mask=mask,
+                      noise_ratio=noise_ratio)
+    pixels = np.zeros((2, 0), dtype=int)
+    dented = np.zeros(np.size(x), dtype=bool)
+    used = mask
+    for _ in range(_N_ROUNDS):
+        outliers = find_outliers(data, x, y, fit, psf, noise, mask=used,
+                                 noise_ratio=noise_ratio)
+        if not outliers.affected.any():
+            break
+        dented |= outliers.dented
+        pixels = np.unique(np.concatenate([pixels, outliers.pixels], axis=1),
+                           axis=1)
+        used = add_pixels(mask, pixels, np.shape(data))
+        fit = fit_sources(data, x, y, psf, noise, mask=used,
+                          noise_ratio=noise_ratio, start=fit,
+                          rows=np.flatnonzero(outliers.affected))
+    return GoodFit(fit, pixels, dented)
 
 
 def find_outliers(data, x, y, fit, psf, noise, *, mask=None,

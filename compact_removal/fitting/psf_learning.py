@@ -15,8 +15,7 @@ show its width.
 
 import numpy as np
 
-from compact_removal.fitting.models import fit_sources
-from compact_removal.fitting.outliers import add_pixels, find_outliers
+from compact_removal.fitting.outliers import add_pixels, fit_good_pixels
 from compact_removal.fitting.patches import (SourcePatches, close_pairs,
                                              measure_noise_ratio,
                                              normal_equations)
@@ -62,7 +61,8 @@ _N_UNWEIGHTED = 2
 _LARGEST_SHAPE = 1.0
 
 
-def learn_psf(data, x, y, psf, noise, *, mask=None, noise_ratio=None):
+def learn_psf(data, x, y, psf, noise, *, mask=None, noise_ratio=None,
+              n_teachers=None):
     """
     Adapt the PSF to the bright sources of a map.
 
@@ -83,6 +83,9 @@ def learn_psf(data, x, y, psf, noise, *, mask=None, noise_ratio=None):
     noise_ratio : array_like, optional
         Rms of pixels minus their neighbours over that of pixels around
         each source, shape ``(n,)``; default: it is measured.
+    n_teachers : int, optional
+        The PSF is learned from the first ones alone; the others are
+        neighbours only. Default: all.
 
     Returns
     -------
@@ -108,6 +111,7 @@ def learn_psf(data, x, y, psf, noise, *, mask=None, noise_ratio=None):
     x, y = np.asarray(x, dtype=float), np.asarray(y, dtype=float)
     noise = np.asarray(noise, dtype=float)
     rows = _candidates(data, mask, x, y, psf, noise)
+    rows = rows[rows < (x.size if n_teachers is None else n_teachers)]
     if rows.size == 0:
         return psf, 0
     # their neighbours shine into the patches
@@ -120,14 +124,13 @@ def learn_psf(data, x, y, psf, noise, *, mask=None, noise_ratio=None):
         noise_ratio = np.zeros(x.size)
         noise_ratio[near] = measure_noise_ratio(data, x[near], y[near], psf,
                                                 mask=mask)
-    fit = fit_sources(data, x[near], y[near], psf, noise[near], mask=mask,
-                      noise_ratio=noise_ratio[near])
-    flux[near], shapes[near] = fit.flux, fit.shapes
     # defects and saturated stars teach nothing
-    outliers = find_outliers(data, x[near], y[near], fit, psf, noise[near],
-                             mask=mask, noise_ratio=noise_ratio[near])
-    mask = add_pixels(mask, outliers.pixels, np.shape(data))
-    rows = rows[~outliers.dented[np.searchsorted(near, rows)]]
+    fit, outliers, dented = fit_good_pixels(
+        data, x[near], y[near], psf, noise[near], mask=mask,
+        noise_ratio=noise_ratio[near])
+    flux[near], shapes[near] = fit.flux, fit.shapes
+    mask = add_pixels(mask, outliers, np.shape(data))
+    rows = rows[~dented[np.searchsorted(near, rows)]]
     rows = rows[flux[rows] * psf(0) > _LEAST_PEAK * noise[rows]]
     patches = SourcePatches(data, x[rows], y[rows], psf, _RADIUS, mask=mask)
     known = patches.used.mean(axis=1) >= _LEAST_KNOWN

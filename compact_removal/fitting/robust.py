@@ -6,17 +6,21 @@ The whole fit of a map: its PSF, its sources, and what is in their way.
 from typing import NamedTuple
 
 import numpy as np
+from scipy.spatial import KDTree
 
-from compact_removal.fitting.models import SourceFit, fit_sources
-from compact_removal.fitting.outliers import add_pixels, find_outliers
+from compact_removal.fitting.models import SourceFit, SourceModels
+from compact_removal.fitting.outliers import add_pixels, fit_good_pixels
 from compact_removal.fitting.patches import measure_noise_ratio
 from compact_removal.fitting.psf_learning import learn_psf
 from compact_removal.fitting.source_psf import SourcePSF
+from compact_removal.fitting.unlisted import find_unlisted
 
 __all__ = ['MapFit', 'fit_map']
 
-# Rounds of fits and searches for outlying pixels.
-_N_ROUNDS = 3
+# Least peak over the noise of sources that teach the PSF, and distance of
+# what changes that (full widths).
+_BRIGHT = 8.0
+_NEAR = 5.0
 
 
 class MapFit(NamedTuple):
@@ -36,6 +40,11 @@ class MapFit(NamedTuple):
         from the fit, shape ``(2, k)``.
     dented : `~numpy.ndarray` of bool
         Sources with a flat or dented core, shape ``(n,)``.
+    unlisted : SourceModels
+        Other sources, which change the fluxes of the given ones and were
+        fitted along.
+    beside_unlisted : `~numpy.ndarray` of bool
+        The sources of which they change the flux, shape ``(n,)``.
     """
 
     psf: SourcePSF
@@ -43,6 +52,8 @@ class MapFit(NamedTuple):
     fit: SourceFit
     outliers: np.ndarray
     dented: np.ndarray
+    unlisted: SourceModels
+    beside_unlisted: np.ndarray
 
 
 def fit_map(data, x, y, psf, noise, *, mask=None):
@@ -84,25 +95,45 @@ def fit_map(data, x, y, psf, noise, *, mask=None):
     >>> print(result.outliers.ravel(), result.fit.flux.round(1))
     [30 30] [5.]
     """
-    x, y = np.asarray(x, dtype=float), np.asarray(y, dtype=float)
-    ratio = measure_noise_ratio(data, x, y, psf, mask=mask)
-    learned, n_psf = learn_psf(data, x, y, psf, noise, mask=mask,
-                               noise_ratio=ratio)
-    fit = fit_sources(data, x, y, learned, noise, mask=mask,
-                      noise_ratio=ratio)
+    x, y, noise = (np.asarray(values, dtype=float)
+                   for values in (x, y, noise))
+    n_listed = x.size
     pixels = np.zeros((2, 0), dtype=int)
-    dented = np.zeros(x.size, dtype=bool)
-    used = mask
-    for _ in range(_N_ROUNDS):
-        outliers = find_outliers(data, x, y, fit, learned, noise, mask=used,
-                                 noise_ratio=ratio)
-        if not outliers.affected.any():
-            break
-        dented |= outliers.dented
-        pixels = np.unique(np.concatenate([pixels, outliers.pixels], axis=1),
-                           axis=1)
+    dented, affected = np.zeros((2, n_listed), dtype=bool)
+    for again in (False, True):
         used = add_pixels(mask, pixels, np.shape(data))
-        fit = fit_sources(data, x, y, learned, noise, mask=used,
-                          noise_ratio=ratio, start=fit,
-                          rows=np.flatnonzero(outliers.affected))
-    return MapFit(learned, n_psf, fit, pixels, dented)
+        ratio = measure_noise_ratio(data, x, y, psf, mask=used)
+        learned, n_psf = learn_psf(data, x, y, psf, noise, mask=used,
+                                   noise_ratio=ratio, n_teachers=n_listed)
+        fit, found, dents = fit_good_pixels(
+            data, x, y, learned, noise, mask=used, noise_ratio=ratio)
+        pixels = np.unique(np.concatenate([pixels, found], axis=1), axis=1)
+        dented |= dents[:n_listed]
+        if again:
+            break
+        new = find_unlisted(data, x, y, fit, learned, noise,
+                            mask=add_pixels(mask, pixels, np.shape(data)))
+        affected = new.affected
+        places = np.vstack([pixels[::-1].T, np.column_stack([new.x, new.y])])
+        bright = fit.flux * psf(0) > _BRIGHT * noise
+        if not new.x.size and not (n_psf and _any_near(
+                places, x[bright], y[bright], _NEAR * psf.fwhm)):
+            break
+        # what was in the way teaches the PSF no more
+        x, y, noise = (np.append(old, more) for old, more in (
+            (x, new.x), (y, new.y), (noise, new.noise)))
+    unlisted = SourceModels(x[n_listed:], y[n_listed:], fit.flux[n_listed:],
+                            fit.shapes[n_listed:], learned, noise[n_listed:])
+    fit = SourceFit(*(values[:n_listed] for values in fit))
+    return MapFit(learned, n_psf, fit, pixels, dented, unlisted,
+                  affected)
+
+
+def _any_near(places, x, y, distance):
+    """
+    Whether any of the places, shape ``(k, 2)``, is near a position.
+    """
+    if not x.size or not len(places):
+        return False
+    return bool((KDTree(np.column_stack([x, y])).query(places)[0]
+                 < distance).any())

@@ -46,6 +46,9 @@ class FittedSources(Record):
         ``(n,)``.
     dented : `~numpy.ndarray` of bool
         Whether the core is flat or dented, shape ``(n,)``.
+    unlisted : `~compact_removal.fitting.SourceModels`
+        Models of sources that are not among the positions, but change
+        the fluxes of those; they stay in the map.
     flags : `~numpy.ndarray` of int
         Bits of ``SOURCE_FLAGS``, shape ``(n,)``.
 
@@ -60,7 +63,7 @@ class FittedSources(Record):
     ...                       SourcePSF(band, band.pixel_scale), one)
     >>> fitted = FittedSources(np.array([0]), models, 0, 0 * one,
     ...                        np.zeros((2, 0), dtype=int), 0 * one,
-    ...                        one < 0, np.array([0]))
+    ...                        one < 0, models, np.array([0]))
     >>> fitted.blend_error.flags.writeable
     False
     """
@@ -72,6 +75,7 @@ class FittedSources(Record):
     outliers: np.ndarray
     n_outliers: np.ndarray
     dented: np.ndarray
+    unlisted: SourceModels
     flags: np.ndarray
 
     def window(self, input_map, part):
@@ -160,9 +164,10 @@ def fit(input_map, located, band):
         models = SourceModels(x, y, np.zeros(0), np.zeros((0, 5)), psf, std)
         return FittedSources(rows, models, 0, blend_error,
                              np.zeros((2, 0), dtype=int), n_outliers, dented,
-                             flags)
-    psf, n_psf, result, outliers, dented[rows] = fit_map(
-        input_map.data, x, y, psf, std, mask=input_map.mask)
+                             models, flags)
+    (psf, n_psf, result, outliers, dented[rows], unlisted,
+     beside) = fit_map(input_map.data, x, y, psf, std, mask=input_map.mask)
+    flags[rows[beside]] |= FLAG['unlisted_neighbor']
     flags[rows[~result.converged]] |= FLAG['not_converged']
     shift = np.hypot(*(result.shapes[:, :2] - psf.mean[:2]).T)
     flags[rows[shift > _FAR_OFF * psf.fwhm]] |= FLAG['off_center']
@@ -176,4 +181,4 @@ def fit(input_map, located, band):
                             (x, y, result.flux, result.shapes)), psf,
                           read_only(std))
     return FittedSources(rows, models, n_psf, blend_error, outliers,
-                         n_outliers, dented, flags)
+                         n_outliers, dented, unlisted, flags)

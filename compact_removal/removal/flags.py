@@ -84,6 +84,9 @@ SOURCE_FLAGS = (
     Flag(524288, 'not_detected', 'nothing of the size of the PSF stands out '
          '(``flux_fit`` below three errors); for what is not larger, '
          '``upper_limit`` holds'),
+    Flag(1048576, 'unlisted_neighbor', 'a compact source that is not among '
+         'the positions changes the flux by more than two errors; it was '
+         'fitted along, and stays in the background'),
 )
 
 PIXEL_FLAGS = (

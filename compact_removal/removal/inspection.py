@@ -105,9 +105,11 @@ def inspect_sources(input_map, located, fitted, band):
         if not index.size:
             continue
         mine = rows[index]
-        moved = models.moved(-tile.window[1].start, -tile.window[0].start)
+        moved, others = (some.moved(-tile.window[1].start,
+                                    -tile.window[0].start)
+                         for some in (models, fitted.unlisted))
         clean = fitted.window(input_map, tile.window)
-        clean -= moved.render(clean.shape)
+        clean -= moved.render(clean.shape) + others.render(clean.shape)
         snr[mine], std[mine] = _own_snr(clean, moved, index, circle, annulus)
         quality[:, mine] = assess_fits(clean, moved, index, std[mine])
     # where too little is known around a source, the first look stays
