@@ -237,5 +237,6 @@ def test_for_real(tmp_path, capsys):
     assert '(--overwrite)' in message
     args[-len(OPTIONS):] = ['--jobs', '1', '--overwrite']
     assert run(*args) == 1
-    assert ('Error: mode must be given, such as scanmap, parallel: no header '
-            'of a map tells it\n') in capsys.readouterr().out
+    assert ('Error: mode is not given, and no header of a map has it; '
+            'give it, such as scanmap, parallel\n') in (
+                capsys.readouterr().out)
