@@ -7,9 +7,9 @@ import sys
 from pathlib import Path
 
 from compact_removal.cli.estimators import make_estimator
-from compact_removal.cli.inputs import add_unit, renamed
+from compact_removal.cli.inputs import add_unit, check_inputs, renamed
 from compact_removal.cli.options import add_options
-from compact_removal.cli.parser import print_warning
+from compact_removal.cli.parser import EXIT_ERROR, print_error, print_warning
 from compact_removal.utils.parameters import (check_positive_integer,
                                               name_parameter)
 from compact_removal.utils.text import one_line
@@ -23,6 +23,9 @@ ESTIMATOR = 'any'
 SOME_FAIL = True
 
 _SOME_FAILED = 1
+
+# Warnings of no more maps are printed.
+_MAX_WARNINGS = 10
 
 EPILOG = """\
 One CATALOG is for all maps: each takes the rows that lie on it. Else there
@@ -85,7 +88,7 @@ def run(args):
     Returns
     -------
     status : int or None
-        1 if some maps failed.
+        1 if some maps failed, 2 if no position lies on any map.
     """
     from compact_removal.batch import process_many
 
@@ -105,7 +108,13 @@ def run(args):
                 n_workers=args.n_workers, client=client,
                 overwrite=args.overwrite, unit=args.unit,
                 progress_bar=sys.stderr.isatty())
-    except FileExistsError as error:
+    except (FileExistsError, FileNotFoundError) as error:
+        # whatever it is, all that is missing comes first
+        common = [] if catalogs is None else [catalogs]
+        check_inputs({'map': maps, 'catalog': catalogs if isinstance(
+            catalogs, list) else common}, getattr(args, 'weights', None))
+        if isinstance(error, FileNotFoundError):
+            raise
         msg = f'{error} (--overwrite)'
         raise name_parameter(FileExistsError(msg), 'output_dir') from error
     except KeyboardInterrupt as error:
@@ -203,11 +212,20 @@ def _print_report(report, args):
         if args.traceback:
             print(_read_traceback(row['map'], args.output_dir),
                   file=sys.stderr)
+    path = args.output_dir / 'report.ecsv'
+    print(f'report: {path}')
+    warned = report[report['warnings'] != '']
+    for row in warned[:_MAX_WARNINGS]:
+        print_warning(f'map {row["map"]}: {row["warnings"]}')
+    if len(warned) > _MAX_WARNINGS:
+        print_warning(f'{len(warned) - _MAX_WARNINGS} more maps have '
+                      f'warnings, see {path}')
     if (args.catalogs or args.list) and (
-            counts['error'] < len(report) and not report['n_sources'].sum()):
-        print_warning('no position lies on any map, or the catalogue is '
-                      'empty')
-    print(f'report: {args.output_dir / "report.ecsv"}')
+            counts['error'] < len(report) and not report['n_on_map'].sum()):
+        print_error('catalog: no position lies on the observed part of any '
+                    'map, or there are none; check longitude and latitude and '
+                    'their units. The files were written')
+        return EXIT_ERROR
     return _SOME_FAILED if counts['error'] else None
 
 

@@ -27,7 +27,8 @@ def calls(monkeypatch, tmp_path):
         return QTable({
             'map': [str(path) for path in maps], 'status': status,
             'error': ['no good' * (name == 'error') for name in status],
-            'n_sources': [7] * len(maps)})
+            'n_sources': [7] * len(maps), 'n_on_map': [7] * len(maps),
+            'warnings': [''] * len(maps)})
 
     found = []
     monkeypatch.setattr(batch, 'process_many', process_many)
