@@ -122,7 +122,7 @@ def run(args):
     finally:
         if client is not None:
             client.close()
-    return _print_report(report, args)
+    return _print_report(report, args, catalogs)
 
 
 def _describe_resumption(args):
@@ -197,7 +197,7 @@ def _connect(address):
     return Client(address, set_as_default=False)
 
 
-def _print_report(report, args):
+def _print_report(report, args, catalogs):
     """
     Print how many maps are done, and which failed.
     """
@@ -220,13 +220,26 @@ def _print_report(report, args):
     if len(warned) > _MAX_WARNINGS:
         print_warning(f'{len(warned) - _MAX_WARNINGS} more maps have '
                       f'warnings, see {path}')
-    if (args.catalogs or args.list) and (
-            counts['error'] < len(report) and not report['n_on_map'].sum()):
-        print_error('catalog: no position lies on the observed part of any '
-                    'map, or there are none; check longitude and latitude and '
-                    'their units. The files were written')
-        return EXIT_ERROR
+    if (catalogs is not None and counts['error'] < len(report)
+            and not report['n_on_map'].sum()):
+        if not _are_empty(catalogs, report):
+            print_error('catalog: no position lies on the observed part of '
+                        'any map; check longitude and latitude and their '
+                        'units. The files were written')
+            return EXIT_ERROR
+        print_warning('the catalogue is empty')
     return _SOME_FAILED if counts['error'] else None
+
+
+def _are_empty(catalogs, report):
+    """
+    Whether there was no position at all.
+    """
+    from compact_removal.maps.files import read_catalog
+
+    # of a common one, tables of sources have what is on the map
+    return not report['n_sources'].sum() and (
+        isinstance(catalogs, list) or len(read_catalog(catalogs)) == 0)
 
 
 def _read_traceback(path, folder):

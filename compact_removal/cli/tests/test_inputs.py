@@ -157,6 +157,15 @@ def test_no_position_on_any_map(folder, capsys, catalogs):
     assert cli.main(args) == 2
 
 
+def test_empty_catalogs_are_no_error(folder, capsys):
+    (folder / 'empty.csv').write_text('ra,dec\n')
+    for name, args in (('a', ['batch', 'map.fits', '--catalog', 'empty.csv']),
+                       ('b', ['remove', 'map.fits', 'empty.csv'])):
+        assert not cli.main([*args, '--output-dir', name, *TINY])
+        assert capsys.readouterr().err == (
+            'compact-removal: warning: the catalogue is empty\n')
+
+
 def test_warnings_of_the_maps_of_a_batch(folder, capsys):
     args = ['batch', 'map.fits', '--catalog', 'catalog.csv', '--jobs', '1',
             '--output-dir', 'out', *TINY, '--unit', 'MJy/sr']
