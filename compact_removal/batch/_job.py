@@ -23,7 +23,7 @@ from compact_removal.maps.files import read_catalog
 from compact_removal.maps.headers import find_mode_and_band
 from compact_removal.maps.geometry import SkyGrid
 from compact_removal.maps.pixels import on_map
-from compact_removal.maps.positions import read_positions
+from compact_removal.maps.positions import read_pixels, read_positions
 from compact_removal.maps.products import write_products
 from compact_removal.utils.records import write_record
 from compact_removal.utils.text import one_line
@@ -103,7 +103,7 @@ class Job:
         from compact_removal import __version__
 
         return {'status': status, 'error': one_line(error), 'warnings': '',
-                'n_sources': 0, 'n_flagged': 0, 'seconds': 0.0,
+                'n_sources': 0, 'n_on_map': 0, 'n_flagged': 0, 'seconds': 0.0,
                 'version': __version__, 'settings': self.settings,
                 'map': self.map, 'traceback': '', **values}
 
@@ -180,16 +180,17 @@ def _process(job):
     image = job.estimator.read_image(job.map, **(
         {} if job.unit is None else {'unit': job.unit}))
     estimator = _make_estimator(job, image.meta)
+    n_on_map = 0
     if job.catalog is None:
         products = estimator.process(image)
     else:
-        products = _process_positions(job, estimator, image)
+        products, n_on_map = _process_positions(job, estimator, image)
     name = None if job.catalog_name is None else Path(job.catalog_name).name
     write_products(products, job.outputs, overwrite=True,
                    history=estimator.describe_task(Path(job.map).name, name))
     sources = products.get('sources', ())
     flags = getattr(sources, 'columns', {}).get('flags', ())
-    return {'n_sources': len(sources),
+    return {'n_sources': len(sources), 'n_on_map': n_on_map,
             'n_flagged': int(np.count_nonzero(flags)),
             'fingerprint': fingerprint}
 
@@ -197,6 +198,8 @@ def _process(job):
 def _process_positions(job, estimator, image):
     """
     Process a map with positions; their catalogue joins the sources.
+
+    Returns the products, and how many of the positions lie on the map.
     """
     catalog, rows = job.catalog, None
     if job.is_common:
@@ -208,12 +211,18 @@ def _process_positions(job, estimator, image):
     else:
         positions = catalog
     products = estimator.process(image, positions)
+    if rows is None:
+        x, y = read_pixels(positions, wcs=image.wcs, shape=image.data.shape)
+        n_on_map = int(np.count_nonzero(_are_observed(image, x, y)))
+    else:
+        n_on_map = rows.size
     if 'sources' not in products:
-        return products
+        return products, n_on_map
     sources = products['sources']
     if rows is not None:
         sources['id'] = rows + 1
-    return {**products, 'sources': join_catalog(sources, catalog, rows)}
+    return {**products,
+            'sources': join_catalog(sources, catalog, rows)}, n_on_map
 
 
 def _make_estimator(job, meta):
@@ -302,15 +311,22 @@ def _rows_on_map(image, positions, vectors):
     if rows.size == 0:
         return rows
     x, y = grid.to_pixels(positions[rows], image.data.shape)
-    inside = on_map(x, y, image.data.shape)
-    rows, x, y = rows[inside], x[inside], y[inside]
-    observed = np.zeros(rows.size, dtype=bool)
+    return rows[_are_observed(image, x, y)]
+
+
+def _are_observed(image, x, y):
+    """
+    Whether positions lie on a map, near observed pixels.
+    """
+    observed = on_map(x, y, image.data.shape)
+    (inside,) = np.nonzero(observed)
     size = 2 * _NEAR + 1
-    for part in chunk_slices(rows.size, size):
-        around, _ = extract_valid(image.data, x[part], y[part], size,
+    for part in chunk_slices(inside.size, size):
+        rows = inside[part]
+        around, _ = extract_valid(image.data, x[rows], y[rows], size,
                                   mask=image.mask)
-        observed[part] = np.isfinite(around).any(axis=(1, 2))
-    return rows[observed]
+        observed[rows] = np.isfinite(around).any(axis=(1, 2))
+    return observed
 
 
 def _rows_nearby(grid, shape, vectors):

@@ -64,9 +64,10 @@ def remove_many(maps, catalogs, *, remover=None, output_dir, n_workers=None,
         One row per map, in the order of ``maps``: ``map``, ``status``
         (``'done'``, ``'resumed'`` if an earlier run had done it, or
         ``'error'``), ``error`` (its class and message), ``n_sources``,
-        ``n_flagged`` (sources with flags), ``seconds``, ``warnings``
-        (separated by semicolons), ``background`` and ``sources`` (the
-        files, empty for errors).
+        ``n_on_map`` (positions that lie on the map, no further than 10
+        pixels from an observed one), ``n_flagged`` (sources with
+        flags), ``seconds``, ``warnings`` (separated by semicolons),
+        ``background`` and ``sources`` (the files, empty for errors).
 
     Raises
     ------

@@ -30,7 +30,8 @@ __all__ = ['process_many']
 _LOG = logging.getLogger(__name__)
 
 _COLUMNS = {'map': str, 'status': str, 'error': str, 'n_sources': int,
-            'n_flagged': int, 'seconds': float, 'warnings': str}
+            'n_on_map': int, 'n_flagged': int, 'seconds': float,
+            'warnings': str}
 
 
 def process_many(estimator, maps, catalogs=None, *, output_dir,
@@ -86,9 +87,10 @@ def process_many(estimator, maps, catalogs=None, *, output_dir,
         One row per map, in the order of ``maps``: ``map``, ``status``
         (``'done'``, ``'resumed'`` if an earlier run had done it, or
         ``'error'``), ``error`` (its class and message), ``n_sources``,
-        ``n_flagged`` (sources with flags), ``seconds``, ``warnings``
-        (separated by semicolons), and the files, by the names of
-        ``output_files``, empty for errors.
+        ``n_on_map`` (positions that lie on the map, no further than 10
+        pixels from an observed one), ``n_flagged`` (sources with
+        flags), ``seconds``, ``warnings`` (separated by semicolons), and
+        the files, by the names of ``output_files``, empty for errors.
 
     Raises
     ------

@@ -7,9 +7,9 @@ import sys
 from pathlib import Path
 
 from compact_removal.cli.estimators import make_estimator
-from compact_removal.cli.inputs import add_unit, renamed
+from compact_removal.cli.inputs import add_unit, check_inputs, renamed
 from compact_removal.cli.options import add_options
-from compact_removal.cli.parser import print_warning
+from compact_removal.cli.parser import EXIT_ERROR, print_error, print_warning
 from compact_removal.utils.parameters import (check_positive_integer,
                                               name_parameter)
 from compact_removal.utils.text import one_line
@@ -23,6 +23,9 @@ ESTIMATOR = 'any'
 SOME_FAIL = True
 
 _SOME_FAILED = 1
+
+# Warnings of no more maps are printed.
+_MAX_WARNINGS = 10
 
 EPILOG = """\
 One CATALOG is for all maps: each takes the rows that lie on it. Else there
@@ -85,7 +88,7 @@ def run(args):
     Returns
     -------
     status : int or None
-        1 if some maps failed.
+        1 if some maps failed, 2 if no position lies on any map.
     """
     from compact_removal.batch import process_many
 
@@ -105,7 +108,13 @@ def run(args):
                 n_workers=args.n_workers, client=client,
                 overwrite=args.overwrite, unit=args.unit,
                 progress_bar=sys.stderr.isatty())
-    except FileExistsError as error:
+    except (FileExistsError, FileNotFoundError) as error:
+        # whatever it is, all that is missing comes first
+        common = [] if catalogs is None else [catalogs]
+        check_inputs({'map': maps, 'catalog': catalogs if isinstance(
+            catalogs, list) else common}, getattr(args, 'weights', None))
+        if isinstance(error, FileNotFoundError):
+            raise
         msg = f'{error} (--overwrite)'
         raise name_parameter(FileExistsError(msg), 'output_dir') from error
     except KeyboardInterrupt as error:
@@ -113,7 +122,7 @@ def run(args):
     finally:
         if client is not None:
             client.close()
-    return _print_report(report, args)
+    return _print_report(report, args, catalogs)
 
 
 def _describe_resumption(args):
@@ -188,7 +197,7 @@ def _connect(address):
     return Client(address, set_as_default=False)
 
 
-def _print_report(report, args):
+def _print_report(report, args, catalogs):
     """
     Print how many maps are done, and which failed.
     """
@@ -203,12 +212,34 @@ def _print_report(report, args):
         if args.traceback:
             print(_read_traceback(row['map'], args.output_dir),
                   file=sys.stderr)
-    if (args.catalogs or args.list) and (
-            counts['error'] < len(report) and not report['n_sources'].sum()):
-        print_warning('no position lies on any map, or the catalogue is '
-                      'empty')
-    print(f'report: {args.output_dir / "report.ecsv"}')
+    path = args.output_dir / 'report.ecsv'
+    print(f'report: {path}')
+    warned = report[report['warnings'] != '']
+    for row in warned[:_MAX_WARNINGS]:
+        print_warning(f'map {row["map"]}: {row["warnings"]}')
+    if len(warned) > _MAX_WARNINGS:
+        print_warning(f'{len(warned) - _MAX_WARNINGS} more maps have '
+                      f'warnings, see {path}')
+    if (catalogs is not None and counts['error'] < len(report)
+            and not report['n_on_map'].sum()):
+        if not _are_empty(catalogs, report):
+            print_error('catalog: no position lies on the observed part of '
+                        'any map; check longitude and latitude and their '
+                        'units. The files were written')
+            return EXIT_ERROR
+        print_warning('the catalogue is empty')
     return _SOME_FAILED if counts['error'] else None
+
+
+def _are_empty(catalogs, report):
+    """
+    Whether there was no position at all.
+    """
+    from compact_removal.maps.files import read_catalog
+
+    # of a common one, tables of sources have what is on the map
+    return not report['n_sources'].sum() and (
+        isinstance(catalogs, list) or len(read_catalog(catalogs)) == 0)
 
 
 def _read_traceback(path, folder):

@@ -8,9 +8,9 @@ import sys
 from pathlib import Path
 
 from compact_removal.cli.estimators import make_estimator
-from compact_removal.cli.inputs import (add_unit, check_catalogs, check_maps,
-                                        check_outputs, check_seed, read_map,
-                                        read_positions_file)
+from compact_removal.cli.inputs import (add_unit, check_catalogs, check_inputs,
+                                        check_maps, check_outputs, check_seed,
+                                        read_map, read_positions_file)
 from compact_removal.cli.options import add_options, read_options
 from compact_removal.cli.output import print_paths, print_table
 
@@ -69,17 +69,18 @@ def run(args):
 
     from compact_removal.evaluation import evaluate, write_report, write_tables
 
+    check_seed(getattr(args, 'seed', 0))
+    images, options = _read_data(args)
+    meta = next((image.meta for image in images.values()), {})
+    estimator = make_estimator(args, meta)
+    estimator.check_params()
+    check_maps(images, estimator)
     folder = args.output_dir
     report = folder / 'report.html'
     # the names of all tables are known only after the work
     check_outputs({path.name: path for path in
                    [report, *sorted(folder.glob('*.ecsv'))]},
                   overwrite=args.overwrite)
-    check_seed(getattr(args, 'seed', 0))
-    images, options = _read_data(args)
-    meta = next((image.meta for image in images.values()), {})
-    estimator = make_estimator(args, meta)
-    check_maps(images, estimator)
     evaluation = evaluate(
         estimator, {path.name: image for path, image in images.items()}
         or None, **options)
@@ -100,9 +101,10 @@ def _read_data(args):
     """
     experiment = args.estimator_class.experiment
     options = read_options(args, experiment)
-    if 'catalogs' in options:
-        paths = options['catalogs'] or []
-        check_catalogs(paths, args.maps)
+    paths = options.get('catalogs') or []
+    check_catalogs(paths, args.maps)
+    check_inputs({'map': args.maps, 'catalog': paths},
+                 getattr(args, 'weights', None))
     names = [path.name for path in args.maps]
     if len(set(names)) < len(names):
         msg = 'MAP must be files of different names'

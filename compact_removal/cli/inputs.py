@@ -6,10 +6,12 @@ Files that users name, checked before any work.
 import contextlib
 import os
 
+from compact_removal.utils.files import resolve_path
 from compact_removal.utils.parameters import ParameterError, rename_parameter
 
-__all__ = ['add_unit', 'check_catalogs', 'check_maps', 'check_outputs',
-           'check_seed', 'read_map', 'read_positions_file', 'renamed']
+__all__ = ['add_unit', 'check_catalogs', 'check_inputs', 'check_maps',
+           'check_outputs', 'check_seed', 'read_map', 'read_positions_file',
+           'renamed']
 
 
 @contextlib.contextmanager
@@ -62,14 +64,32 @@ def read_map(path, kind, *, unit=None):
     image : `~astropy.nddata.CCDData`
         The map.
     """
-    if not path.is_file():
-        what = ('a file is needed, not the folder' if path.is_dir()
-                else 'there is no file')
-        msg = f'map: {what} {path}'
-        raise FileNotFoundError(msg)
     with renamed(path='map', image=f'map {path}', unit='--unit'):
         return kind.read_image(path, **(
             {} if unit is None else {'unit': unit}))
+
+
+def check_inputs(files, weights=None):
+    """
+    Refuse input files that do not exist, all of them at once.
+
+    This comes before outputs are checked.
+
+    Parameters
+    ----------
+    files : dict of str to list of `~pathlib.Path`
+        The files, by what messages call them.
+    weights : str, optional
+        Weights; a file if it ends with ``.safetensors``.
+    """
+    if weights is not None and weights.endswith('.safetensors'):
+        files = {**files, '--weights': [resolve_path(weights)]}
+    faults = {f'{name}: a file is needed, not the folder {path}'
+              if path.is_dir() else f'{name}: there is no file {path}': None
+              for name, paths in files.items() for path in paths
+              if not path.is_file()}
+    if faults:
+        raise FileNotFoundError('; '.join(faults))
 
 
 def check_maps(images, estimator):

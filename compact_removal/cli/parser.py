@@ -4,6 +4,7 @@ Parsers that report errors in one line, and remember their options.
 """
 
 import argparse
+import difflib
 import sys
 
 from compact_removal.utils.parameters import rename_parameter
@@ -29,6 +30,44 @@ class Parser(argparse.ArgumentParser):
         super().__init__(
             allow_abbrev=False,
             formatter_class=argparse.RawDescriptionHelpFormatter, **kwargs)
+
+    def parse_args(self, args=None, namespace=None):
+        """
+        Parse arguments; of unknown ones, say which may be meant.
+
+        Parameters
+        ----------
+        args : list of str, optional
+            The arguments; default: those of the process.
+        namespace : `argparse.Namespace`, optional
+            What takes the values; default: a new one.
+
+        Returns
+        -------
+        namespace : `argparse.Namespace`
+            The values.
+        """
+        found, unknown = self.parse_known_args(args, namespace)
+        if unknown:
+            hints = ''.join(f'; {hint}' for hint in dict.fromkeys(
+                map(self._find_hint, unknown)) if hint)
+            self.error(f'unrecognized arguments: {" ".join(unknown)}{hints}')
+        return found
+
+    def _find_hint(self, word):
+        """
+        What may be meant by an unknown argument; '' if nothing is near.
+        """
+        flag = word.partition('=')[0]
+        if not flag.startswith('--'):
+            return ''
+        for action in self._get_positional_actions():
+            if flag[2:].upper() == action.metavar:
+                return f'{action.metavar} is given without {flag}'
+        known = self._option_string_actions
+        near = ([option for option in known if option.startswith(flag)]
+                or difflib.get_close_matches(flag, known, n=1, cutoff=0.7))
+        return f'for {flag}, {near[0]} may be meant' if near else ''
 
     def describe_error(self, error):
         """

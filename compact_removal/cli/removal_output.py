@@ -5,7 +5,7 @@ What the verbs of the removal print, and the picture that they write.
 
 from compact_removal.cli.output import print_table, save_figure
 
-__all__ = ['print_sources', 'write_picture']
+__all__ = ['is_any_processed', 'print_sources', 'write_picture']
 
 # No more rows of sources are printed.
 _MAX_ROWS = 40
@@ -81,6 +81,27 @@ def print_sources(sources, unit, path, names=None):
     if n_more:
         print(f'... {n_more} more rows in {path}')
     print(summary)
+
+
+def is_any_processed(sources):
+    """
+    Check whether something was done at any position.
+
+    Parameters
+    ----------
+    sources : `~astropy.table.QTable`
+        The table of a removal.
+
+    Returns
+    -------
+    answer : bool
+        False if all positions are off the map, or where nothing was
+        observed.
+    """
+    from compact_removal.removal import decode_flags
+
+    return any(not {'off_map', 'no_background'} & set(names)
+               for names in decode_flags(sources['flags']))
 
 
 def _summarize(values):

@@ -7,12 +7,14 @@ import os
 from pathlib import Path
 
 from compact_removal.cli.estimators import make_estimator
-from compact_removal.cli.inputs import (add_unit, check_outputs, read_map,
-                                        read_positions_file, renamed)
+from compact_removal.cli.inputs import (add_unit, check_inputs, check_outputs,
+                                        read_map, read_positions_file,
+                                        renamed)
 from compact_removal.cli.options import add_options
 from compact_removal.cli.output import print_paths
-from compact_removal.cli.parser import print_warning
-from compact_removal.cli.removal_output import print_sources, write_picture
+from compact_removal.cli.parser import EXIT_ERROR, print_error, print_warning
+from compact_removal.cli.removal_output import (is_any_processed,
+                                                print_sources, write_picture)
 
 __all__ = ['EPILOG', 'ESTIMATOR', 'HELP', 'USAGE', 'add_arguments', 'run']
 
@@ -30,7 +32,9 @@ a region file of DS9. Tables are ECSV, CSV, FITS, VOTable, IPAC or text with
 spaces (.ecsv, .csv, .fits, .xml, .vot, .tbl, .txt, .cat, .dat; also gzipped).
 Mode and band need not be given where the header of the map has them, as
 those of PACS maps from the Herschel Science Archive do. The table of sources
-has the other columns of CATALOG, or the labels of the regions, too.
+has the other columns of CATALOG, or the labels of the regions, too. If there
+are positions, but none on the observed part of the map, the files are written,
+and the exit status is that of an error.
 
 example:
   compact-removal remove map.fits catalog.csv --mode scanmap --band blue
@@ -52,10 +56,14 @@ def add_arguments(parser, estimator):
                         help='FITS file with the map')
     parser.add_argument('catalog', metavar='CATALOG', type=Path,
                         help='positions (a table or regions of DS9)')
-    parser.add_argument('--output', metavar='PREFIX',
+    output = parser.add_mutually_exclusive_group()
+    output.add_argument('--output', metavar='PREFIX',
                         help='beginning of the paths of the output files, or '
                              'a folder (default: the name of MAP, in this '
                              'folder)')
+    output.add_argument('--output-dir', metavar='DIR', type=Path,
+                        help='where to write, under the name of MAP (default: '
+                             'this folder)')
     parser.add_argument('--plot', action='store_true',
                         help='write a picture (PNG), too')
     add_options(parser, estimator, skip=['seed'])
@@ -71,6 +79,8 @@ def _find_prefix(args):
     from compact_removal.maps.files import map_stem
 
     stem = map_stem(args.map)
+    if args.output_dir is not None:
+        return args.output_dir / stem
     if args.output is None:
         return stem
     if args.output.endswith(('/', os.sep)) or Path(args.output).is_dir():
@@ -86,6 +96,11 @@ def run(args):
     ----------
     args : `argparse.Namespace`
         The options.
+
+    Returns
+    -------
+    status : int or None
+        2 if nothing could be done at any position.
     """
     from compact_removal.maps.columns import join_catalog
     from compact_removal.maps.products import write_products
@@ -95,10 +110,12 @@ def run(args):
              'sources': Path(f'{prefix}_sources.ecsv')}
     if args.plot:
         paths['picture'] = Path(f'{prefix}_removal.png')
-    check_outputs(paths, overwrite=args.overwrite)
+    check_inputs({'map': [args.map], 'catalog': [args.catalog]}, args.weights)
     image = read_map(args.map, args.estimator_class, unit=args.unit)
     remover = make_estimator(args, image.meta)
+    remover.check_params()
     catalog = read_positions_file(args.catalog, image)
+    check_outputs(paths, overwrite=args.overwrite)
     if len(catalog) == 0:
         print_warning('the catalogue is empty')
     with renamed(image=f'map {args.map}'):
@@ -113,6 +130,13 @@ def run(args):
                   paths['sources'], names=_find_names(written.sources))
     print()
     print_paths(paths)
+    if len(result.sources) == 0 or is_any_processed(result.sources):
+        return None
+    print_error(f'catalog {args.catalog}: none of its {len(result.sources)} '
+                f'positions lies on the observed part of map {args.map}; '
+                'check longitude and latitude and their units. The files were '
+                'written, the background is the map')
+    return EXIT_ERROR
 
 
 def _find_names(sources):

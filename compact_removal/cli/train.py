@@ -12,9 +12,9 @@ from importlib import import_module
 from pathlib import Path
 
 from compact_removal.cli.estimators import make_estimator
-from compact_removal.cli.inputs import (add_unit, check_catalogs, check_maps,
-                                        check_outputs, check_seed, read_map,
-                                        read_positions_file)
+from compact_removal.cli.inputs import (add_unit, check_catalogs, check_inputs,
+                                        check_maps, check_outputs, check_seed,
+                                        read_map, read_positions_file)
 from compact_removal.cli.options import add_options, format_options
 from compact_removal.cli.output import print_paths, print_table, save_figure
 from compact_removal.utils.parameters import ParameterError
@@ -98,6 +98,9 @@ def run(args):
     files = {name: getattr(args, name) for name in
              ('maps', 'catalogs', 'validation') if hasattr(args, name)}
     check_catalogs(files.get('catalogs'), args.maps)
+    check_inputs({'map': [*args.maps, *files.get('validation', [])],
+                  'catalog': files.get('catalogs', [])},
+                 getattr(args, 'weights', None))
     images = {name: {path: read_map(path, args.estimator_class,
                                     unit=args.unit)
                      for path in files.get(name, [])}

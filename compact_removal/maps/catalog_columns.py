@@ -171,10 +171,11 @@ def find_positions(table):
             return PositionColumns(names, first_pixel=first)
     sky, pixel = (', '.join('/'.join(pair) for *pair, _ in pairs)
                   for pairs in (_SKY_COLUMNS, _PIXEL_COLUMNS))
-    msg = ('positions must have a SkyCoord column or a pair of columns of '
-           f'longitude and latitude ({sky}) or of pixels ({pixel}), in '
-           'whatever case, got the columns '
-           f'{table.colnames}')
+    msg = ('positions must have a SkyCoord column or a pair of columns of a '
+           'known name, and have none; rename columns to ra and dec '
+           '(degrees) or x_center and y_center (pixels from 0). Known, in '
+           f'whatever case, are for the sky {sky}, for pixels {pixel}; got '
+           f'the columns {table.colnames}')
     raise ParameterError(msg, 'positions')
 
 

@@ -47,8 +47,8 @@ def find_mode_and_band(meta, mode=None, band=None):
             found[name] = meta.get(keyword)
         if found[name] is None:
             names = dict.fromkeys(str(entry) for entry in list_bands()[name])
-            msg = (f'{name} must be given, such as {", ".join(names)}: no '
-                   'header of a map tells it')
+            msg = (f'{name} is not given, and no header of a map has it; give '
+                   f'it, such as {", ".join(names)}')
             raise ParameterError(msg, name)
     get_band(**found)
     return found['mode'], found['band']

@@ -10,6 +10,7 @@ import warnings
 import numpy as np
 from astropy.io import fits
 from astropy.nddata import CCDData, StdDevUncertainty
+from astropy.utils.exceptions import AstropyUserWarning
 from astropy.wcs import WCS, FITSFixedWarning
 
 from compact_removal.maps.beams import set_beam
@@ -94,6 +95,11 @@ def read_pacs_map(path, *, unit=None, beam=None):
         as far as this can be seen: cards ``CHECKSUM`` and ``DATASUM``
         are checked where there are any.
 
+    Warns
+    -----
+    AstropyUserWarning
+        If ``unit`` is not the same as that of the header.
+
     Notes
     -----
     The mode is that of the cards ``INSTMODE``, ``CUSMODE`` and
@@ -140,7 +146,7 @@ def _make_map(hdus, path, unit):
     product = 'image' in names
     hdu = _find_image([names['image']] if product else hdus, hdus, path,
                       unit)
-    unit, wcs = unit or _unit(hdu.header), _wcs(hdu.header, hdus)
+    unit, wcs = _choose_unit(hdu.header, unit, path), _wcs(hdu.header, hdus)
     data = _as_floats(_flatten(hdu.data))
     mask = ~np.isfinite(data)
     meta = _make_meta(hdus, hdu, wcs)
@@ -213,11 +219,12 @@ def _find_image(candidates, hdus, path, unit):
         reason = f'has {len(found)} of them ({", ".join(found.values())})'
     else:
         reason = f'has none ({"; ".join(reasons) or "it has no images"})'
-    msg = ('path must be a PACS map with an image HDU, or have one 2-D image '
-           f'HDU with a unit (BUNIT) and a celestial WCS; {path} {reason}')
+    msg = f'path must have one image that can be a map; {path} {reason}'
     if 'BUNIT' in reason:
         msg += ('. Give the unit of the map (unit=..., such as Jy/pixel; in '
                 'the shell --unit), or write it into the header as BUNIT')
+    msg += ('. A map is the image HDU of a PACS product, or the only 2-D '
+            'image HDU with a unit and a celestial WCS')
     raise ParameterError(msg, 'path')
 
 
@@ -257,6 +264,21 @@ def _unit(header):
         return read_unit(text) if text else None
     except ParameterError:
         return None
+
+
+def _choose_unit(header, unit, path):
+    """
+    The unit that was given, else that of the header.
+    """
+    found = _unit(header)
+    if unit is None:
+        return found
+    if found is not None and found != unit:
+        warnings.warn(f'unit: {path} has the unit {found} in its header '
+                      f'(BUNIT), but its values are taken as {unit}, the unit '
+                      'that was given; leave it out to use that of the '
+                      'header', AstropyUserWarning, stacklevel=4)
+    return unit
 
 
 def _wcs(header, hdus):

@@ -19,8 +19,18 @@ from compact_removal.utils.text import one_line
 
 __all__ = ['pair_catalogs', 'read_pixels', 'read_positions']
 
+_ALLOWED = (
+    "positions may be a SkyCoord, such as SkyCoord([83.82], [-5.39], "
+    "unit='deg'); a table with such a column, with the columns ra and dec, or "
+    "with pixels, such as Table({'x_center': [30.5], 'y_center': [40.2]}); "
+    'regions with a centre in sky coordinates; or pixels (x, y) as numbers of '
+    'shape (n, 2), such as [[30.5, 40.2]]')
+
 # How far from the first pixel numbers in degrees are looked for.
 _NEAR_PIXELS = 20_000
+
+# No more characters of a value are in a message.
+_MAX_TEXT = 60
 
 
 def pair_catalogs(catalogs, n_maps):
@@ -177,10 +187,22 @@ def _read(positions, wcs):
                                for entry in entries):
             return _array_positions(positions, wcs)
         return _region_positions(entries, wcs)
-    msg = ('positions must be a SkyCoord, a table with a SkyCoord column, '
-           'with ra and dec or with pixels, regions, or an array of pixels, '
-           f'got {type(positions).__name__}')
+    advice = ''
+    if isinstance(positions, (str, bytes)):
+        advice = 'read a file with compact_removal.maps.read_catalog; '
+    elif isinstance(positions, Mapping):
+        advice = 'make a Table of it; '
+    msg = (f'positions must be of a known kind, got {_shorten(positions)} of '
+           f'type {type(positions).__name__}; {advice}{_ALLOWED}')
     raise ParameterTypeError(msg, 'positions')
+
+
+def _shorten(value):
+    """
+    A value as it is written, or the beginning of that.
+    """
+    text = one_line(repr(value))
+    return text if len(text) <= _MAX_TEXT else f'{text[:_MAX_TEXT - 3]}...'
 
 
 def _flat_positions(coordinates):
@@ -251,19 +273,39 @@ def _array_positions(positions, wcs):
     unit = getattr(positions, 'unit', u.pix)
     if (values.dtype.kind not in 'fiu' or values.shape[1:] != (2,)
             or unit not in (u.pix, u.dimensionless_unscaled)):
-        msg = ('positions must be a SkyCoord, a table, regions with a '
-               'centre, or pixels (x, y) as numbers of shape (n, 2), got '
-               f'{type(positions).__name__} of shape {values.shape}, dtype '
-               f'{values.dtype} and unit {unit}')
+        rule = ('pixels of shape (n, 2) where they are numbers'
+                if values.dtype.kind in 'fiu' and values.ndim
+                else 'of a known kind')
+        units = '' if unit == u.pix else f', unit {unit}'
+        msg = (f'positions must be {rule}, got {_shorten(positions)} of type '
+               f'{type(positions).__name__} (shape {values.shape}, dtype '
+               f'{values.dtype}{units}); {_advise(values, unit)}{_ALLOWED}')
         raise ParameterError(msg, 'positions')
     values = np.where(np.isfinite(values), values, np.nan).astype(float)
     if wcs is not None and len(values) and _are_degrees(values, wcs):
-        msg = ('positions must be pixels (x, y) if they are an array, but '
-               'these numbers are right ascensions and declinations near '
-               'the map: use a SkyCoord, or a table with the columns '
-               'x_center and y_center for pixels')
+        msg = ('positions must be pixels (x, y) where they are numbers, got '
+               'right ascensions and declinations near the map; use a '
+               'SkyCoord, or for pixels a table with the columns x_center '
+               'and y_center')
         raise ParameterError(msg, 'positions')
     return values.T
+
+
+def _advise(values, unit):
+    """
+    How to write numbers that are no pixels of shape (n, 2).
+    """
+    if values.dtype.kind not in 'fiu':
+        return ''
+    if unit.is_equivalent(u.deg):
+        return 'make a SkyCoord of angles; '
+    if values.shape == (2,):
+        x, y = values.tolist()
+        return (f'for one source write [[{x:g}, {y:g}]] if these are pixels, '
+                f"SkyCoord({x:g}, {y:g}, unit='deg') if they are degrees; ")
+    if values.ndim == 2 and values.shape[0] == 2:
+        return 'write np.transpose(positions) if its rows are x and y; '
+    return ''
 
 
 def _are_degrees(values, wcs):
@@ -294,10 +336,10 @@ def _region_positions(regions, wcs):
         if isinstance(center, PixCoord) and wcs is not None:
             center = SkyGrid(wcs).to_sky(center.x, center.y)
         if not isinstance(center, SkyCoord) or not center.isscalar:
-            msg = ('positions must be sky coordinates: a list must hold '
-                   'scalar SkyCoord or regions with a centre in sky '
-                   'coordinates (those of an image need a map with a WCS), '
-                   f'got {type(region).__name__}')
+            msg = ('positions must be scalar SkyCoord or regions where they '
+                   f'are a list, got {_shorten(region)} of type '
+                   f'{type(region).__name__} (regions of an image need a map '
+                   f'with a WCS); {_ALLOWED}')
             raise ParameterError(msg, 'positions')
         centers.append(_flat_positions(center).icrs.spherical)
     return SkyCoord([center.lon.deg[0] for center in centers],

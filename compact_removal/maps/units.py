@@ -104,9 +104,10 @@ def flux_of_pixel(image, area, *, name='image'):
             if unit.is_equivalent(flux / u.beam):
                 beam = beam_area(image, name=name, pixel_scale=area ** 0.5)
                 return float(area / beam), unit * u.beam
-    msg = (f'{name} must have as unit a flux per pixel (Jy/pixel, mJy/pixel), '
-           'per solid angle (MJy/sr, mJy/arcsec2) or per beam (Jy/beam with '
-           f'BMAJ and BMIN in degrees in the header), got {unit}')
+    msg = (f'{name} must have as unit a flux per pixel, solid angle or beam, '
+           f'got {unit}; convert the map to Jy/pixel, mJy/pixel, MJy/sr, '
+           'mJy/arcsec2 or Jy/beam (with BMAJ and BMIN in degrees in the '
+           'header)')
     raise ParameterError(msg, name)
 
 

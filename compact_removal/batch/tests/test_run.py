@@ -487,9 +487,9 @@ def test_mode_and_band_of_headers(maps, catalogs, tmp_path):
     assert list(report['status']) == ['done', 'error']
     header = fits.getheader(report['background'][0])
     assert (header['CRMODE'], header['CRBAND']) == ('parallel', 'blue')
-    assert report['error'][1] == ('ParameterError: mode must be given, such '
-                                  'as scanmap, parallel: no header of a map '
-                                  'tells it')
+    assert report['error'][1] == ('ParameterError: mode is not given, and no '
+                                  'header of a map has it; give it, such as '
+                                  'scanmap, parallel')
     remover = CompactSourceRemover('scanmap', None, cutout_size=64)
     report = run(maps[:1], catalogs[:1], tmp_path / 'out', remover=remover)
     header = fits.getheader(report['background'][0])

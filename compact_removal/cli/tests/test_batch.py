@@ -27,7 +27,8 @@ def calls(monkeypatch, tmp_path):
         return QTable({
             'map': [str(path) for path in maps], 'status': status,
             'error': ['no good' * (name == 'error') for name in status],
-            'n_sources': [7] * len(maps)})
+            'n_sources': [7] * len(maps), 'n_on_map': [7] * len(maps),
+            'warnings': [''] * len(maps)})
 
     found = []
     monkeypatch.setattr(batch, 'process_many', process_many)
@@ -237,5 +238,6 @@ def test_for_real(tmp_path, capsys):
     assert '(--overwrite)' in message
     args[-len(OPTIONS):] = ['--jobs', '1', '--overwrite']
     assert run(*args) == 1
-    assert ('Error: mode must be given, such as scanmap, parallel: no header '
-            'of a map tells it\n') in capsys.readouterr().out
+    assert ('Error: mode is not given, and no header of a map has it; '
+            'give it, such as scanmap, parallel\n') in (
+                capsys.readouterr().out)

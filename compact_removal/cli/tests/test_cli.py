@@ -187,8 +187,8 @@ def test_mode_and_band_of_the_header(field, removers, capsys):
     args = ['remove', 'map.fits', 'catalog.csv', '--weights',
             'tiny.safetensors']
     message = fails(capsys, *args)
-    assert ('error: --band must be given, such as blue, green, red: no header '
-            'of a map tells it') in message
+    assert ('error: --band is not given, and no header of a map has it; '
+            'give it, such as blue, green, red\n') in message
     with fits.open('map.fits', mode='update') as hdus:
         hdus[0].header['PACSBAND'] = 'red'
     assert cli.main(args) == 0

@@ -245,7 +245,7 @@ def test_divergence(folder, capsys):
 
 
 @pytest.mark.parametrize(('args', 'expected'), [
-    ([], '--mode must be given, such as scanmap, parallel: no header'),
+    ([], '--mode is not given, and no header of a map has it'),
     ([*MODE, '--n-epochs', '0'],
      '--n-epochs must be a positive integer, got 0'),
     ([*MODE, '--n-batches', '-1'],

@@ -97,6 +97,37 @@ def test_no_pixels(positions, match):
         read_pixels(positions)
 
 
+@pytest.mark.parametrize(('positions', 'start', 'advice'), [
+    ([30, 40.5], 'positions must be pixels of shape (n, 2) where they are '
+                 'numbers, got [30, 40.5] of type list (shape (2,), dtype',
+     "write [[30, 40.5]] if these are pixels, SkyCoord(30, 40.5, unit='deg')"),
+    ((30, 40), 'positions must be pixels', 'write [[30, 40]]'),
+    (np.array([1.0, 2.0]), 'positions must be pixels', 'write [[1, 2]]'),
+    (np.zeros((2, 40)), 'positions must be pixels', 'write np.transpose('),
+    ([1, 2] * u.deg, 'positions must be pixels', 'a SkyCoord of angles'),
+    (np.zeros((3, 3)), 'positions must be pixels', 'shape (3, 3)'),
+    ([3], 'positions must be pixels', 'shape (1,)'),
+    ([[1, 2], [3]], 'positions must be of a known kind', '[[1, 2], [3]]'),
+    (['a', 'b'], 'positions must be of a known kind', "['a', 'b']"),
+    (5.0, 'positions must be of a known kind, got 5.0 of type float', ''),
+    (None, 'positions must be of a known kind, got None', ''),
+    ('x.csv', "positions must be of a known kind, got 'x.csv'",
+     'maps.read_catalog'),
+    ({'ra': [1]}, 'positions must be of a known kind, got {', 'a Table'),
+    ([WCS.pixel_to_world([1, 2], [3, 4])], 'positions must be scalar SkyCoord',
+     'got <SkyCoord')])
+def test_errors_say_how_to_write_positions(positions, start, advice):
+    for read in (read_positions, read_pixels):
+        with pytest.raises((ParameterError, ParameterTypeError)) as info:
+            read(positions, wcs=WCS)
+        message = str(info.value)
+        assert message.startswith(start)
+        assert advice in message
+        for text in ('SkyCoord([', 'the columns ra and dec', "'x_center': [",
+                     'regions with a centre', 'shape (n, 2)'):
+            assert text in message
+
+
 def test_missing_pixels():
     table = Table({'x': MaskedColumn([1.0, 2, np.inf], mask=[0, 1, 0]),
                    'y': [3, 4, 5]})

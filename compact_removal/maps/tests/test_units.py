@@ -3,11 +3,14 @@
 Tests of the flux of a pixel.
 """
 
+import warnings
+
 import astropy.units as u
 import numpy as np
 import pytest
 from astropy.io import fits
 from astropy.nddata import CCDData
+from astropy.utils.exceptions import AstropyUserWarning
 
 from compact_removal.maps import read_pacs_map
 from compact_removal.maps.beams import beam_area
@@ -99,3 +102,37 @@ def test_unit_of_a_map_by_hand(tmp_path):
     image = read_pacs_map(path, unit='Jy/beam', beam=[8, 6] * u.arcsec)
     assert image.meta['BMAJ'] == pytest.approx(8 / 3600)
     assert image.meta['BMIN'] == pytest.approx(6 / 3600)
+
+
+@pytest.mark.parametrize(('bunit', 'unit', 'words'), [
+    ('K', 'Jy/beam', ('unit K', 'as Jy / beam')),
+    ('MJy/sr', 'Jy/pixel', ('unit MJy / sr', 'as Jy / pix')),
+    ('Jy/pixel', u.Jy / u.beam, ('unit Jy / pix', 'as Jy / beam')),
+    ('mJy/pixel', 'Jy/pixel', ('unit mJy / pix', 'as Jy / pix')),
+    ('count', 'Jy/pixel', ('unit ct', 'as Jy / pix')),
+    ('Jy/beam', 'jy/bm', ()), ('Jy/px', 'Jy/pixel', ()),
+    ('1000 mJy/pixel', 'Jy/pixel', ()), ('parrots', 'Jy/pixel', ()),
+    ('', 'Jy/pixel', ()), ('Jy/pixel', None, ())])
+def test_unit_other_than_that_of_the_header(tmp_path, bunit, unit, words):
+    path = write_map(tmp_path / 'map.fits', BUNIT=bunit)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter('always')
+        image = read_pacs_map(path, unit=unit)
+    assert image.unit == read_unit(unit or bunit)
+    assert len(caught) == bool(words)
+    for warning in caught:
+        assert issubclass(warning.category, AstropyUserWarning)
+        assert str(warning.message).startswith(f'unit: {path} has the unit')
+        assert all(word in str(warning.message) for word in words)
+
+
+def test_units_of_the_hdu_that_is_read(tmp_path):
+    # the old keyword of the archive counts, too, and other HDUs do not
+    path = tmp_path / 'map.fits'
+    header = make_wcs((20, 24)).to_header()
+    header['QTTY____'] = 'MJy/sr'
+    fits.HDUList([
+        fits.PrimaryHDU(header=fits.Header({'BUNIT': 'Jy/pixel'})),
+        fits.ImageHDU(np.ones((20, 24)), header, name='image')]).writeto(path)
+    with pytest.warns(AstropyUserWarning, match='has the unit MJy / sr'):
+        read_pacs_map(path, unit='Jy/pixel')
