@@ -158,9 +158,13 @@ class SourcePatches:
         levels = np.array(NOISE_LEVELS)
         pixel_noise = np.exp(np.interp(
             noise_ratio, expected_noise_ratio(psf.fwhm), np.log(levels)))
-        core = self.used & (self.dx ** 2 + self.dy ** 2 < psf.fwhm ** 2)
-        peak = np.where(self.known,
-                        np.where(core, self.values, 0).max(axis=1), np.inf)
+        core = self.dx ** 2 + self.dy ** 2 < psf.fwhm ** 2
+        height = np.where(core & self.used, self.values, 0)
+        # where the peak is missing, it follows from what is beside it
+        holes = np.flatnonzero((core & ~self.used).any(axis=1))
+        height[holes] *= psf(0) / psf(np.hypot(
+            self.dx[holes], self.dy[holes]) * core[holes])
+        peak = np.where(self.known, height.max(axis=1), np.inf)
         of_model = np.minimum(psf.model_error * peak, 1e3)
         self.std = np.where(self.known, np.hypot(1.0, of_model), 1.0)
         wanted = np.sqrt(pixel_noise ** 2 + _LEAST_NOISE ** 2 + of_model ** 2)

@@ -184,6 +184,10 @@ def _assess(clean, models, index, std):
         linear = np.where(bright, own, linear)
         formal = np.where(bright, own_err, formal)
     error = _scatter(clean, patches, psf, x, y, formal, unit)
+    # in the wings alone, the shape matters more
+    hidden = (~patches.used & (np.hypot(patches.dx, patches.dy)
+                               < psf.fwhm)).any(axis=1)
+    error[hidden] = np.hypot(error, model_err)[hidden]
     error = np.where(enough, error, np.nan)
     misfit = np.maximum(chi2 / np.where(
         linear * unit > _BRIGHT * error, _POOR_BRIGHT_CHI2, _POOR_CHI2),

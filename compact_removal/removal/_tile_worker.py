@@ -164,6 +164,8 @@ class TileWorker:
         sums, missing = sum_light(
             window.data - data, window.light, window.models, index,
             window.std, footprint[index], self._apertures[:, index])
+        # nobody asked for the removal of these
+        data += window.unlisted
         changed = (weight > 0)[tile.inside]
         hole = holes.weight[tile.inside][changed]
         pixel_flags = np.select([hole >= 1, hole > 0],

@@ -28,10 +28,13 @@ class Window(Record):
     models : `~compact_removal.fitting.SourceModels`
         All sources of the map.
     data : `~numpy.ndarray`
-        The map, NaN where a pixel must not be used or stands out from
-        the fit, shape ``(ny, nx)``.
+        The map without ``unlisted``, NaN where a pixel must not be used
+        or stands out from the fit, shape ``(ny, nx)``.
     light : `~numpy.ndarray`
         The light of all models, shape ``(ny, nx)``.
+    unlisted : `~numpy.ndarray`
+        The light of sources that are not among the positions, shape
+        ``(ny, nx)``.
     outside : `~numpy.ndarray` of bool
         True at usable pixels outside of all holes, shape ``(ny, nx)``.
     std : `~numpy.ndarray`
@@ -46,6 +49,7 @@ class Window(Record):
     models: SourceModels
     data: np.ndarray
     light: np.ndarray
+    unlisted: np.ndarray
     outside: np.ndarray
     std: np.ndarray
     noise: np.ndarray
@@ -82,10 +86,13 @@ def open_window(input_map, tile, fitted, radius, std, distance, *,
     models = fitted.models.moved(-tile.window[1].start, -tile.window[0].start)
     data = fitted.window(input_map, tile.window)
     light = models.render(data.shape)
+    unlisted = fitted.unlisted.moved(-tile.window[1].start,
+                                     -tile.window[0].start).render(data.shape)
+    data -= unlisted
     covered = distance <= tile.margin + radius.max()
     count = draw_discs(data.shape, models.x[covered], models.y[covered],
                        radius[covered])
-    return Window(tile, models, data, light,
+    return Window(tile, models, data, light, unlisted,
                   np.isfinite(data) & (count == 0), std,
                   read_noise(input_map, tile.window, error_dtype))
 
