@@ -151,9 +151,9 @@ def find_frame(wcs, *, name='image'):
         reason = (f' with RADESYS {wcs.wcs.radesys!r} and EQUINOX '
                   f'{wcs.wcs.equinox:g} ({one_line(error)})')
     axes = ' and '.join(repr(axis) for axis in wcs.wcs.ctype)
-    msg = (f'{name} must have celestial axes that can be transformed to ICRS '
-           '(RA and DEC, GLON and GLAT, ELON and ELAT, SLON and SLAT), got '
-           f'{axes}{reason}')
+    msg = (f'{name} must have celestial axes that can be transformed to ICRS, '
+           f'got {axes}{reason}; RA and DEC, GLON and GLAT, ELON and ELAT, '
+           'SLON and SLAT are allowed')
     raise ParameterError(msg, name)
 
 

@@ -289,8 +289,8 @@ def _error(image):
                 uncertainty = uncertainty.represent_as(StdDevUncertainty)
     except TypeError:
         msg = ('image must have an uncertainty that can be converted to '
-               'StdDevUncertainty (StdDev, Variance, InverseVariance), got '
-               f'{type(uncertainty).__name__}')
+               f'StdDevUncertainty, got {type(uncertainty).__name__}; StdDev, '
+               'Variance and InverseVariance are allowed')
         raise ParameterTypeError(msg, 'image') from None
     values = _plane(np.asarray(uncertainty.array), np.shape(image.data),
                     'an uncertainty')
