@@ -94,14 +94,19 @@ def empty_spike(case, errors, rng):
     return replace(case, image=image, affected=affected)
 
 
-def dented(case, errors, rng):
+def dented(case, errors, rng, *, whole=False):
     """
-    Cores of which the middle is too faint.
+    Cores of which the middle is too faint; as a whole: with what is below
+    the source, whatever the level of the map is.
     """
     del errors
     affected, image = _choose(case, rng), case.image.copy()
     for k in np.flatnonzero(affected):
-        image *= 1 - rng.uniform(0.1, 0.7) * np.exp(
+        one = slice(k, k + 1)
+        light = image if whole else render(
+            case.psf, case.band, image.shape, case.x[one], case.y[one],
+            case.flux[one])
+        image = image - light * rng.uniform(0.1, 0.7) * np.exp(
             -(case.radius(k) / _DENT_RADIUS) ** 4)
     return replace(case, image=image, affected=affected)
 
@@ -217,6 +222,7 @@ DEFECTS = {
     'track': track,
     'empty_spike': empty_spike,
     'dented': dented,
+    'dented_map': partial(dented, whole=True),
     'clipped': clipped,
     'extended': extended,
     'no_centre': partial(missing, choose=_central),

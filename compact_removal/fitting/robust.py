@@ -111,10 +111,14 @@ def fit_map(data, x, y, psf, noise, *, mask=None):
         dented |= dents[:n_listed]
         if again:
             break
-        new = find_unlisted(data, x, y, fit, learned, noise,
-                            mask=add_pixels(mask, pixels, np.shape(data)))
+        # the light of others stands out, too
+        new = find_unlisted(data, x, y, fit, learned, noise, mask=mask)
+        others = np.column_stack([new.x, new.y])
+        if len(others):
+            away = KDTree(others).query(pixels[::-1].T)[0] > psf.fwhm
+            pixels = pixels[:, away]
         affected = new.affected
-        places = np.vstack([pixels[::-1].T, np.column_stack([new.x, new.y])])
+        places = np.vstack([pixels[::-1].T, others])
         bright = fit.flux * psf(0) > _BRIGHT * noise
         if not new.x.size and not (n_psf and _any_near(
                 places, x[bright], y[bright], _NEAR * psf.fwhm)):

@@ -27,8 +27,8 @@ __all__ = ['Unlisted', 'find_unlisted']
 _DISTANCES = (1.2, 4.5)
 _APART = 1.0
 
-# A peak is the mean of 3 x 3 pixels minus that of pixels on a ring (full
-# widths). Least value over the scatter of such differences, and over the
+# A peak is the weighted mean of 3 x 3 pixels minus that of pixels on a
+# ring (full widths). Least value over the scatter of such differences, and over the
 # light of listed sources there.
 _RING = 1.3
 _LEAST_PEAK = 6.0
@@ -41,11 +41,11 @@ _LEAST_NEIGHBOR = 0.25
 # Largest number beside each listed source.
 _MOST = 4
 
-# Radius of the patches (full widths), and the change of the flux of a
-# listed source, in errors, from which on an unlisted one counts; the
-# least error as a share of the flux.
+# Radius of the patches (full widths), and the changes of the flux of a
+# listed source, in errors, from which on an unlisted one is fitted, and
+# the listed one affected; the least error as a share of the flux.
 _RADIUS = 2.0
-_LEAST_CHANGE = 2.0
+_LEAST_CHANGES = (0.3, 1.0)
 _LEAST_ERROR = 0.01
 
 
@@ -137,9 +137,9 @@ def find_unlisted(data, x, y, fit, psf, noise, *, mask=None):
     mine = (neighbors >= n) & (owners < n)
     neighbors, owners = neighbors[mine], owners[mine]
     change = _change(data, every, joint, psf, noise, mask, neighbors, owners)
-    matters = change > _LEAST_CHANGE
-    affected[owners[matters]] = True
-    kept = np.unique(neighbors[matters]) - n
+    fitted, much = _LEAST_CHANGES
+    affected[owners[change > much]] = True
+    kept = np.unique(neighbors[change > fitted]) - n
     return Unlisted(new_x[kept], new_y[kept], new_noise[kept], affected)
 
 
@@ -171,11 +171,14 @@ def _find_peaks(data, x, y, fit, psf, mask, part):
     stack, corners = extract_valid(data, x[part], y[part], size, mask=mask)
     inside = np.s_[:, margin:-margin, margin:-margin]
 
-    def mean(offsets):
-        return np.mean([np.roll(stack, (-row, -column), (1, 2))[inside]
-                        for column, row in offsets.T], axis=0)
+    def mean(offsets, weights):
+        return sum(weight * np.roll(stack, (-row, -column), (1, 2))[inside]
+                   for (column, row), weight in zip(offsets.T, weights,
+                                                    strict=True))
 
-    height = mean(core) - mean(ring)
+    weights = np.outer([1, 2, 1], [1, 2, 1]).ravel() / 16
+    even = np.full(ring.shape[1], 1 / ring.shape[1])
+    height = mean(core, weights) - mean(ring, even)
     scatter = percentile_range(height) / 2
     height = np.where(np.isfinite(height), height, -np.inf)
     peak = height[:, 1:-1, 1:-1] > _LEAST_PEAK * scatter[:, None, None]
@@ -203,11 +206,12 @@ def _find_peaks(data, x, y, fit, psf, mask, part):
     near = KDTree(np.column_stack([x, y])).query_ball_point(
         np.column_stack([column, row]), 6 * psf.fwhm) if value.size else []
     for k, around in enumerate(near):
-        light[k], listed[k] = (np.sum(fit.flux[around, None] * psf.evaluate(
-            column[k] + offsets[0] - x[around, None],
-            row[k] + offsets[1] - y[around, None],
-            fit.shapes[around, None])) / offsets.shape[1]
-            for offsets in (core, ring))
+        light[k], listed[k] = (np.sum(
+            share * fit.flux[around, None] * psf.evaluate(
+                column[k] + offsets[0] - x[around, None],
+                row[k] + offsets[1] - y[around, None],
+                fit.shapes[around, None]))
+            for offsets, share in ((core, weights), (ring, even)))
     excess = found - (light - listed)
     source = np.arange(x.size)[part][place]
     kept = wide & (excess > _LEAST_PEAK * scatter[place]

@@ -180,5 +180,8 @@ def fit(input_map, located, band):
     models = SourceModels(*(read_only(values) for values in
                             (x, y, result.flux, result.shapes)), psf,
                           read_only(std))
+    unlisted = SourceModels(*(read_only(values) for values in (
+        unlisted.x, unlisted.y, unlisted.flux, unlisted.shapes)), psf,
+        read_only(unlisted.noise))
     return FittedSources(rows, models, n_psf, blend_error, outliers,
                          n_outliers, dented, unlisted, flags)

@@ -88,3 +88,27 @@ def test_nothing_known():
     assert result.n_psf == 0
     assert_array_equal(result.fit.flux, 0)
     assert result.outliers.shape == (2, 0)
+
+
+@pytest.mark.parametrize(('offset', 'rtol'), [
+    ((0, 0), 0.05), ((1, 1), 1e-3), ((-2, 0), 1e-3)])
+def test_the_height_of_a_hot_pixel_does_not_matter(data, offset, rtol):
+    # the only bright source: it alone teaches the PSF
+    fluxes = []
+    for value in (0.5, 5, 500, 5e4):
+        image = data.copy()
+        image[20 + offset[0], 20 + offset[1]] += value
+        result = fit_map(image, X[:1], Y[:1], PSF, [NOISE])
+        fluxes.append(result.fit.flux[0])
+    assert_allclose(fluxes, FLUX[0], rtol=0.06)
+    assert_allclose(fluxes[1:], fluxes[1], rtol=rtol)
+
+
+def test_dented_beside_an_unlisted_source_teaches_nothing(data):
+    image = data.copy()
+    core = np.s_[14:27, 14:27]
+    image[core] = np.minimum(image[core], 0.5 * image[core].max())
+    result = fit_map(image, X[:1], Y[:1], PSF, [NOISE])
+    assert_array_equal(result.dented, [True])
+    assert result.n_psf == 0
+    assert_allclose(result.fit.flux, FLUX[0], rtol=0.15)
