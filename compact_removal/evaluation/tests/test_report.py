@@ -191,8 +191,8 @@ def test_command(tmp_path, capsys):
 
 
 @pytest.mark.parametrize(('args', 'expected'), [
-    ([], '--mode must be given'),
-    (['--mode', 'scanmap'], '--band must be given'),
+    ([], '--mode is not given'),
+    (['--mode', 'scanmap'], '--band is not given'),
     (['--catalog', 'a.csv'], '--catalog must name one file per MAP'),
     (['--seed', '-1'], '--seed must not be negative'),
     (['none.fits'], 'there is no file none.fits'),
