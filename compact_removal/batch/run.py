@@ -222,7 +222,9 @@ def _make_report(jobs, records, output_files):
         good = record['status'] != 'error'
         outputs = {name: str(path) if good else ''
                    for name, path in job.outputs.items()}
-        rows.append({**record, 'map': job.map, **outputs})
+        # records of earlier versions do not have the number on the map
+        rows.append({'n_on_map': record['n_sources'], **record,
+                     'map': job.map, **outputs})
     columns = {**_COLUMNS, **dict.fromkeys(output_files, str)}
     report = QTable({name: np.array([row[name] for row in rows], dtype=kind)
                      for name, kind in columns.items()})

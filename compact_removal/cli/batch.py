@@ -94,7 +94,8 @@ def run(args):
 
     maps, catalogs = _find_inputs(args)
     if args.n_workers is not None and args.scheduler is not None:
-        msg = '--jobs is for local processes, --scheduler for a cluster'
+        msg = ('--jobs and --scheduler are both given; --jobs is for local '
+               'processes, --scheduler for a cluster')
         raise ValueError(msg)
     if args.n_workers is not None:
         check_positive_integer('n_workers', args.n_workers)
@@ -142,7 +143,13 @@ def _find_inputs(args):
     if args.list is None:
         needs_catalog = args.estimator_class.positions_use == 'required'
         if not args.maps or (needs_catalog and not args.catalogs):
-            msg = 'MAP and --catalog are needed, or --list'
+            missing = [name for name, is_missing in (
+                ('MAP', not args.maps),
+                ('--catalog', needs_catalog and not args.catalogs))
+                if is_missing]
+            msg = (f'{" and ".join(missing)} not given; give '
+                   f'{"MAP and --catalog" if needs_catalog else "MAP"}, or '
+                   '--list')
             raise ValueError(msg)
         for path in (*args.maps, *args.catalogs):
             # a shell hands over a pattern that matches nothing
@@ -159,7 +166,8 @@ def _find_inputs(args):
         return args.maps, args.catalogs[0] if n_catalogs == 1 else (
             args.catalogs)
     if args.maps or args.catalogs:
-        msg = '--list is in place of MAP and --catalog'
+        msg = (f'{"MAP" if args.maps else "--catalog"} and --list are both '
+               'given; --list is in place of MAP and --catalog')
         raise ValueError(msg)
     return _read_list(args.list)
 
@@ -191,7 +199,7 @@ def _connect(address):
     try:
         from distributed import Client
     except ImportError as error:
-        msg = ('--scheduler needs dask: install it with pip install '
+        msg = ('dask is not installed, which --scheduler needs; pip install '
                '".[dask]" in the folder of the source of compact-removal')
         raise ValueError(msg) from error
     return Client(address, set_as_default=False)

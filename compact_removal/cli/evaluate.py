@@ -106,9 +106,11 @@ def _read_data(args):
     check_inputs({'map': args.maps, 'catalog': paths},
                  getattr(args, 'weights', None))
     names = [path.name for path in args.maps]
-    if len(set(names)) < len(names):
-        msg = 'MAP must be files of different names'
-        raise ValueError(msg)
+    for name in names:
+        if names.count(name) > 1:
+            msg = (f'MAP must be files of different names, got {name} '
+                   f'{names.count(name)} times')
+            raise ValueError(msg)
     images = {path: read_map(path, args.estimator_class, unit=args.unit)
               for path in args.maps}
     if 'catalogs' in options:

@@ -105,12 +105,12 @@ def run(args):
     from compact_removal.maps.columns import join_catalog
     from compact_removal.maps.products import write_products
 
+    check_inputs({'map': [args.map], 'catalog': [args.catalog]}, args.weights)
     prefix = _find_prefix(args)
     paths = {'background': Path(f'{prefix}_background.fits'),
              'sources': Path(f'{prefix}_sources.ecsv')}
     if args.plot:
         paths['picture'] = Path(f'{prefix}_removal.png')
-    check_inputs({'map': [args.map], 'catalog': [args.catalog]}, args.weights)
     image = read_map(args.map, args.estimator_class, unit=args.unit)
     remover = make_estimator(args, image.meta)
     remover.check_params()

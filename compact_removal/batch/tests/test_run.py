@@ -23,6 +23,7 @@ from compact_removal.base import BaseEstimator
 from compact_removal.batch import _job, _workers, process_many, remove_many
 from compact_removal.datasets import make_example_field, read_pacs_map
 from compact_removal.removal import build_model
+from compact_removal.utils.records import read_record, write_record
 
 COMMON_ROWS = [[1, 3], [0, 4]]
 
@@ -367,6 +368,17 @@ def test_results_outlive_their_maps(fields, catalogs, tmp_path):
     path.unlink()
     report = run([path], catalogs[:1], tmp_path / 'out')
     assert report['status'][0] == 'resumed'
+
+
+def test_records_of_earlier_versions(maps, catalogs, tmp_path):
+    run(maps, catalogs, tmp_path)
+    path = tmp_path / 'm0_record.json'
+    record = read_record(path)
+    assert record.pop('n_on_map') == 2
+    write_record(path, record)
+    report = run(maps, catalogs, tmp_path)
+    assert list(report['status']) == ['resumed', 'resumed']
+    assert list(report['n_on_map']) == [2, 2]
 
 
 def test_a_copied_map_is_the_same_and_a_changed_one_not(fields, catalogs,

@@ -89,6 +89,8 @@ def test_unknown_options(folder, capsys, line, hint):
      'map: there is no file no.fits; catalog: there is no file no.csv; '
      '--weights: there is no file no.safetensors'),
     ('remove map.fits no.csv --output x', 'catalog: there is no file no.csv'),
+    ('remove . out', 'map: a file is needed, not the folder .; catalog: a '
+                     'file is needed, not the folder out'),
     ('remove map.fits catalog.csv --weights no.safetensors --output x',
      '--weights: there is no file no.safetensors'),
     ('evaluate no.fits x.fits --catalog no.csv catalog.csv --output-dir out',
@@ -108,6 +110,13 @@ def test_missing_inputs_come_before_outputs(folder, capsys, line, expected):
         (folder / name).write_text('mine')
     assert f'compact-removal: error: {expected}' in fails(
         capsys, f'{line} --mode scanmap --band blue')
+
+
+def test_maps_of_one_name(folder, capsys):
+    (folder / 'b').mkdir()
+    (folder / 'b' / 'map.fits').write_bytes((folder / 'map.fits').read_bytes())
+    assert 'different names, got map.fits 2 times' in fails(
+        capsys, f'evaluate map.fits b/map.fits {shlex.join(TINY)}')
 
 
 def test_outputs_come_after_inputs(folder, capsys):
