@@ -14,7 +14,6 @@ from scipy.spatial import KDTree
 
 from compact_removal.fitting.models import fit_sources
 from compact_removal.fitting.patches import (SourcePatches, close_pairs,
-                                             masked_median,
                                              measure_noise_ratio,
                                              normal_equations,
                                              percentile_range)
@@ -28,8 +27,8 @@ _DISTANCES = (1.2, 4.5)
 _APART = 1.0
 
 # A peak is the weighted mean of 3 x 3 pixels minus that of pixels on a
-# ring (full widths). Least value over the scatter of such differences, and over the
-# light of listed sources there.
+# ring (full widths). Least value over the scatter of such differences,
+# and over the light of listed sources there.
 _RING = 1.3
 _LEAST_PEAK = 6.0
 _OVER_LIGHT = 0.5
@@ -119,7 +118,7 @@ def find_unlisted(data, x, y, fit, psf, noise, *, mask=None):
         noise[part] = np.fmin(noise[part], quiet)
         found.append(peaks)
     new_x, new_y, new_noise = _select(
-        np.concatenate(found, axis=1), noise, np.column_stack([x, y]), psf.fwhm)
+        np.concatenate(found, axis=1), noise, psf.fwhm)
     affected = np.zeros(x.size, dtype=bool)
     if not new_x.size:
         return Unlisted(new_x, new_y, new_noise, affected)
@@ -201,39 +200,39 @@ def _find_peaks(data, x, y, fit, psf, mask, part):
         for high, low in ((high_x, low_x), (high_y, low_y))]
     column, row = corners[place, 0] + column, corners[place, 1] + row
     found = height[:, 1:-1, 1:-1][peak]
-    # listed sources have lobes
-    light, listed = np.zeros((2, value.size))
-    near = KDTree(np.column_stack([x, y])).query_ball_point(
-        np.column_stack([column, row]), 6 * psf.fwhm) if value.size else []
-    for k, around in enumerate(near):
-        light[k], listed[k] = (np.sum(
-            share * fit.flux[around, None] * psf.evaluate(
-                column[k] + offsets[0] - x[around, None],
-                row[k] + offsets[1] - y[around, None],
-                fit.shapes[around, None]))
-            for offsets, share in ((core, weights), (ring, even)))
-    excess = found - (light - listed)
     source = np.arange(x.size)[part][place]
-    kept = wide & (excess > _LEAST_PEAK * scatter[place]
-                   + _OVER_LIGHT * light)
-    kept &= np.hypot(column - x[source], row - y[source]) <= (
-        _DISTANCES[1] * psf.fwhm)
-    peaks = np.array([column + curved[0], row + curved[1], excess, source])
-    return peaks[:, kept], percentile_range(stack) / 2
+    least, most = (limit * psf.fwhm for limit in _DISTANCES)
+    tree = KDTree(np.column_stack([x, y]))
+    kept = np.flatnonzero(
+        wide & (np.hypot(column - x[source], row - y[source]) <= most)
+        & (tree.query(np.column_stack([column, row]))[0] > least))
+    # listed sources have lobes
+    light, listed = np.zeros((2, kept.size))
+    for i, k in enumerate(kept):
+        near = tree.query_ball_point([column[k], row[k]], 6 * psf.fwhm)
+        light[i], listed[i] = (np.sum(
+            share * fit.flux[near, None] * psf.evaluate(
+                column[k] + offsets[0] - x[near, None],
+                row[k] + offsets[1] - y[near, None], fit.shapes[near, None]))
+            for offsets, share in ((core, weights), (ring, even)))
+    excess = found[kept] - (light - listed)
+    sure = excess > _LEAST_PEAK * scatter[place[kept]] + _OVER_LIGHT * light
+    kept = kept[sure]
+    peaks = np.array([(column + curved[0])[kept], (row + curved[1])[kept],
+                      excess[sure], source[kept]])
+    return peaks, percentile_range(stack) / 2
 
 
-def _select(peaks, noise, listed, fwhm):
+def _select(peaks, noise, fwhm):
     """
-    Each peak once, the highest first, none at a listed source.
+    Each peak once, the highest first.
     """
     order = np.argsort(-peaks[2], kind='stable')
     taken, beside = np.zeros((0, 2)), {}
     chosen = []
-    far = KDTree(listed).query(peaks[:2].T)[0] > _DISTANCES[0] * fwhm if (
-        order.size) else order
     for k in order:
         source = int(peaks[3, k])
-        if not far[k] or beside.get(source, 0) >= _MOST or np.any(
+        if beside.get(source, 0) >= _MOST or np.any(
                 np.hypot(*(taken - peaks[:2, k]).T) < _APART * fwhm):
             continue
         beside[source] = beside.get(source, 0) + 1
