@@ -187,7 +187,8 @@ def _assess(clean, models, index, std):
     # in the wings alone, the shape matters more
     hidden = (~patches.used & (np.hypot(patches.dx, patches.dy)
                                < psf.fwhm)).any(axis=1)
-    error[hidden] = np.hypot(error, model_err)[hidden]
+    of_shape = np.maximum(model_err ** 2 - (formal * unit) ** 2, 0)
+    error = np.where(hidden, np.sqrt(error ** 2 + of_shape), error)
     error = np.where(enough, error, np.nan)
     misfit = np.maximum(chi2 / np.where(
         linear * unit > _BRIGHT * error, _POOR_BRIGHT_CHI2, _POOR_CHI2),

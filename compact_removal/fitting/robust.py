@@ -22,6 +22,9 @@ __all__ = ['MapFit', 'fit_map']
 _BRIGHT = 8.0
 _NEAR = 5.0
 
+# Reach of the light of unlisted sources (full widths).
+_REACH = 8.0
+
 
 class MapFit(NamedTuple):
     """
@@ -43,8 +46,9 @@ class MapFit(NamedTuple):
     unlisted : SourceModels
         Other sources, which change the fluxes of the given ones and were
         fitted along.
-    beside_unlisted : `~numpy.ndarray` of bool
-        The sources of which they change the flux, shape ``(n,)``.
+    unlisted_light : `~numpy.ndarray`
+        Their light at the given positions, as the flux of a source with
+        such a peak (unit of the map times pixel), shape ``(n,)``.
     """
 
     psf: SourcePSF
@@ -53,7 +57,7 @@ class MapFit(NamedTuple):
     outliers: np.ndarray
     dented: np.ndarray
     unlisted: SourceModels
-    beside_unlisted: np.ndarray
+    unlisted_light: np.ndarray
 
 
 def fit_map(data, x, y, psf, noise, *, mask=None):
@@ -99,7 +103,7 @@ def fit_map(data, x, y, psf, noise, *, mask=None):
                    for values in (x, y, noise))
     n_listed = x.size
     pixels = np.zeros((2, 0), dtype=int)
-    dented, affected = np.zeros((2, n_listed), dtype=bool)
+    dented = np.zeros(n_listed, dtype=bool)
     for again in (False, True):
         used = add_pixels(mask, pixels, np.shape(data))
         ratio = measure_noise_ratio(data, x, y, psf, mask=used)
@@ -117,7 +121,6 @@ def fit_map(data, x, y, psf, noise, *, mask=None):
         if len(others):
             away = KDTree(others).query(pixels[::-1].T)[0] > psf.fwhm
             pixels = pixels[:, away]
-        affected = new.affected
         places = np.vstack([pixels[::-1].T, others])
         bright = fit.flux * psf(0) > _BRIGHT * noise
         if not new.x.size and not (n_psf and _any_near(
@@ -130,7 +133,22 @@ def fit_map(data, x, y, psf, noise, *, mask=None):
                             fit.shapes[n_listed:], learned, noise[n_listed:])
     fit = SourceFit(*(values[:n_listed] for values in fit))
     return MapFit(learned, n_psf, fit, pixels, dented, unlisted,
-                  affected)
+                  _light_at(x[:n_listed], y[:n_listed], unlisted))
+
+
+def _light_at(x, y, models):
+    """
+    Light of sources at positions, as the flux of one with such a peak.
+    """
+    psf, light = models.psf, np.zeros(x.size)
+    if models.x.size:
+        near = KDTree(np.column_stack([models.x, models.y])).query_ball_point(
+            np.column_stack([x, y]), _REACH * psf.fwhm)
+        for k, others in enumerate(near):
+            light[k] = np.sum(np.abs(models.flux[others]) * psf.evaluate(
+                x[k] - models.x[others], y[k] - models.y[others],
+                models.shapes[others]))
+    return light / psf(0)
 
 
 def _any_near(places, x, y, distance):

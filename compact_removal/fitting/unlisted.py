@@ -40,11 +40,11 @@ _LEAST_NEIGHBOR = 0.25
 # Largest number beside each listed source.
 _MOST = 4
 
-# Radius of the patches (full widths), and the changes of the flux of a
-# listed source, in errors, from which on an unlisted one is fitted, and
-# the listed one affected; the least error as a share of the flux.
+# Radius of the patches (full widths), and the change of the flux of a
+# listed source, in errors, from which on an unlisted one is fitted; the
+# least error as a share of the flux.
 _RADIUS = 2.0
-_LEAST_CHANGES = (0.3, 1.0)
+_LEAST_CHANGE = 0.3
 _LEAST_ERROR = 0.01
 
 
@@ -57,14 +57,11 @@ class Unlisted(NamedTuple):
     x, y, noise : `~numpy.ndarray`
         Positions (pixels), and standard deviation of the background
         around them, shape ``(m,)``.
-    affected : `~numpy.ndarray` of bool
-        The listed sources whose fluxes they change, shape ``(n,)``.
     """
 
     x: np.ndarray
     y: np.ndarray
     noise: np.ndarray
-    affected: np.ndarray
 
 
 def find_unlisted(data, x, y, fit, psf, noise, *, mask=None):
@@ -90,7 +87,7 @@ def find_unlisted(data, x, y, fit, psf, noise, *, mask=None):
     Returns
     -------
     unlisted : `Unlisted`
-        Where they are, and which sources they change.
+        Where they are.
 
     Examples
     --------
@@ -106,8 +103,8 @@ def find_unlisted(data, x, y, fit, psf, noise, *, mask=None):
     >>> data += 1e-3 * np.random.default_rng(1).normal(size=data.shape)
     >>> fit = fit_sources(data, [30], [30], psf, [1e-3])
     >>> found = find_unlisted(data, [30], [30], fit, psf, [1e-3])
-    >>> print(found.x.round(1), found.y.round(1), found.affected)
-    [38.] [30.] [ True]
+    >>> print(found.x.round(1), found.y.round(1))
+    [38.] [30.]
     """
     x, y, noise = (np.asarray(values, dtype=float)
                    for values in (x, y, noise))
@@ -119,9 +116,8 @@ def find_unlisted(data, x, y, fit, psf, noise, *, mask=None):
         found.append(peaks)
     new_x, new_y, new_noise = _select(
         np.concatenate(found, axis=1), noise, psf.fwhm)
-    affected = np.zeros(x.size, dtype=bool)
     if not new_x.size:
-        return Unlisted(new_x, new_y, new_noise, affected)
+        return Unlisted(new_x, new_y, new_noise)
     # theirs is what the listed ones leave
     n, m = x.size, new_x.size
     start = fit._replace(
@@ -136,10 +132,8 @@ def find_unlisted(data, x, y, fit, psf, noise, *, mask=None):
     mine = (neighbors >= n) & (owners < n)
     neighbors, owners = neighbors[mine], owners[mine]
     change = _change(data, every, joint, psf, noise, mask, neighbors, owners)
-    fitted, much = _LEAST_CHANGES
-    affected[owners[change > much]] = True
-    kept = np.unique(neighbors[change > fitted]) - n
-    return Unlisted(new_x[kept], new_y[kept], new_noise[kept], affected)
+    kept = np.unique(neighbors[change > _LEAST_CHANGE]) - n
+    return Unlisted(new_x[kept], new_y[kept], new_noise[kept])
 
 
 def _half_size(psf):
@@ -270,5 +264,11 @@ def _change(data, every, joint, psf, noise, mask, neighbors, owners):
         shifts = (inverse @ own.swapaxes(1, 2) @ others)[:, 1]
         error = np.hypot(np.sqrt(inverse[:, 1, 1]) * patches.std,
                          _LEAST_ERROR * joint.flux[chosen] / patches.unit)
-        change[mine] = np.abs(shifts[where, rank]) / error[where]
+        # linear shifts change their sign with the distance; light does not
+        peak = joint.flux[neighbors[mine]] * psf(np.hypot(
+            every[0][neighbors[mine]] - x[where],
+            every[1][neighbors[mine]] - y[where])) / psf(0)
+        change[mine] = np.maximum(
+            np.abs(shifts[where, rank]),
+            np.abs(peak) / patches.unit[where]) / error[where]
     return change

@@ -49,6 +49,9 @@ class FittedSources(Record):
     unlisted : `~compact_removal.fitting.SourceModels`
         Models of sources that are not among the positions, but change
         the fluxes of those; they stay in the map.
+    unlisted_light : `~numpy.ndarray`
+        Their light at each position, as the flux of a source with such
+        a peak (unit of the map times pixel), shape ``(n,)``.
     flags : `~numpy.ndarray` of int
         Bits of ``SOURCE_FLAGS``, shape ``(n,)``.
 
@@ -63,7 +66,7 @@ class FittedSources(Record):
     ...                       SourcePSF(band, band.pixel_scale), one)
     >>> fitted = FittedSources(np.array([0]), models, 0, 0 * one,
     ...                        np.zeros((2, 0), dtype=int), 0 * one,
-    ...                        one < 0, models, np.array([0]))
+    ...                        one < 0, models, 0 * one, np.array([0]))
     >>> fitted.blend_error.flags.writeable
     False
     """
@@ -76,6 +79,7 @@ class FittedSources(Record):
     n_outliers: np.ndarray
     dented: np.ndarray
     unlisted: SourceModels
+    unlisted_light: np.ndarray
     flags: np.ndarray
 
     def window(self, input_map, part):
@@ -154,7 +158,7 @@ def fit(input_map, located, band):
     (1, True)
     """
     rows = located.sky_order()
-    blend_error = np.zeros(located.x.size)
+    blend_error, unlisted_light = np.zeros((2, located.x.size))
     flags = np.zeros(located.x.size, dtype=np.int64)
     psf = SourcePSF(band, input_map.pixel_scale)
     x, y, std = located.x[rows], located.y[rows], located.std[rows]
@@ -164,10 +168,10 @@ def fit(input_map, located, band):
         models = SourceModels(x, y, np.zeros(0), np.zeros((0, 5)), psf, std)
         return FittedSources(rows, models, 0, blend_error,
                              np.zeros((2, 0), dtype=int), n_outliers, dented,
-                             models, flags)
+                             models, unlisted_light, flags)
     (psf, n_psf, result, outliers, dented[rows], unlisted,
-     beside) = fit_map(input_map.data, x, y, psf, std, mask=input_map.mask)
-    flags[rows[beside]] |= FLAG['unlisted_neighbor']
+     unlisted_light[rows]) = fit_map(input_map.data, x, y, psf, std,
+                                     mask=input_map.mask)
     flags[rows[~result.converged]] |= FLAG['not_converged']
     shift = np.hypot(*(result.shapes[:, :2] - psf.mean[:2]).T)
     flags[rows[shift > _FAR_OFF * psf.fwhm]] |= FLAG['off_center']
@@ -184,4 +188,5 @@ def fit(input_map, located, band):
         unlisted.x, unlisted.y, unlisted.flux, unlisted.shapes)), psf,
         read_only(unlisted.noise))
     return FittedSources(rows, models, n_psf, blend_error, outliers,
-                         n_outliers, dented, unlisted, flags)
+                         n_outliers, dented, unlisted,
+                         unlisted_light, flags)

@@ -85,8 +85,8 @@ SOURCE_FLAGS = (
          '(``flux_fit`` below three errors); for what is not larger, '
          '``upper_limit`` holds'),
     Flag(1048576, 'unlisted_neighbor', 'a compact source that is not among '
-         'the positions changes the flux by more than its error; it was '
-         'fitted along, and stays in the background'),
+         'the positions shines there by more than the error of the flux; '
+         'it was fitted along, and stays in the background'),
 )
 
 PIXEL_FLAGS = (

@@ -126,6 +126,9 @@ def inspect_sources(input_map, located, fitted, band):
     flags[rows] |= flag_quality(
         {name: values[rows] for name, values in columns.items()},
         fitted.n_outliers[rows], fitted.dented[rows])
+    with np.errstate(invalid='ignore'):
+        flags[fitted.unlisted_light > columns['flux_err']] |= FLAG[
+            'unlisted_neighbor']
     located = replace(located, snr=snr, std=std, radius=radius)
     return located, Inspection(MappingProxyType(columns), flags)
 

@@ -31,6 +31,9 @@ _SHARED_LIGHT = 0.01
 # Relative error of what is filled by a model, beside that of its flux.
 _FILL_ERROR = 0.03
 
+# Error of the light of sources that are not listed, as a share of it.
+_UNLISTED_ERROR = 0.2
+
 # How much better larger sources may fit by chance, and from where on they
 # are believed to be there (differences of chi-square).
 _LARGE_GAINS = (4.0, 18.0)
@@ -306,6 +309,7 @@ class _Light:
         self._quality = {name: values[rows] for name, values
                          in inspection.quality.items()}
         self._blend_error = fitted.blend_error[rows]
+        self._unlisted = _UNLISTED_ERROR * fitted.unlisted_light[rows]
         self._fraction = ApertureFraction(self._psf)
 
     def fraction(self, radius):
@@ -328,7 +332,7 @@ class _Light:
         share = np.clip((self._quality['large_gain'] - usual)
                         / (sure - usual), 0, 1)
         large = share * (self._quality['large_flux'] - self._flux)
-        return np.sqrt(self._blend_error ** 2
+        return np.sqrt(self._blend_error ** 2 + self._unlisted ** 2
                        + (unsure * missing) ** 2
                        + np.nan_to_num(poor * np.hypot(unsure, left)) ** 2
                        + np.nan_to_num(large) ** 2)
@@ -346,8 +350,9 @@ class _Light:
         """
         flux, error = self._quality['flux'], self._quality['flux_err']
         factor = self._fraction.normalization(self._psf.mean[2])
-        return factor * flux, factor * np.hypot(error,
-                                                flux * self._psf.prior[2])
+        return factor * flux, factor * np.sqrt(
+            error ** 2 + (flux * self._psf.prior[2]) ** 2
+            + self._unlisted ** 2)
 
 
 def _noise_variance(input_map, x, y, annulus):
