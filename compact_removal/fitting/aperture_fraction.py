@@ -22,7 +22,7 @@ _N_ANGLES = 16
 
 # Relative error of the fraction that nothing removes: the pixels, and the
 # functions by which PSFs are described.
-_LEAST_ERROR = 0.009
+_LEAST_ERROR = 0.0105
 
 
 class ApertureFraction:
