@@ -24,6 +24,9 @@ from compact_removal.removal.records import Record, read_only
 
 __all__ = ['Inspection', 'inspect_sources']
 
+# Factor on the misfit of sources with pixels that stand out.
+_DOUBT = 2.2
+
 
 @dataclass(frozen=True)
 class Inspection(Record):
@@ -121,6 +124,9 @@ def inspect_sources(input_map, located, fitted, band):
     flags = np.zeros(n_sources, dtype=np.int64)
     flags[rows] = _flag_holes(input_map, located.x[rows], located.y[rows],
                               radius[rows], std[rows])
+    # beside pixels that stand out others may be wrong, too
+    misfit = FitQuality._fields.index('misfit')
+    quality[misfit, fitted.n_outliers > 0] *= _DOUBT
     columns = {name: read_only(values) for name, values
                in zip(FitQuality._fields, quality, strict=True)}
     flags[rows] |= flag_quality(

@@ -38,6 +38,9 @@ _UNLISTED_ERROR = 0.2
 # are believed to be there (differences of chi-square).
 _LARGE_GAINS = (4.0, 18.0)
 
+# Errors of the linear flux below which no source is seen.
+_DETECTED = 3.0
+
 # Standard deviations of a one-sided limit of 95 percent.
 _ONE_SIDED = 1.645
 
@@ -287,6 +290,10 @@ def measure(input_map, located, fitted, inspection, estimate, *, band,
         values * to_flux for values in light.fit())
     columns['upper_limit'] = (columns['flux_fit']
                               + _ONE_SIDED * columns['flux_fit_err'])
+    with np.errstate(invalid='ignore'):
+        seen = columns['flux_fit'] >= _DETECTED * columns['flux_fit_err']
+    known = np.isfinite(columns['flux_fit_err'])
+    flags[rows[known & ~seen]] |= FLAG['not_detected']
     full = {}
     for name, values in columns.items():
         column = np.full(located.x.size, np.nan)

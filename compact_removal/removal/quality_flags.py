@@ -25,9 +25,6 @@ _WIDTH_SIGNIFICANCE = 5.0
 # source are taken for the only thing there.
 _NOTHING_LEFT = 5.0
 
-# Errors of the linear flux below which no source is seen.
-_DETECTED = 3.0
-
 
 def flag_quality(quality, n_outliers, dented):
     """
@@ -70,8 +67,6 @@ def flag_quality(quality, n_outliers, dented):
                       | (n_outliers > 0) & nothing),
             'extended': sure & (width > np.log(_EXTENDED)),
             'saturated': np.asarray(dented, dtype=bool),
-            'not_detected': (quality['flux'] < _DETECTED
-                             * quality['flux_err']),
         }
     flags = np.zeros(width.size, dtype=np.int64)
     for name, which in found.items():
