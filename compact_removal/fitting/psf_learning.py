@@ -24,9 +24,9 @@ from compact_removal.maps.cutouts import extract_valid
 __all__ = ['learn_psf']
 
 # Which sources take part: peak over the standard deviation of the
-# background, known share of the patch, distance to others (full widths;
-# the second where no bright source stands that far apart), and the
-# largest number.
+# background, known share of the patch and of the core, distance to others
+# (full widths; the second where no bright source stands that far apart),
+# and the largest number.
 _LEAST_PEAK = 8.0
 _LEAST_KNOWN = 0.8
 _LEAST_DISTANCES = (2.5, 1.5)
@@ -133,7 +133,10 @@ def learn_psf(data, x, y, psf, noise, *, mask=None, noise_ratio=None,
     rows = rows[~dented[np.searchsorted(near, rows)]]
     rows = rows[flux[rows] * psf(0) > _LEAST_PEAK * noise[rows]]
     patches = SourcePatches(data, x[rows], y[rows], psf, _RADIUS, mask=mask)
-    known = patches.used.mean(axis=1) >= _LEAST_KNOWN
+    core = np.hypot(patches.dx, patches.dy) < psf.fwhm
+    known = np.minimum(
+        patches.used.mean(axis=1),
+        (patches.used & core).sum(axis=1) / core.sum(axis=1)) >= _LEAST_KNOWN
     if not known.all():
         rows = rows[known]
         patches = SourcePatches(data, x[rows], y[rows], psf, _RADIUS,

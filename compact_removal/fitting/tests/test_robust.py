@@ -112,3 +112,13 @@ def test_dented_beside_an_unlisted_source_teaches_nothing(data):
     assert_array_equal(result.dented, [True])
     assert result.n_psf == 0
     assert_allclose(result.fit.flux, FLUX[0], rtol=0.15)
+
+
+@pytest.mark.parametrize('shift', [(0, 0), (-3, 0), (2, -1)])
+def test_half_a_core_teaches_nothing(data, shift):
+    # the only bright source
+    mask = np.zeros(data.shape, dtype=bool)
+    mask[18 + shift[0]:23 + shift[0], 18 + shift[1]:23 + shift[1]] = True
+    result = fit_map(data, X[:1], Y[:1], PSF, [NOISE], mask=mask)
+    assert result.n_psf == 0
+    assert_allclose(result.fit.flux, FLUX[0], rtol=0.05)
