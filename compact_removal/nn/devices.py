@@ -3,6 +3,8 @@
 What the computer can compute on, and with how many threads.
 """
 
+import os
+
 import torch
 
 from compact_removal.utils.parameters import (ParameterError,
@@ -53,7 +55,10 @@ def resolve_device(device):
 
 def has_bfloat16(device):
     """
-    Whether a processor has instructions for bfloat16.
+    Whether a processor computes faster in bfloat16.
+
+    These are those with matrix units (AMX). Others may have instructions
+    for bfloat16, but convolutions are slower with them.
 
     Parameters
     ----------
@@ -63,7 +68,8 @@ def has_bfloat16(device):
     Returns
     -------
     found : bool
-        False for GPUs, which are fast enough without.
+        False for GPUs, which are fast enough without, and where
+        ``ONEDNN_MAX_CPU_ISA`` forbids the matrix units.
 
     Examples
     --------
@@ -74,8 +80,9 @@ def has_bfloat16(device):
     """
     if device.type != 'cpu':
         return False
-    names = ('_is_avx512_bf16_supported', '_is_amx_tile_supported')
-    return any(getattr(torch.cpu, name, bool)() for name in names)
+    allowed = os.environ.get('ONEDNN_MAX_CPU_ISA', 'DEFAULT').upper()
+    return (getattr(torch.cpu, '_is_amx_tile_supported', bool)()
+            and (allowed in ('DEFAULT', 'ALL') or 'AMX' in allowed))
 
 
 def limit_threads(n_threads):

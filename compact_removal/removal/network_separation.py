@@ -343,9 +343,9 @@ class SeparationModel(Model):
         """
         Estimate the background of cutouts.
 
-        On processors with instructions for bfloat16 the convolutions
-        use them; the difference is a few 1e-4 of the standard deviation
-        of the background.
+        On processors with matrix units the convolutions use bfloat16;
+        the difference is a few 1e-4 of the standard deviation of the
+        background.
 
         Parameters
         ----------

@@ -244,8 +244,20 @@ def test_gradient_that_is_not_finite():
         run(loss=steep)
 
 
-def test_devices_without_bfloat16():
+@pytest.mark.parametrize(('isa', 'expected'), [
+    (None, True), ('ALL', True), ('avx512_core_amx', True),
+    ('AVX512_CORE', False), ('AVX512_CORE_BF16', False), ('AVX2', False)])
+def test_only_matrix_units_are_fast_in_bfloat16(monkeypatch, isa, expected):
+    monkeypatch.setattr(torch.cpu, '_is_amx_tile_supported', lambda: True,
+                        raising=False)
+    monkeypatch.delenv('ONEDNN_MAX_CPU_ISA', raising=False)
+    if isa is not None:
+        monkeypatch.setenv('ONEDNN_MAX_CPU_ISA', isa)
+    assert has_bfloat16(torch.device('cpu')) == expected
     assert not has_bfloat16(torch.device('cuda'))
+    monkeypatch.setattr(torch.cpu, '_is_amx_tile_supported', lambda: False,
+                        raising=False)
+    assert not has_bfloat16(torch.device('cpu'))
 
 
 def test_gradient_clipping():
