@@ -57,7 +57,7 @@ def has_bfloat16(device):
     """
     Whether a processor computes faster in bfloat16.
 
-    These are those with matrix units (AMX). Others may have instructions
+    Only those with matrix units (AMX) do. Others may have instructions
     for bfloat16, but convolutions are slower with them.
 
     Parameters
