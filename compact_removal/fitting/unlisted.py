@@ -3,7 +3,7 @@
 Compact sources that are in no catalogue, beside those that are.
 
 A bright source that nobody listed shines into the fit of a listed one.
-Where its light changes that by more than the error, it is fitted along.
+Where its light is more than a part of the error of that, it is fitted along.
 It stays in the map: nobody asked for its removal.
 """
 

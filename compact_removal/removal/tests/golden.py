@@ -13,6 +13,7 @@ The commit that holds the new files states which rows changed, and why.
 import hashlib
 import warnings
 from pathlib import Path
+from unittest.mock import patch
 
 import astropy.units as u
 import numpy as np
@@ -27,7 +28,7 @@ from compact_removal.datasets import (BackgroundMap, inject_sources,
                                       make_background, make_example_field,
                                       read_pacs_map)
 from compact_removal.instruments import get_band
-from compact_removal.removal import TrainingCutouts
+from compact_removal.removal import TrainingCutouts, network_separation
 from compact_removal.tests.helpers import get_data_path
 
 __all__ = ['FIELDS', 'FOLDER', 'NETWORKS', 'SCENES', 'draw_scenes',
@@ -164,11 +165,14 @@ def make_field(name):
 def remove_field(field, network):
     """
     Remove the sources of a field with shipped weights.
+
+    In single precision, whatever the processor has.
     """
     mode, band, image, positions, params = field
     remover = CompactSourceRemover(mode, band, network=network,
                                    device='cpu', **params)
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), patch.object(
+            network_separation, 'has_bfloat16', return_value=False):
         # the modes of the gaps and of the real maps are not at stake
         warnings.simplefilter('ignore', AstropyUserWarning)
         return remover.remove(image, positions)
