@@ -7,6 +7,9 @@ import numpy as np
 
 __all__ = ['SourceDrawer', 'draw_neighbor_pixel', 'draw_position_error']
 
+# Largest ratio of sources with a negative flux: no map has deep dips.
+_DEEPEST = 5.0
+
 
 class SourceDrawer:
     """
@@ -40,12 +43,18 @@ class SourceDrawer:
         """
         self._pixel = x, y
 
-    def draw_flux(self, log_ratios, std):
+    def draw_flux(self, log_ratios, std, *, empty=0.0, negative=0.0):
         """
-        Draw the flux.
+        Draw the flux; there are chances that it is 0, or negative.
         """
         ratio = 10 ** np.interp(self._rng.random(), self._settings.quantiles,
                                 log_ratios)
+        if empty or negative:
+            draw = self._rng.random()
+            if draw < empty:
+                ratio = 0.0
+            elif draw < empty + negative:
+                ratio = -min(ratio, _DEEPEST)
         flux = ratio * std / float(self._stamps[-1].max())
         (x, y), (dx, dy) = self._pixel, self._phase
         x_err, y_err = self._error

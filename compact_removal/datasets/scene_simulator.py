@@ -203,10 +203,12 @@ class SceneSimulator:
             sources.draw_stamp()
             if k == 0:
                 sources.center(size // 2)
+                sources.draw_flux(settings.log_ratios, std,
+                                  empty=settings.empty_chance,
+                                  negative=settings.negative_chance)
             else:
                 sources.place(*draw_neighbor_pixel(rng, size, least))
-            sources.draw_flux(settings.neighbor_log_ratios if k
-                              else settings.log_ratios, std)
+                sources.draw_flux(settings.neighbor_log_ratios, std)
         return Scene(background, known, factor * places.noise, entry.band,
                      psf, **sources.arrays())
 

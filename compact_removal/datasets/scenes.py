@@ -16,7 +16,7 @@ __all__ = ['Scene', 'SceneSettings']
 _COUNTS = ('size', 'field_size', 'n_fields', 'n_psfs', 'n_stamps',
            'max_neighbors')
 _SHARES = ('real_fraction', 'edge_chance', 'loss_chance', 'neighbor_chance',
-           'large_error_chance')
+           'large_error_chance', 'empty_chance', 'negative_chance')
 _LENGTHS = ('clearance', 'small_error', 'large_error')
 _RANGES = ('log_spread', 'offset', 'beam')
 _RATIOS = ('log_ratios', 'neighbor_log_ratios')
@@ -64,6 +64,9 @@ class SceneSettings:
         How often the central source of a cutout has neighbours.
     max_neighbors : int, optional
         Their largest number; all numbers from 1 on are equally likely.
+    empty_chance, negative_chance : float, optional
+        How often the central source of a cutout has no flux, and how
+        often its flux is negative.
     small_error : float, optional
         Standard deviation of errors of catalogue positions, in x and y.
     large_error, large_error_chance : float, optional
@@ -101,6 +104,8 @@ class SceneSettings:
     neighbor_log_ratios: tuple = (-0.6, 0.0, 0.7, 1.5, 2.2, 2.7)
     neighbor_chance: float = 0.5
     max_neighbors: int = 4
+    empty_chance: float = 0.0
+    negative_chance: float = 0.0
     small_error: float = 0.2
     large_error: float = 1.2
     large_error_chance: float = 0.25
@@ -111,6 +116,9 @@ class SceneSettings:
         for name in _SHARES:
             self._check(name, lambda value: 0 <= value <= 1,
                         'must lie in [0, 1]')
+        self._check('negative_chance',
+                    lambda value: self.empty_chance + value <= 1,
+                    'must be at most 1 with empty_chance')
         for name in _LENGTHS:
             self._check(name, lambda value: 0 <= value < np.inf,
                         'must be a length >= 0 (pixels)')

@@ -28,7 +28,11 @@ from compact_removal.fitting.patches import (SourcePatches,
                                              normal_equations)
 from compact_removal.maps.cutouts import add_cutouts, chunk_slices
 
-__all__ = ['SourceFit', 'SourceModels', 'fit_sources', 'render_sources']
+__all__ = ['LEAST_SHOWN', 'SourceFit', 'SourceModels', 'fit_sources',
+           'render_sources']
+
+# Peak over the noise that networks see of fainter sources.
+LEAST_SHOWN = 8.0
 
 # Largest absolute values of shapes.
 _LIMITS = (1.5, 1.5, 0.6, 0.45, 0.45)
@@ -59,8 +63,8 @@ class SourceFit(NamedTuple):
     Attributes
     ----------
     flux : `~numpy.ndarray`
-        In the unit of the map times pixel, not below 0, shape ``(n,)``;
-        0 where too few pixels are usable.
+        In the unit of the map times pixel, of either sign, shape
+        ``(n,)``; 0 where too few pixels are usable.
     shapes : `~numpy.ndarray`
         See `~compact_removal.fitting.SourcePSF.evaluate`, shape ``(n,
         5)``.
@@ -96,7 +100,9 @@ def fit_sources(data, x, y, psf, noise, *, mask=None, noise_ratio=None,
 
     This finds the maximum of the posterior within 2 FWHM, with the
     background as a Gaussian random field. Priors keep shift, width and
-    elongation near their nominal values where a source is faint. Sources
+    elongation near their nominal values where a source is faint. The
+    flux may be negative, so that it is not biased where there is no
+    source; the shape is then that of the prior. Sources
     within 2.25 FWHM, at most 8, are fitted along, those within 6 FWHM
     taken out, repeatedly, until the fluxes agree to 0.1 %, at most 60
     times.
@@ -187,7 +193,8 @@ def fit_sources(data, x, y, psf, noise, *, mask=None, noise_ratio=None,
         share, floor = _TOLERANCE
         moved = neighbors.n_neighbors > 0
         if i:
-            moved &= np.abs(flux - old) > share * flux + floor * unit / psf(0)
+            moved &= (np.abs(flux - old)
+                      > share * np.abs(flux) + floor * unit / psf(0))
         settled = kept | ~(moved | neighbors.near_any(moved))
         if settled.all():
             break
@@ -213,7 +220,10 @@ def _fit_patches(patches, psf, around, start):
     else:
         flux, shapes, n_steps = start[0] / patches.unit, start[1], 1
     for _ in range(n_steps):
-        design, values = patches.design(flux, shapes, psf, functions)
+        # a dip has no shape
+        design, values = patches.design(
+            None if flux is None else np.maximum(flux, 0), shapes, psf,
+            functions)
         if flux is None:
             offset, prior = -mean, width
         else:
@@ -224,8 +234,8 @@ def _fit_patches(patches, psf, around, start):
         if flux is not None:
             moved = np.clip(shapes + solution[:, 2:7], -limits, limits)
             shapes = np.where(patches.known[:, None], moved, psf.mean)
-        flux = np.where(enough, np.maximum(solution[:, 1], 0), 0.0)
-    shapes[flux == 0] = psf.mean
+        flux = np.where(enough, solution[:, 1], 0.0)
+    shapes[flux <= 0] = psf.mean
     excess = np.zeros(n)
     if around is not None:
         alone = matrix[:, :-width.shape[1], :-width.shape[1]]
@@ -293,6 +303,26 @@ class SourceModels:
         """
         return replace(self, x=self.x + dx, y=self.y + dy)
 
+    def shown(self):
+        """
+        Hide the fluxes of faint sources.
+
+        Networks see where sources are, not how bright faint ones are:
+        an estimate that knows the flux of the fit pulls it towards what
+        is usual.
+
+        Returns
+        -------
+        models : `SourceModels`
+            The same sources; those with a peak of less than eight
+            standard deviations have this peak and the shape of the PSF.
+        """
+        least = LEAST_SHOWN * np.nan_to_num(self.noise) / self.psf(0)
+        faint = self.flux < least
+        return replace(
+            self, flux=np.where(faint, least, self.flux),
+            shapes=np.where(faint[:, None], self.psf.mean, self.shapes))
+
     def render(self, shape):
         """
         Draw all sources, see `render_sources`.
@@ -348,7 +378,7 @@ def _half_sizes(flux, noise, psf):
     """
     Half sizes of the stamps of sources (pixels).
     """
-    reach = np.maximum(psf.radius_of(flux, _FAINTEST_DRAWN * noise),
+    reach = np.maximum(psf.radius_of(np.abs(flux), _FAINTEST_DRAWN * noise),
                        3 * psf.fwhm)
     # of a few sizes, so that sources can be drawn together
     return (_STEP * np.ceil(reach / _STEP)).astype(int)
@@ -397,7 +427,7 @@ def render_sources(shape, x, y, flux, shapes, psf, *, noise=None):
     half = _half_sizes(flux, noise, psf)
     ny, nx = shape
     column, row = np.rint(x).astype(int), np.rint(y).astype(int)
-    drawn = ((flux > 0) & (column + half >= 0) & (column - half < nx)
+    drawn = ((flux != 0) & (column + half >= 0) & (column - half < nx)
              & (row + half >= 0) & (row - half < ny))
     model = np.zeros(shape)
     for size in np.unique(half[drawn]):

@@ -132,7 +132,7 @@ class Neighbors:
         place = np.repeat(np.arange(rows.size), count)
         index = np.arange(count.sum()) + np.repeat(
             self._first[rows] - np.cumsum(count) + count, count)
-        taken = flux[self._neighbors[index]] > 0
+        taken = flux[self._neighbors[index]] != 0
         if not blended:
             taken &= ~self._near[index]
         place, index = place[taken], index[taken]
@@ -175,6 +175,6 @@ class Neighbors:
             self._y[mine] - self._y[rows[place]], np.ones(mine.size),
             shapes[mine], self._psf)
         mean = np.where(there, flux[blended], 0) / patches.unit[:, None]
-        width = (share * mean + floor / self._psf(0) if known
+        width = (share * np.abs(mean) + floor / self._psf(0) if known
                  else np.full((n, k), 1e6))
         return np.moveaxis(columns, 1, 0), mean, width

@@ -132,7 +132,8 @@ def find_unlisted(data, x, y, fit, psf, noise, *, mask=None):
     mine = (neighbors >= n) & (owners < n)
     neighbors, owners = neighbors[mine], owners[mine]
     change = _change(data, every, joint, psf, noise, mask, neighbors, owners)
-    kept = np.unique(neighbors[change > _LEAST_CHANGE]) - n
+    kept = np.unique(neighbors[(change > _LEAST_CHANGE)
+                               & (joint.flux[neighbors] > 0)]) - n
     return Unlisted(new_x[kept], new_y[kept], new_noise[kept])
 
 

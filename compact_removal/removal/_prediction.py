@@ -80,13 +80,14 @@ def predict_cutouts(window, index, network, *, size, snr, surroundings):
     models = window.models
     x, y = models.x[index], models.y[index]
     images, corners = extract_cutouts(window.data, x, y, size, fill=np.nan)
-    light, _ = extract_cutouts(window.light, x, y, size, fill=0.0)
+    light, shown = (extract_cutouts(plane, x, y, size, fill=0.0)[0]
+                    for plane in (window.light, window.shown))
     images -= light
     outside, _ = extract_cutouts(window.outside, x, y, size, fill=False)
     around = cutout_radii(x, y, corners, size) <= min(surroundings, size / 2)
     share = (outside & around).sum(axis=(1, 2)) / around.sum(axis=(1, 2))
-    validity = _usable_pixels(images, light, outside)
-    outputs = network.run(images, validity, light, models.psf.fwhm,
+    validity = _usable_pixels(images, shown, outside)
+    outputs = network.run(images, validity, shown, models.psf.fwhm,
                           models.psf.uncertainty)
     scale = network.error_scale(snr)
     if network.predicts_errors:

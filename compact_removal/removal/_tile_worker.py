@@ -9,9 +9,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from compact_removal.fitting.models import LEAST_SHOWN
 from compact_removal.maps.cutouts import (DiscBlender, chunk_slices,
                                           extract_cutouts)
-from compact_removal.maps.holes import scale_radii
+from compact_removal.maps.holes import mask_radius, scale_radii
 from compact_removal.maps.tiles import Tile
 from compact_removal.removal._prediction import predict_cutouts
 from compact_removal.removal._window import extract_noise, open_window
@@ -101,6 +102,11 @@ class TileWorker:
         self._reach = Reach(self._models, located.radius[fitted.rows],
                             self._taper, apertures.max(),
                             network.removes_wings)
+        # as the fluxes of faint sources, their holes are all alike
+        self._shown_radius = self._reach.radius
+        if network.removes_wings:
+            self._shown_radius = np.maximum(self._reach.radius, mask_radius(
+                LEAST_SHOWN, band, pixel_scale=input_map.pixel_scale))
         self._sizes = network.sizes(self._reach.radius + self._taper)
 
     def margin(self):
@@ -137,7 +143,7 @@ class TileWorker:
             return None
         inside = distance <= 0
         window = open_window(
-            self._input_map, tile, self._fitted, reach.radius, self._std,
+            self._input_map, tile, self._fitted, self._shown_radius, self._std,
             distance, error_dtype=self._error_dtype)
         footprint = reach.footprint(window.std)
         chosen = np.flatnonzero(reach.concerns(distance, footprint))

@@ -32,6 +32,10 @@ class Window(Record):
         or stands out from the fit, shape ``(ny, nx)``.
     light : `~numpy.ndarray`
         The light of all models, shape ``(ny, nx)``.
+    shown : `~numpy.ndarray`
+        The light that networks see, which hides the fluxes of faint
+        sources (`~compact_removal.fitting.SourceModels.shown`), shape
+        ``(ny, nx)``.
     unlisted : `~numpy.ndarray`
         The light of sources that are not among the positions, shape
         ``(ny, nx)``.
@@ -49,6 +53,7 @@ class Window(Record):
     models: SourceModels
     data: np.ndarray
     light: np.ndarray
+    shown: np.ndarray
     unlisted: np.ndarray
     outside: np.ndarray
     std: np.ndarray
@@ -69,7 +74,8 @@ def open_window(input_map, tile, fitted, radius, std, distance, *,
     fitted : FittedSources
         All sources of the map.
     radius : `~numpy.ndarray`
-        Radii of their holes (pixels), shape ``(m,)``.
+        Radii of their holes as networks see them (pixels), shape
+        ``(m,)``.
     std : `~numpy.ndarray`
         Standard deviation of the background around them, shape ``(m,)``.
     distance : `~numpy.ndarray`
@@ -92,7 +98,8 @@ def open_window(input_map, tile, fitted, radius, std, distance, *,
     covered = distance <= tile.margin + radius.max()
     count = draw_discs(data.shape, models.x[covered], models.y[covered],
                        radius[covered])
-    return Window(tile, models, data, light, unlisted,
+    return Window(tile, models, data, light,
+                  models.shown().render(data.shape), unlisted,
                   np.isfinite(data) & (count == 0), std,
                   read_noise(input_map, tile.window, error_dtype))
 

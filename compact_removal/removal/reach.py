@@ -117,7 +117,8 @@ class Reach(Record):
             return self.radius
         models = self.models
         std = np.where(std > 0, std, models.noise)
-        wing = models.psf.radius_of(models.flux, _FAINTEST_WING * std)
+        wing = models.psf.radius_of(np.abs(models.flux),
+                                    _FAINTEST_WING * std)
         return np.maximum(np.maximum(wing, self.aperture), self.radius)
 
     def concerns(self, distance, radius):

@@ -8,7 +8,8 @@ from dataclasses import replace
 import numpy as np
 
 from compact_removal.datasets import SceneSettings, SceneSimulator
-from compact_removal.fitting.models import fit_sources, render_sources
+from compact_removal.fitting.models import (LEAST_SHOWN, SourceModels,
+                                            fit_sources)
 from compact_removal.fitting.psf_learning import learn_psf
 from compact_removal.fitting.source_psf import SourcePSF
 from compact_removal.instruments import get_band, get_mode, list_bands
@@ -165,8 +166,9 @@ class TrainingCutouts:
         batch : dict of `~numpy.ndarray`
             Float32, shape ``(batch_size, size, size)``: ``image`` (the
             map minus the fitted sources; NaN where there is no
-            measurement), ``sources`` (the fitted sources, see
-            `~compact_removal.fitting.fit_sources`), ``validity``
+            measurement), ``sources`` (the fitted sources, without the
+            fluxes of faint ones, see
+            `~compact_removal.fitting.SourceModels.shown`), ``validity``
             (1 where a pixel shows background, 0 in the hole of any
             source or where there is no measurement), ``target`` (the
             background with its noise; NaN where it is not known),
@@ -200,12 +202,12 @@ class TrainingCutouts:
         group['fwhm'][:], group['psf_error'][:] = psf.fwhm, psf.uncertainty
         scenes = [self.simulator.draw(rng, number, member)
                   for _ in group['fwhm']]
-        holes, models = self._model_sources(number, psf, scenes)
+        holes, models, shown = self._model_sources(number, psf, scenes)
         band = self.bands[number]
         radius = float(band.default_aperture / band.pixel_scale)
         for k, scene in enumerate(scenes):
             group['image'][k] = scene.image - models[k]
-            group['sources'][k] = models[k]
+            group['sources'][k] = shown[k]
             group['validity'][k] = scene.known & ~holes[k]
             group['target'][k] = scene.background
         group['aperture'][:] = soft_aperture_weights(
@@ -215,23 +217,28 @@ class TrainingCutouts:
 
     def _model_sources(self, number, psf, scenes):
         """
-        Holes and fitted models of all sources of some scenes.
+        Holes and fitted models of all sources of some scenes, as they
+        are and as networks see them.
         """
         tall, x, y = self._stack(number, scenes)
         snr, _, std = self._measure_snr(number, tall, x, y)
-        radii = mask_radius(snr, self.bands[number])
+        # the holes of faint sources are all alike
+        radii = mask_radius(np.maximum(snr, LEAST_SHOWN), self.bands[number])
         flux, shapes, *_ = fit_sources(tall, x, y, psf, std)
-        holes, models = [], []
+        holes, models, shown = [], [], []
         start = 0
         for scene in scenes:
             part = slice(start, start + scene.flux.size)
             places = scene.x_catalog, scene.y_catalog
             shape = scene.background.shape
             holes.append(draw_discs(shape, *places, radii[part]) > 0)
-            models.append(render_sources(shape, *places, flux[part],
-                                         shapes[part], psf))
+            fitted = SourceModels(*places, flux[part], shapes[part], psf,
+                                  std[part])
+            models.append(fitted.render(shape))
+            shown.append(fitted.shown().render(shape))
             start = part.stop
-        return holes, np.array(models, dtype=np.float32)
+        return (holes, np.array(models, dtype=np.float32),
+                np.array(shown, dtype=np.float32))
 
     def _learned_psf(self, number, member):
         """
@@ -241,7 +248,9 @@ class TrainingCutouts:
             rng = np.random.default_rng([self.seed, 4, number, member])
             n_sources = round(10 ** rng.uniform(*_LOG_BRIGHT))
             alone = replace(self.simulator.settings, loss_chance=0.0,
-                            neighbor_chance=0.0, quantiles=_BRIGHT_QUANTILES,
+                            neighbor_chance=0.0, empty_chance=0.0,
+                            negative_chance=0.0,
+                            quantiles=_BRIGHT_QUANTILES,
                             log_ratios=_LOG_RATIOS_BRIGHT,
                             neighbor_log_ratios=_LOG_RATIOS_BRIGHT)
             scenes = [self.simulator.draw(rng, number, member,
