@@ -28,8 +28,8 @@ _SCATTER = 0.01
 
 # Some sources are larger than the beam: share, and width of source and
 # beam together over that of the beam.
-_EXTENDED_CHANCE = 0.12
-_EXTENT = (1.0, 1.5)
+_EXTENDED_CHANCE = 0.15
+_EXTENT = (1.0, 2.0)
 
 
 def vary_psf(band, rng):

@@ -231,7 +231,7 @@ def draw_background_settings(rng):
     """
     return {'kind': list(_KINDS)[rng.integers(len(_KINDS))],
             'slope': rng.uniform(2.6, 3.6),
-            'noise': np.exp(rng.uniform(np.log(0.005), np.log(2))),
+            'noise': np.exp(rng.uniform(np.log(0.005), np.log(4))),
             'noise_fwhm': rng.uniform(1, 2)}
 
 
@@ -240,7 +240,7 @@ def make_random_background(shape, *, fwhm=3.5, seed=None):
     Make a background of random kind, slope and noise, for training.
 
     All kinds are equally likely; the slope is uniform between 2.6 and
-    3.6, the noise log-uniform between 0.005 and 2 times the standard
+    3.6, the noise log-uniform between 0.005 and 4 times the standard
     deviation of the structure, correlated over 1 to 2 pixels, so that
     structure dominates some fields and noise others.
 

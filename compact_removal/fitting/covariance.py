@@ -59,7 +59,7 @@ def make_whitener(fwhm, level, radius, *, step=1):
     return _whitener(round(fwhm, 3), level, radius, step)
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=256)
 def _whitener(fwhm, level, radius, step):
     """
     See `make_whitener`.
@@ -97,7 +97,7 @@ def make_covariance(fwhm, level, radius, *, step=1):
     return _patch_covariance(round(fwhm, 3), level, radius, step)
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=256)
 def _patch_covariance(fwhm, level, radius, step):
     """
     See `make_covariance`.
@@ -138,7 +138,7 @@ def expected_noise_ratio(fwhm):
     return _noise_ratio(round(fwhm, 3))
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=256)
 def _noise_ratio(fwhm):
     """
     See `expected_noise_ratio`.

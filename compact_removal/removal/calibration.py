@@ -17,9 +17,7 @@ __all__ = ['calibration', 'measure_errors']
 # What networks take of a batch.
 _INPUTS = ('image', 'validity', 'sources', 'fwhm', 'psf_error')
 
-# In FWHM: the circle of the signal-to-noise ratio (for blue about that of
-# the band), and the radius of what counts as the hole.
-_SOURCE_RADIUS = 2.5
+# Radius of what counts as the hole (FWHM).
 _HOLE_RADIUS = 2.0
 
 # Signal-to-noise ratios between which the errors are calibrated, and the
@@ -160,12 +158,10 @@ def _batch_errors(predict, batch):
                 & (distance < _HOLE_RADIUS * fwhm))
         if not known[aperture > 0].all() or not hole.any():
             continue
-        (snr, _, _), (_, _, std) = (
-            source_snr(image, [x0], [y0],
-                       source_radius=_SOURCE_RADIUS * fwhm,
-                       annulus_radii=np.multiply(ANNULUS_FWHM, fwhm))
-            for image in (batch['image'][k] + batch['sources'][k],
-                          batch['image'][k]))
+        snr = batch['snr'][k]
+        _, _, std = source_snr(
+            batch['image'][k], [x0], [y0], source_radius=fwhm,
+            annulus_radii=np.multiply(ANNULUS_FWHM, fwhm))
         error = np.where(known, outputs['background'][k] - target, 0)
         radius = np.sqrt(aperture.sum() / np.pi)
         if 'error' in outputs:
@@ -176,8 +172,8 @@ def _batch_errors(predict, batch):
             pixel_error = np.full(error.shape, std[0])
             flux_error = background_scatter(target, [x0], [y0], [radius],
                                             fwhm)[0]
-        if not (snr[0] > 0 and flux_error > 0 and std[0] > 0):
+        if not (np.isfinite(snr) and flux_error > 0 and std[0] > 0):
             continue
         flux = abs(np.sum(error * aperture)) / flux_error
-        yield (snr[0], flux,
+        yield (max(snr, 0.0), flux,
                *np.percentile(np.abs(error / pixel_error)[hole], _SAMPLES))

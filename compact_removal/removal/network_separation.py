@@ -35,9 +35,8 @@ _LEAST_PIXELS = 40
 # Predicted errors (log) lie within these limits around a typical one.
 _LOG_ERROR_LIMITS = (-4.0, 8.0)
 
-# Channels per level in units of the width, and residual blocks per level.
-_LEVELS = (5, 9, 12)
-_N_BLOCKS = 2
+# Channels per level in units of the width.
+_LEVELS = (3, 8, 12)
 
 # The first level works on blocks of this many pixels a side.
 _BLOCK = 2
@@ -49,6 +48,11 @@ _N_HIDDEN = 64
 class _ResidualBlock(nn.Module):
     """
     Two convolutions and a shortcut; the identity at first.
+
+    Parameters
+    ----------
+    n_channels : int
+        Number of channels.
     """
 
     def __init__(self, n_channels):
@@ -65,11 +69,6 @@ class _ResidualBlock(nn.Module):
         return features + self.second(functional.silu(self.first(features)))
 
 
-def _make_blocks(n_channels):
-    return nn.Sequential(*[_ResidualBlock(n_channels)
-                           for _ in range(_N_BLOCKS)])
-
-
 class SeparationUNet(nn.Module):
     """
     Residual U-Net with maps and a few numbers per cutout as output.
@@ -81,7 +80,7 @@ class SeparationUNet(nn.Module):
     Parameters
     ----------
     width : int, optional
-        The levels have 5, 9 and 12 times as many channels.
+        The levels have 3, 8 and 12 times as many channels.
     n_inputs, n_maps, n_values : int, optional
         Channels of the input, maps and numbers in the output.
 
@@ -102,8 +101,9 @@ class SeparationUNet(nn.Module):
         channels = [factor * width for factor in _LEVELS]
         self.first = nn.Conv2d(n_inputs * _BLOCK ** 2, channels[0], 3,
                                padding=1)
-        self.encoder = nn.ModuleList(_make_blocks(n) for n in channels)
-        self.decoder = nn.ModuleList(_make_blocks(n) for n in channels[:-1])
+        self.encoder = nn.ModuleList(_ResidualBlock(n) for n in channels)
+        self.decoder = nn.ModuleList(_ResidualBlock(n)
+                                     for n in channels[:-1])
         pairs = list(pairwise(channels))
         self.down = nn.ModuleList(nn.Conv2d(n, m, 2, stride=2)
                                   for n, m in pairs)
@@ -138,15 +138,15 @@ class SeparationUNet(nn.Module):
         """
         features = self.first(functional.pixel_unshuffle(image, _BLOCK))
         skips = []
-        for blocks, down in zip(self.encoder, self.down, strict=False):
-            features = blocks(features)
+        for block, down in zip(self.encoder, self.down, strict=False):
+            features = block(features)
             skips.append(features)
             features = down(features)
         features = self.encoder[-1](features)
-        for blocks, up in zip(reversed(self.decoder), reversed(self.up),
-                              strict=True):
+        for block, up in zip(reversed(self.decoder), reversed(self.up),
+                             strict=True):
             features = functional.interpolate(up(features), scale_factor=2)
-            features = blocks(features + skips.pop())
+            features = block(features + skips.pop())
         maps = functional.pixel_shuffle(self.last(features), _BLOCK)
         pooled = [_pool(features, scale * fwhm / _BLOCK)
                   for scale in (0.75, 3.0)]
@@ -172,13 +172,16 @@ class SeparationModel(Model):
     """
     Separate sources and background.
 
-    Fitted models of the sources are out of the image already. Each
-    cutout is scaled by the median and half the 16-84 % range of the
-    background around the source. The network sees the residual of the
-    sources, a smooth fill of the holes, and the fitted models. In the
-    holes, the background is the smooth fill, plus a share of what the
-    pixels show above it after a relative correction of the models, plus
-    a correction; outside, the image plus a correction.
+    Fitted models of the sources are out of the image already, with
+    fluxes of either sign. Each cutout is scaled by the median and half
+    the 16-84 % range of the background around the source. The network
+    sees the residual of the sources, a smooth fill of the holes, and
+    models that hide the fluxes of faint sources. None of these changes
+    when light of the PSF is added to a faint source, so the estimate is
+    equivariant: the flux changes by what was added, the background does
+    not, and there is nothing to guess a flux from. A new network returns
+    the image; what it learns is a correction, and how far residuals of
+    bright sources are believed.
 
     Parameters
     ----------
@@ -221,7 +224,7 @@ class SeparationModel(Model):
     loss_class = SeparationLoss
     size_step = 8
     min_size = 32
-    usual_size = 64
+    usual_size = 48
 
     def __init__(self, width=8):
         width = check_positive_integer('width', width)
@@ -302,8 +305,8 @@ class SeparationModel(Model):
         correction, share, scale, log_error = maps.unbind(1)
         filled, difference, sources = parts
         difference = _clip(difference - 0.1 * scale * sources)
-        # new networks begin with most of what the pixels show
-        background = (filled + torch.sigmoid(share + 2) * difference
+        # new networks begin with what the pixels show
+        background = (filled + torch.sigmoid(4 * share + 4) * difference
                       + correction)
         area = torch.pi * (fwhm[:, None] * fwhm.new_tensor(ERROR_RADII)) ** 2
         return (background, log_error.clamp(*_LOG_ERROR_LIMITS) - 2,
@@ -393,5 +396,8 @@ class SeparationModel(Model):
 def _clip(difference):
     """
     Differences, but large ones no larger than a few standard deviations.
+
+    Those up to half of that stay as they are.
     """
-    return _LARGEST_RESIDUAL * torch.tanh(difference / _LARGEST_RESIDUAL)
+    ratio = (difference / _LARGEST_RESIDUAL).clamp(-1e4, 1e4)
+    return _LARGEST_RESIDUAL * ratio * (1 + ratio ** 8) ** -0.125

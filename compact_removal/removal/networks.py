@@ -5,6 +5,7 @@ The networks of the removal, by name, and the weights that ship.
 PyTorch is loaded when a network is first asked for.
 """
 
+import math
 import warnings
 from importlib import import_module
 
@@ -15,7 +16,7 @@ from compact_removal.psf import fwhm_in_pixels
 from compact_removal.utils.parameters import check_choice
 
 __all__ = ['ERROR_RADII', 'NETWORKS', 'WEIGHTS', 'build_model',
-           'find_model_class', 'warn_of_width']
+           'choose_size', 'find_model_class', 'warn_of_width']
 
 # Module and class of each model.
 NETWORKS = {
@@ -29,6 +30,37 @@ WEIGHTS = nn.WeightsRegistry('compact_removal.removal')
 
 # Radii of apertures, in FWHM of the PSF, whose errors networks predict.
 ERROR_RADII = (0.8, 1.2, 1.8, 2.7)
+
+# Least side of cutouts in FWHM of the PSF.
+_LEAST_SIZE = 12
+
+
+def choose_size(model, fwhm):
+    """
+    Choose the side of cutouts, unless holes need larger ones.
+
+    Parameters
+    ----------
+    model : `~compact_removal.nn.Model` or type
+        The model, or its class.
+    fwhm : float
+        Width of the PSF (pixels).
+
+    Returns
+    -------
+    size : int
+        In pixels: the usual size, more for wide PSFs.
+
+    Examples
+    --------
+    >>> from compact_removal.removal import find_model_class
+    >>> from compact_removal.removal.networks import choose_size
+    >>> [choose_size(find_model_class('separation'), fwhm)
+    ...  for fwhm in (2, 6)]
+    [48, 72]
+    """
+    step = model.size_step
+    return max(model.usual_size, step * math.ceil(_LEAST_SIZE * fwhm / step))
 
 
 def find_model_class(network):

@@ -25,7 +25,8 @@ from compact_removal.removal.flags import FLAG
 from compact_removal.removal.inspection import inspect_sources
 from compact_removal.removal.locate import locate
 from compact_removal.removal.measure import measure
-from compact_removal.removal.networks import (WEIGHTS, find_model_class,
+from compact_removal.removal.networks import (WEIGHTS, choose_size,
+                                              find_model_class,
                                               warn_of_width)
 from compact_removal.removal.reach import hole_taper
 from compact_removal.removal.results import make_result
@@ -271,7 +272,8 @@ class CompactSourceRemover(TrainableEstimator):
         network = CutoutNetwork(
             make_predict(model, batch_size=self.batch_size,
                          device=self.device),
-            size=self.cutout_size or model.usual_size,
+            size=(self.cutout_size
+                  or choose_size(model, fitted.models.psf.fwhm)),
             error_scale=calibration(info, 'hole_error'),
             predicts_errors='error' in model.outputs,
             removes_wings='sources' in model.inputs,

@@ -175,8 +175,9 @@ class TrainingCutouts:
             ``aperture`` (weights of the photometric aperture of the
             central source, soft at its edge); and of shape
             ``(batch_size,)``: ``fwhm``, the width of the nominal PSF (pixels),
-            and ``psf_error``, how well the shapes of sources are known
-            (`~compact_removal.fitting.SourcePSF.uncertainty`).
+            ``psf_error``, how well the shapes of sources are known
+            (`~compact_removal.fitting.SourcePSF.uncertainty`), and
+            ``snr``, the signal-to-noise ratio of the central source.
         """
         rng = np.random.default_rng([self.seed, 1, epoch, number])
         n, size = self.batch_size, self.simulator.settings.size
@@ -184,7 +185,7 @@ class TrainingCutouts:
                  for key in ('image', 'sources', 'validity', 'target',
                              'aperture')}
         batch |= {key: np.empty(n, dtype=np.float32)
-                  for key in ('fwhm', 'psf_error')}
+                  for key in ('fwhm', 'psf_error', 'snr')}
         for start in range(0, n, _GROUP):
             group = {key: values[start:start + _GROUP]
                      for key, values in batch.items()}
@@ -202,7 +203,8 @@ class TrainingCutouts:
         group['fwhm'][:], group['psf_error'][:] = psf.fwhm, psf.uncertainty
         scenes = [self.simulator.draw(rng, number, member)
                   for _ in group['fwhm']]
-        holes, models, shown = self._model_sources(number, psf, scenes)
+        holes, models, shown, group['snr'][:] = self._model_sources(
+            number, psf, scenes)
         band = self.bands[number]
         radius = float(band.default_aperture / band.pixel_scale)
         for k, scene in enumerate(scenes):
@@ -218,14 +220,14 @@ class TrainingCutouts:
     def _model_sources(self, number, psf, scenes):
         """
         Holes and fitted models of all sources of some scenes, as they
-        are and as networks see them.
+        are and as networks see them; ratios of the central sources.
         """
         tall, x, y = self._stack(number, scenes)
         snr, _, std = self._measure_snr(number, tall, x, y)
         # the holes of faint sources are all alike
         radii = mask_radius(np.maximum(snr, LEAST_SHOWN), self.bands[number])
         flux, shapes, *_ = fit_sources(tall, x, y, psf, std)
-        holes, models, shown = [], [], []
+        holes, models, shown, central = [], [], [], []
         start = 0
         for scene in scenes:
             part = slice(start, start + scene.flux.size)
@@ -236,9 +238,10 @@ class TrainingCutouts:
                                   std[part])
             models.append(fitted.render(shape))
             shown.append(fitted.shown().render(shape))
+            central.append(snr[start])
             start = part.stop
-        return (holes, np.array(models, dtype=np.float32),
-                np.array(shown, dtype=np.float32))
+        return (holes, *(np.array(values, dtype=np.float32)
+                         for values in (models, shown, central)))
 
     def _learned_psf(self, number, member):
         """

@@ -9,9 +9,10 @@ from types import MappingProxyType
 from compact_removal import nn
 from compact_removal.base.trainable import make_integer_seed
 from compact_removal.nn import TrainingSettings
+from compact_removal.psf import fwhm_in_pixels
 from compact_removal.removal.calibration import measure_errors
 from compact_removal.removal.cutout_network import make_predict
-from compact_removal.removal.networks import find_model_class
+from compact_removal.removal.networks import choose_size, find_model_class
 from compact_removal.removal.simulation import TrainingCutouts
 from compact_removal.removal.training_data import make_training_data
 from compact_removal.utils.descriptions import hash_settings
@@ -228,7 +229,9 @@ def fit_remover(remover, band, backgrounds, *, catalogs, validation,
         raise ParameterError(msg, 'seed')
     seed = make_integer_seed(remover.seed)
     model_class = find_model_class(remover.network)
-    size = remover.cutout_size or model_class.usual_size
+    size = remover.cutout_size or max(
+        choose_size(model_class, fwhm_in_pixels(entry, entry.pixel_scale))
+        for entry in data.bands)
     batch_size = max(2, remover.batch_size)
 
     def simulate(maps, n_batches, n_fields, seed):

@@ -74,12 +74,13 @@ SETTINGS = {
     'separation': {
         'width': 8,
         'loss': {},
-        'training': {'n_epochs': 48, 'learning_rate': 0.0006,
-                     'scheduler': 'cosine', 'max_norm': 20.0,
-                     'mixed_precision': True},
-        'cutouts': {'size': 80, 'batch_size': 32, 'n_batches': 150,
+        'training': {'n_epochs': 60, 'learning_rate': 0.001,
+                     'scheduler': 'cosine', 'max_norm': 20.0},
+        'cutouts': {'size': 72, 'batch_size': 32, 'n_batches': 150,
                     'n_fields': 120, 'field_size': 160, 'n_psfs': 32,
-                    'real_fraction': 0.45},
+                    'real_fraction': 0.45, 'empty_chance': 0.2,
+                    'negative_chance': 0.07},
+        'sizes': (48, 64), 'n_distinct': 8,
     },
     'inpainting': {
         'width': 5,
@@ -87,10 +88,86 @@ SETTINGS = {
                  'source': 10, 'flux': 0.3},
         'training': {'n_epochs': 20, 'learning_rate': 0.003,
                      'scheduler': 'cosine'},
-        'cutouts': {'size': 96, 'batch_size': 48, 'n_batches': 100,
+        'cutouts': {'size': 104, 'batch_size': 48, 'n_batches': 100,
                     'n_fields': 400, 'real_fraction': 0.4},
+        'sizes': (96,), 'n_distinct': 4,
     },
 }
+
+
+class RecalledFields(SelectedFields):
+    """
+    Batches with some of their fields, used again in other orientations.
+
+    Parameters
+    ----------
+    batches : object
+        See `compact_removal.nn.train`.
+    names : iterable of str
+        The fields that stay.
+    sizes : tuple of int
+        Sides of the cutouts, which take turns.
+    n_distinct : int
+        So many epochs are made; the next ones show them again, turned
+        and mirrored.
+    """
+
+    def __init__(self, batches, names, sizes, n_distinct):
+        super().__init__(batches, names)
+        self._sizes, self._n_distinct = sizes, n_distinct
+        self._kept = {}
+
+    def batch(self, epoch, number):
+        """
+        Make one batch.
+
+        Parameters
+        ----------
+        epoch, number : int
+            Which one.
+
+        Returns
+        -------
+        batch : dict of `~numpy.ndarray`
+            The fields that stay.
+        """
+        again, distinct = divmod(epoch, self._n_distinct)
+        key = distinct, number
+        if key not in self._kept:
+            self._kept[key] = super().batch(*key)
+        size = self._sizes[(again + number) % len(self._sizes)]
+        return {name: turn_and_crop(values, (again + number) % 8, size)
+                for name, values in self._kept[key].items()}
+
+
+def turn_and_crop(values, symmetry, size):
+    """
+    Turned and mirrored cutouts around the same centre.
+
+    Parameters
+    ----------
+    values : `~numpy.ndarray`
+        Cutouts, shape ``(n, ny, nx)``, or numbers, which stay as they
+        are.
+    symmetry : int
+        One of the eight of a square.
+    size : int
+        Side of the result (pixels), less than that of the cutouts.
+
+    Returns
+    -------
+    values : `~numpy.ndarray`
+        Shape ``(n, size, size)``.
+    """
+    if values.ndim < 3:
+        return values
+    center = values.shape[-1] // 2
+    forth = np.arange(size) - size // 2 + center
+    back = center - (np.arange(size) - size // 2)
+    rows, columns = (back if symmetry & bit else forth for bit in (1, 2))
+    values = values[..., rows[:, None], columns]
+    return np.ascontiguousarray(
+        values.swapaxes(-1, -2) if symmetry & 4 else values)
 
 
 def make_bands(network):
@@ -184,9 +261,14 @@ def measure_factors(model, network, maps):
     """
     Factors on the errors of a network.
     """
-    cutouts = make_cutouts(network, maps, SEED + 2, n_batches=60, n_fields=60,
-                           n_psfs=16)
-    return measure_errors(make_predict(model), cutouts.epoch(0))
+    cutouts = make_cutouts(network, maps, SEED + 2, n_batches=100,
+                           n_fields=60, n_psfs=16)
+    cutouts = RecalledFields(
+        cutouts, (*find_model_class('separation').inputs,
+                  *find_model_class('separation').targets, 'snr'),
+        SETTINGS[network]['sizes'], 1)
+    return measure_errors(make_predict(model), (
+        cutouts.batch(0, number) for number in range(len(cutouts))))
 
 
 def calibrate(weights, output, network, maps):
@@ -222,8 +304,9 @@ def train(args, maps):
     name = args.network
     names = (*model.inputs, *model.targets)
     history = nn.train(
-        model, SelectedFields(batches, names),
-        SelectedFields(validation, names),
+        model, RecalledFields(batches, names, settings['sizes'],
+                              settings['n_distinct']),
+        RecalledFields(validation, names, settings['sizes'], 1),
         nn.TrainingSettings(**settings['training'], checkpoint=str(
             args.output / f'{name}.checkpoint')),
         loss=model.make_loss(**settings['loss']), progress_bar=True, seed=1)
