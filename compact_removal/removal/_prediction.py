@@ -82,7 +82,8 @@ def predict_cutouts(window, index, network, *, size, snr, surroundings):
     images, corners = extract_cutouts(window.data, x, y, size, fill=np.nan)
     light, shown = (extract_cutouts(plane, x, y, size, fill=0.0)[0]
                     for plane in (window.light, window.shown))
-    images -= light
+    if network.removes_wings:
+        images -= light
     outside, _ = extract_cutouts(window.outside, x, y, size, fill=False)
     around = cutout_radii(x, y, corners, size) <= min(surroundings, size / 2)
     share = (outside & around).sum(axis=(1, 2)) / around.sum(axis=(1, 2))
@@ -97,7 +98,7 @@ def predict_cutouts(window, index, network, *, size, snr, surroundings):
         error = np.broadcast_to(
             (scale * window.std[index])[:, None, None], images.shape)
         flux_error = np.full((index.size, len(ERROR_RADII)), np.nan)
-    if network.removes_wings:
+    if network.corrects_wings:
         # outside the holes pixels keep their noise
         noise = extract_noise(window, index, size)
         error = np.where(validity, np.hypot(error, noise), error)

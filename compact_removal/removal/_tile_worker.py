@@ -104,7 +104,7 @@ class TileWorker:
                             network.removes_wings)
         # as the fluxes of faint sources, their holes are all alike
         self._shown_radius = self._reach.radius
-        if network.removes_wings:
+        if network.corrects_wings:
             self._shown_radius = np.maximum(self._reach.radius, mask_radius(
                 LEAST_SHOWN, band, pixel_scale=input_map.pixel_scale))
         self._sizes = network.sizes(self._reach.radius + self._taper)
@@ -152,18 +152,19 @@ class TileWorker:
         holes = self._new_layer(window)
         layers = [holes]
         if reach.removes_wings:
+            layers = [*self._model_wings(window, chosen, footprint), holes]
+        if self._network.corrects_wings:
             wings = self._new_layer(window)
-            layers = [*self._model_wings(window, chosen, footprint), wings,
-                      holes]
+            layers.insert(-1, wings)
         for index, size in self._batches(chosen):
             cutouts = predict_cutouts(
                 window, index, self._network, size=size,
                 snr=self._snr[index], surroundings=self._outer_annulus)
             flux_error[index] = cutouts.flux_error
             little[index] = cutouts.little_background
-            if reach.removes_wings:
+            if self._network.corrects_wings:
                 self._add(wings, window, cutouts, np.minimum(
-                    footprint, self._largest_radius()))
+                    footprint, self._network_radius()))
             self._add(holes, window, cutouts, reach.radius)
         data, error, weight, outlier = self._blend(window, layers)
         index = np.flatnonzero(inside)
@@ -190,10 +191,13 @@ class TileWorker:
         """
         return DiscBlender(window.data.shape, 2, taper=self._taper)
 
-    def _largest_radius(self):
+    def _network_radius(self):
         """
-        Radii of the largest discs that the cutouts can hold.
+        Radii within which the network is believed: the largest discs
+        that the cutouts can hold, or the holes.
         """
+        if not self._network.corrects_wings:
+            return self._reach.radius
         return np.maximum(self._sizes / 2 - self._taper - 1, 0)
 
     def _batches(self, chosen):
@@ -207,9 +211,9 @@ class TileWorker:
 
     def _model_wings(self, window, chosen, footprint):
         """
-        Layers of wings that reach out of the cutouts, by models alone.
+        Layers of wings where the network is not believed, by models alone.
         """
-        wide = chosen[(footprint > self._largest_radius())[chosen]]
+        wide = chosen[(footprint > self._network_radius())[chosen]]
         if not wide.size:
             return []
         models = window.models

@@ -61,10 +61,10 @@ class CutoutNetwork:
     Parameters
     ----------
     predict : callable
-        Takes a dict: ``image``, the cutouts minus the models of the
-        sources, with NaN where nothing was measured; ``validity``, true
-        outside of all holes; ``sources``, the models of the sources,
-        each of shape ``(k, size, size)``;
+        Takes a dict: ``image``, the cutouts, minus the models of the
+        sources if it removes wings, with NaN where nothing was
+        measured; ``validity``, true outside of all holes; ``sources``,
+        the models of the sources as networks see them, each of shape ``(k, size, size)``;
         ``fwhm`` and ``psf_error``, the width of the PSF (pixels) and the
         uncertainty of its shape, as numbers or one per cutout. Returns
         a dict: ``background``, shape ``(k, size, size)``, and from a
@@ -78,7 +78,11 @@ class CutoutNetwork:
     predicts_errors : bool
         Whether it predicts errors.
     removes_wings : bool
-        Whether wings beyond the holes are taken out with it.
+        Whether the fitted models are taken out first, wings beyond the
+        holes included.
+    corrects_wings : bool, optional
+        Whether it is believed in the wings, too, and not in the holes
+        alone.
     size_step : int, optional
         Cutouts of large holes are larger by multiples of it. Default:
         all have the same size.
@@ -101,6 +105,7 @@ class CutoutNetwork:
     error_scale: Callable
     predicts_errors: bool
     removes_wings: bool
+    corrects_wings: bool = False
     size_step: int | None = None
 
     def sizes(self, radius):

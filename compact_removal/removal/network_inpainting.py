@@ -180,6 +180,7 @@ class InpaintingModel(Model):
 
     task = 'removal'
     name = 'inpainting'
+    removes_wings = True
     inputs = MappingProxyType({
         'image': Field('plane', 'affine'),
         'validity': Field('mask')})

@@ -208,6 +208,7 @@ class SeparationModel(Model):
 
     task = 'removal'
     name = 'separation'
+    removes_wings = True
     inputs = MappingProxyType({
         'image': Field('plane', 'affine'),
         'validity': Field('mask'),

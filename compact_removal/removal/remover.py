@@ -276,7 +276,8 @@ class CompactSourceRemover(TrainableEstimator):
                   or choose_size(model, fitted.models.psf.fwhm)),
             error_scale=calibration(info, 'hole_error'),
             predicts_errors='error' in model.outputs,
-            removes_wings='sources' in model.inputs,
+            removes_wings=model.removes_wings,
+            corrects_wings='sources' in model.inputs,
             size_step=None if self.cutout_size else model.size_step)
         estimate = estimate_background(
             input_map, located, fitted, network, band=band,

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from compact_removal.fitting.models import fit_sources, render_sources
+from compact_removal.fitting.models import (LEAST_SHOWN, SourceModels,
+                                            fit_sources, render_sources)
 from compact_removal.fitting.source_psf import SourcePSF
 from compact_removal.instruments import get_band
 from compact_removal.psf import make_psf_stamp
@@ -127,9 +128,44 @@ def test_invalid_pixels(psf):
                                [1.0, 1.0])
     assert_array_equal(flux, 0)
     assert_array_equal(shapes, 0)
-    # a hole in the map is no source
-    flux, *_ = fit_sources(-data, [40], [40], psf, [1e-3], mask=mask)
-    assert_array_equal(flux, 0)
+
+
+def test_flux_has_either_sign(psf):
+    data = stamp(40, 40, 10.0)
+    plus, minus = (fit_sources(sign * data, [40], [40], psf, [1e-3])
+                   for sign in (1, -1))
+    assert_allclose(minus.flux, -plus.flux, rtol=0.02)
+    # a dip has the shape of the PSF
+    assert_array_equal(minus.shapes, [psf.mean])
+    drawn = render_sources(data.shape, [40], [40], minus.flux, minus.shapes,
+                           psf)
+    assert drawn.min() < 0.9 * -data.max()
+
+
+def test_faint_light_is_added_to_the_flux(psf):
+    # the same noise with and without a source of half an error
+    rng = np.random.default_rng(5)
+    x = np.full(150, 20)
+    y = 20 + 41 * np.arange(150)
+    noise = rng.normal(size=(41 * 150, 41))
+    light = np.tile(stamp(20, 20, 1.0, shape=(41, 41)), (150, 1)) * 1.5
+    fluxes = [fit_sources(noise + one, x, y, psf, np.ones(150)).flux
+              for one in (0, light)]
+    assert abs(np.mean(fluxes[0])) < 0.3 * np.std(fluxes[0])
+    assert_allclose(np.mean(fluxes[1] - fluxes[0]), 1.5, rtol=0.05)
+
+
+def test_networks_do_not_see_faint_fluxes(psf):
+    flux = np.array([-3.0, 0.0, 2.0, 1e3])
+    shapes = np.array([[0, 0, 0.01 * k, 0, 0] for k in range(4)])
+    models = SourceModels(20 * np.arange(4.0), np.zeros(4), flux, shapes,
+                          psf, np.ones(4))
+    shown = models.shown()
+    assert_array_equal(models.flux, flux)
+    assert_allclose(shown.flux[:3] * psf(0), LEAST_SHOWN)
+    assert_array_equal(shown.shapes[:3], np.tile(psf.mean, (3, 1)))
+    assert shown.flux[3] == flux[3]
+    assert_array_equal(shown.shapes[3], shapes[3])
 
 
 def test_no_sources(psf):
