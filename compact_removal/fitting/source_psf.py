@@ -24,8 +24,11 @@ _REACH = 15
 # Points of the radial profile per full width at half maximum.
 _N_POINTS = 40
 
-# Beyond this many full widths the shape of the core has no influence.
+# Beyond this many full widths the shape of the core has no influence. For
+# sources whose log of the width is this much larger than that of the PSF,
+# the log of this radius grows by so much times the rest.
 _CORE = 2.0
+_LARGER = (0.05, 3.5)
 
 # Standard deviations of the priors on shift in x and y (pixels), and on
 # the log of the width; those on the elongation follow from that of the
@@ -92,15 +95,25 @@ class SourcePSF:
         values = psf.evaluate(arcsec * np.cos(angle), arcsec * np.sin(angle))
         core = values[:_N_POINTS + 1] * (radius[:_N_POINTS + 1, None]
                                          * scale) ** 3
+        # the second harmonic is about half of the log of the axis ratio
+        harmonic = (core * np.exp(2j * angle)).sum() / core.sum()
+        self._elongation = min(abs(harmonic), 0.3)
+        # round is what stretching makes elongated, not the mean over angles
+        along = angle - np.angle(harmonic) / 2
+        stretch = np.exp(self._elongation * np.exp(
+            -(radius / (_CORE * self.fwhm)) ** 2))[:, None]
+        x, y = (arcsec * np.cos(along) * stretch,
+                arcsec * np.sin(along) / stretch)
+        turn = np.angle(harmonic) / 2
+        values = psf.evaluate(x * np.cos(turn) - y * np.sin(turn),
+                              x * np.sin(turn) + y * np.cos(turn))
         values = values.mean(axis=1) * scale ** 2
         # linear to zero behind the last point
         self._values = np.append(values, [0.0, 0.0])
         self._slopes = np.append(np.diff(self._values), 0.0)
         self._inverse_step = _N_POINTS / self.fwhm
-        # half of the log of the axis ratio, from the second harmonic
-        harmonic = np.abs((core * np.exp(2j * angle)).sum()) / core.sum()
         floor, factor = _PRIOR_ELONGATION
-        elongation = floor + factor * float(np.clip(harmonic, 0, 0.5))
+        elongation = floor + factor * float(min(abs(harmonic), 0.5))
         self.mean = np.zeros(5)
         self.prior = np.array([*_PRIOR, elongation, elongation])
         self.nominal_prior = self.prior
@@ -254,10 +267,16 @@ class SourcePSF:
                                                       -1, 0)
         x, y = dx - shift_x, dy - shift_y
         squared = x ** 2 + y ** 2
-        weight = np.exp(-squared / (_CORE * self.fwhm) ** 2)
+        # a source that is larger than the PSF is so all over
+        least, factor = _LARGER
+        larger = np.maximum(width - self.mean[2] - least, 0)
+        core = _CORE * self.fwhm * np.exp(factor * larger)
+        weight = np.exp(-squared / core ** 2)
         size = np.hypot(e1, e2)
         ratio = np.sinh(size) / np.maximum(size, 1e-12)
-        cosh, shrink = np.cosh(size), np.exp(-width)
+        # the mean square of the radius is that of the PSF, however elongated
+        cosh, shrink = np.cosh(size), np.exp(-width) * np.sqrt(
+            np.cosh(2 * size) / np.cosh(2 * self._elongation))
         e1, e2 = e1 * ratio, e2 * ratio
         inner_x = shrink * ((cosh - e1) * x - e2 * y)
         inner_y = shrink * ((cosh + e1) * y - e2 * x)

@@ -38,7 +38,7 @@ import astropy.units as u
 import numpy as np
 from astropy.table import Table
 
-from compact_removal import nn
+from compact_removal import __version__, nn
 from compact_removal.datasets import load_background_maps
 from compact_removal.instruments import get_band
 from compact_removal.removal import (WEIGHTS, TrainingCutouts, build_model,
@@ -261,8 +261,9 @@ def measure_factors(model, network, maps):
     """
     Factors on the errors of a network.
     """
+    # what errors are for: positions that are right within half a pixel
     cutouts = make_cutouts(network, maps, SEED + 2, n_batches=100,
-                           n_fields=60, n_psfs=16)
+                           n_fields=60, n_psfs=16, large_error_chance=0.0)
     cutouts = RecalledFields(
         cutouts, (*find_model_class('separation').inputs,
                   *find_model_class('separation').targets, 'snr'),
@@ -315,6 +316,7 @@ def train(args, maps):
         'mode': 'any',
         'bands': ['blue', 'green', 'red'],
         'date': datetime.date.today().isoformat(),
+        'version': __version__,
         'seed': SEED,
         'start': start,
         'n_steps': (settings['cutouts']['n_batches']
