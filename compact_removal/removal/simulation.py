@@ -89,8 +89,8 @@ class TrainingCutouts:
     ...                           field_size=64, n_psfs=3, seed=1)
     >>> for batch in cutouts.epoch(0):
     ...     print(len(batch), batch['image'].shape)
-    7 (4, 48, 48)
-    7 (4, 48, 48)
+    8 (4, 48, 48)
+    8 (4, 48, 48)
     """
 
     def __init__(self, mode, maps=(), *, bands=None, batch_size=32,

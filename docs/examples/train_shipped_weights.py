@@ -261,9 +261,12 @@ def measure_factors(model, network, maps):
     """
     Factors on the errors of a network.
     """
-    # what errors are for: positions that are right within half a pixel
-    cutouts = make_cutouts(network, maps, SEED + 2, n_batches=100,
-                           n_fields=60, n_psfs=16, large_error_chance=0.0)
+    # errors of neighbours, of what is filled, and of a poor fit are added
+    # to those of the network, and wrong positions are in none of them
+    cutouts = make_cutouts(
+        network, maps, SEED + 2, n_batches=80, n_fields=60, n_psfs=8,
+        large_error_chance=0.0, neighbor_chance=0.0, edge_chance=0.0,
+        loss_chance=0.0)
     cutouts = RecalledFields(
         cutouts, (*find_model_class('separation').inputs,
                   *find_model_class('separation').targets, 'snr'),

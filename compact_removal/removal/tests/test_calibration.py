@@ -89,7 +89,7 @@ def make_batch(n=250, size=64):
             'sources': stack + 30 * np.exp(-radius ** 2 / 3.5),
             'validity': stack + (radius > 6), 'aperture': stack + (
                 radius < 4), 'fwhm': np.full(n, 3.1),
-            'psf_error': np.full(n, 0.1)}
+            'psf_error': np.full(n, 0.1), 'snr': np.full(n, 30.0)}
 
 
 @pytest.mark.parametrize('predicts_errors', [False, True])

@@ -44,7 +44,7 @@ def model():
 
 
 def test_first_estimate(cutouts):
-    # most of what the pixels show; exactly the image outside the holes
+    # what the pixels show; exactly the image outside the holes
     image, valid, sources, *psf = cutouts
     model = build_model('separation', width=1, seed=1).eval()
     _, (filled, difference, _), center, spread = model.prepare(*cutouts)
@@ -54,7 +54,7 @@ def test_first_estimate(cutouts):
                                rtol=1e-4, atol=1e-4)
     assert (difference[valid] == 0).all()
     small = (difference.abs() < 0.3) & ~valid
-    share = 1 / (1 + math.exp(-2))
+    share = (1 + 1 / (1 + math.exp(-4))) / 2
     expected = (center + spread * (filled + share * difference))[small]
     torch.testing.assert_close(found['background'][small], expected, rtol=1e-2,
                                atol=1e-2)

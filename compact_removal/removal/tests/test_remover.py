@@ -97,7 +97,7 @@ def test_result(remover, image):
     assert len(background.meta['CRSHA256']) == 64
 
 
-def test_footprints(remover, network, image):
+def test_footprints(remover, image):
     before = image.data.copy()
     background, sources = remover.remove(image, sky(image, X, Y))
     assert_array_equal(image.data, before)
@@ -105,11 +105,10 @@ def test_footprints(remover, network, image):
     near = np.zeros(before.shape, dtype=bool)
     for row in sources:
         distance = np.hypot(x - row['x_center'], y - row['y_center'])
-        if network == 'separation':
-            # the wings of bright sources are taken out, too
-            assert (background.flags[distance < 20].all()
-                    == (row['flux'] > 2 * u.Jy))
-            near |= (background.flags > 0) & (distance < 48)
+        # the wings of bright sources are taken out, too
+        assert (background.flags[distance < 20].all()
+                == (row['flux'] > 2 * u.Jy))
+        near |= (background.flags > 0) & (distance < 48)
         near |= distance < row['mask_radius'] + 3
         assert np.all(background.flags[distance <= row['mask_radius']] == 1)
     assert_array_equal(background.flags > 0, near)
@@ -291,7 +290,7 @@ def test_recenter(remover, image):
     assert_allclose(sources['y_center'][:2], [Y[0], Y[2]], atol=0.15)
 
 
-def test_apertures(remover, network, image):
+def test_apertures(remover, image):
     remover.set_params(apertures=[5, 8, 18] * u.arcsec)
     _, sources = remover.remove(image, sky(image, X, Y))
     assert {'flux_1', 'flux_err_1', 'flux_2'} < set(sources.colnames)
@@ -299,9 +298,8 @@ def test_apertures(remover, network, image):
     assert_allclose(sources['aperture_correction'], 0.59090795, rtol=0.01)
     assert_allclose(sources['flux_1'].value, FLUX, rtol=0.15)
     assert_allclose(sources['flux_2'].value, FLUX, rtol=0.15)
-    # 18 arcsec is more than any hole here: inpainting reduces it to that.
-    limited = ['aperture_limited'] if network == 'inpainting' else []
-    assert decode_flags(sources['flags'])[1] == limited
+    # 18 arcsec is more than any hole here
+    assert decode_flags(sources['flags'])[1] == []
 
 
 @pytest.mark.parametrize(('change', 'error', 'match'), [
