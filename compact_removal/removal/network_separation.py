@@ -36,9 +36,12 @@ _LEAST_PIXELS = 40
 _LOG_ERROR_LIMITS = (-4.0, 8.0)
 
 # Share of what the network changes that is believed where pixels were
-# observed: on maps unlike those of its training half is better than all,
-# and nowhere worse than none (benchmarks/unbiased.py).
+# observed: half, and more the more light of sources there is, in standard
+# deviations of the background. On maps unlike those of its training half
+# is better than all where sources are faint, and not worse than none;
+# under bright ones the network corrects the PSF (benchmarks/unbiased.py).
 _BELIEF = 0.5
+_BRIGHT = 20.0
 
 # Channels per level in units of the width.
 _LEVELS = (3, 8, 12)
@@ -186,7 +189,8 @@ class SeparationModel(Model):
     equivariant: the flux changes by what was added, the background does
     not, and there is nothing to guess a flux from. A new network returns
     the image; what it learns is a correction, and how far residuals of
-    bright sources are believed. Half of what it changes is used.
+    bright sources are believed. Half of what it changes is used, and more
+    under bright sources.
 
     Parameters
     ----------
@@ -394,8 +398,10 @@ class SeparationModel(Model):
                             enabled=has_bfloat16(image.device)):
             background, log_error, log_flux_error = self.predict_scaled(
                 inputs, parts, fwhm)
-        filled, difference, _ = parts
-        belief = torch.where(torch.isfinite(image), _BELIEF, 1.0)
+        filled, difference, light = parts
+        light = light.abs()
+        belief = torch.where(torch.isfinite(image), _BELIEF + (
+            1 - _BELIEF) * light / (light + _BRIGHT), 1.0)
         background = torch.lerp(filled + _clip(difference), background,
                                 belief)
         return {'background': center + half_range * background,
