@@ -21,6 +21,7 @@ import os
 import warnings
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
+from itertools import pairwise
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -236,8 +237,7 @@ def report_gaussians(rows):
     """
     table = []
     edges = np.quantile(rows['size'], (0, 1 / 3, 2 / 3, 1))
-    for low, high in [*zip(edges[:-1], edges[1:], strict=True),
-                      (edges[0], edges[-1])]:
+    for low, high in [*pairwise(edges), (edges[0], edges[-1])]:
         part = rows[(rows['size'] >= low) & (rows['size'] <= high)]
         entry = {'size': f'{low:.2f}-{high:.2f}', 'n': len(part)}
         for name in ('flux', 'annulus_flux'):

@@ -46,7 +46,7 @@ class ApertureFraction:
     >>> broad = np.array([[0, 0, 0.1, 0, 0]])
     >>> ratio, error = fraction(np.array([3.75]), broad, np.array([0.02]))
     >>> print(ratio.round(2), error.round(2))
-    [0.98] [0.02]
+    [0.98] [0.03]
     """
 
     def __init__(self, psf):

@@ -19,7 +19,7 @@ __all__ = ['SourcePatches', 'close_pairs', 'masked_median',
            'measure_noise_ratio', 'normal_equations', 'percentile_range']
 
 # The least noise over structure that is assumed.
-_LEAST_NOISE = 0.15
+_LEAST_NOISE = 0.25
 
 # The annulus in which noise and structure are compared has at least these
 # radii (pixels).

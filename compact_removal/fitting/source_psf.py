@@ -97,10 +97,10 @@ class SourcePSF:
                                          * scale) ** 3
         # the second harmonic is about half of the log of the axis ratio
         harmonic = (core * np.exp(2j * angle)).sum() / core.sum()
-        self._elongation = min(abs(harmonic), 0.3)
+        elongated = self._elongation = min(abs(harmonic), 0.3)
         # round is what stretching makes elongated, not the mean over angles
         along = angle - np.angle(harmonic) / 2
-        stretch = np.exp(self._elongation * np.exp(
+        stretch = np.exp(elongated * np.exp(
             -(radius / (_CORE * self.fwhm)) ** 2))[:, None]
         x, y = (arcsec * np.cos(along) * stretch,
                 arcsec * np.sin(along) / stretch)
@@ -108,6 +108,11 @@ class SourcePSF:
         values = psf.evaluate(x * np.cos(turn) - y * np.sin(turn),
                               x * np.sin(turn) + y * np.cos(turn))
         values = values.mean(axis=1) * scale ** 2
+        # as wide as the mean, see `evaluate`
+        weight = np.exp(-(radius / (_CORE * self.fwhm)) ** 2)
+        rise = weight * (np.cosh(2 * elongated) ** -1.0 - 1)
+        values = (1 + rise) * np.interp(radius * np.sqrt(1 + rise), radius,
+                                        values)
         # linear to zero behind the last point
         self._values = np.append(values, [0.0, 0.0])
         self._slopes = np.append(np.diff(self._values), 0.0)
@@ -274,9 +279,9 @@ class SourcePSF:
         weight = np.exp(-squared / core ** 2)
         size = np.hypot(e1, e2)
         ratio = np.sinh(size) / np.maximum(size, 1e-12)
-        # the mean square of the radius is that of the PSF, however elongated
+        # the mean square of the radius stays, up to the nominal elongation
         cosh, shrink = np.cosh(size), np.exp(-width) * np.sqrt(
-            np.cosh(2 * size) / np.cosh(2 * self._elongation))
+            np.cosh(2 * np.minimum(size, self._elongation)))
         e1, e2 = e1 * ratio, e2 * ratio
         inner_x = shrink * ((cosh - e1) * x - e2 * y)
         inner_y = shrink * ((cosh + e1) * y - e2 * x)

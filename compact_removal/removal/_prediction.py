@@ -101,7 +101,8 @@ def predict_cutouts(window, index, network, *, size, snr, surroundings):
     if network.corrects_wings:
         # outside the holes pixels keep their noise
         noise = extract_noise(window, index, size)
-        error = np.where(validity, np.hypot(error, noise), error)
+        beyond, _ = extract_cutouts(window.open, x, y, size, fill=False)
+        error = np.where(beyond, np.hypot(error, noise), error)
     return CutoutPrediction(index, corners, outputs['background'], error,
                             flux_error, share < _LITTLE_OPEN)
 

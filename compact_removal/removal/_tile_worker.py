@@ -143,8 +143,9 @@ class TileWorker:
             return None
         inside = distance <= 0
         window = open_window(
-            self._input_map, tile, self._fitted, self._shown_radius, self._std,
-            distance, error_dtype=self._error_dtype)
+            self._input_map, tile, self._fitted,
+            (self._shown_radius, reach.radius), self._std, distance,
+            error_dtype=self._error_dtype)
         footprint = reach.footprint(window.std)
         chosen = np.flatnonzero(reach.concerns(distance, footprint))
         flux_error = np.full((inside.size, len(ERROR_RADII)), np.nan)

@@ -39,8 +39,9 @@ class Window(Record):
     unlisted : `~numpy.ndarray`
         The light of sources that are not among the positions, shape
         ``(ny, nx)``.
-    outside : `~numpy.ndarray` of bool
-        True at usable pixels outside of all holes, shape ``(ny, nx)``.
+    outside, open : `~numpy.ndarray` of bool
+        True at usable pixels outside of all holes, as networks see them
+        and as they are, shape ``(ny, nx)``.
     std : `~numpy.ndarray`
         Standard deviation of the background around each source, without
         the light of the others, shape ``(m,)``.
@@ -56,11 +57,12 @@ class Window(Record):
     shown: np.ndarray
     unlisted: np.ndarray
     outside: np.ndarray
+    open: np.ndarray
     std: np.ndarray
     noise: np.ndarray
 
 
-def open_window(input_map, tile, fitted, radius, std, distance, *,
+def open_window(input_map, tile, fitted, radii, std, distance, *,
                 error_dtype):
     """
     Cut out the window of a tile, and draw holes and sources on it.
@@ -73,9 +75,9 @@ def open_window(input_map, tile, fitted, radius, std, distance, *,
         The tile.
     fitted : FittedSources
         All sources of the map.
-    radius : `~numpy.ndarray`
-        Radii of their holes as networks see them (pixels), shape
-        ``(m,)``.
+    radii : tuple of `~numpy.ndarray`
+        Radii of their holes, as networks see them and as they are
+        (pixels), shape ``(m,)``.
     std : `~numpy.ndarray`
         Standard deviation of the background around them, shape ``(m,)``.
     distance : `~numpy.ndarray`
@@ -95,12 +97,15 @@ def open_window(input_map, tile, fitted, radius, std, distance, *,
     unlisted = fitted.unlisted.moved(-tile.window[1].start,
                                      -tile.window[0].start).render(data.shape)
     data -= unlisted
-    covered = distance <= tile.margin + radius.max()
-    count = draw_discs(data.shape, models.x[covered], models.y[covered],
-                       radius[covered])
+    outside = []
+    for radius in radii:
+        covered = distance <= tile.margin + radius.max()
+        count = draw_discs(data.shape, models.x[covered], models.y[covered],
+                           radius[covered])
+        outside.append(np.isfinite(data) & (count == 0))
     return Window(tile, models, data, light,
                   models.shown().render(data.shape), unlisted,
-                  np.isfinite(data) & (count == 0), std,
+                  *outside, std,
                   read_noise(input_map, tile.window, error_dtype))
 
 

@@ -101,7 +101,8 @@ def measure_errors(predict, batches):
         See `~compact_removal.removal.cutout_network.CutoutNetwork`.
     batches : iterable of dict
         Cutouts that the network was not trained on, as
-        `~compact_removal.removal.TrainingCutouts` makes them.
+        `~compact_removal.removal.TrainingCutouts` makes them
+        ``with_snr``.
 
     Returns
     -------
@@ -116,7 +117,8 @@ def measure_errors(predict, batches):
     >>> from compact_removal.removal.cutout_network import make_predict
     >>> cutouts = TrainingCutouts('scanmap', bands=['blue'], size=48,
     ...                           batch_size=2, n_batches=1, n_fields=1,
-    ...                           field_size=64, n_psfs=2, seed=1)
+    ...                           field_size=64, n_psfs=2, seed=1,
+    ...                           with_snr=True)
     >>> model = build_model('separation', width=1, seed=1)
     >>> measure_errors(make_predict(model), cutouts.epoch(0))
     {}

@@ -64,7 +64,8 @@ class CutoutNetwork:
         Takes a dict: ``image``, the cutouts, minus the models of the
         sources if it removes wings, with NaN where nothing was
         measured; ``validity``, true outside of all holes; ``sources``,
-        the models of the sources as networks see them, each of shape ``(k, size, size)``;
+        the models of the sources as networks see them, each of shape
+        ``(k, size, size)``;
         ``fwhm`` and ``psf_error``, the width of the PSF (pixels) and the
         uncertainty of its shape, as numbers or one per cutout. Returns
         a dict: ``background``, shape ``(k, size, size)``, and from a

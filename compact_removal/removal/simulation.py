@@ -15,7 +15,7 @@ from compact_removal.fitting.source_psf import SourcePSF
 from compact_removal.instruments import get_band, get_mode, list_bands
 from compact_removal.maps.holes import draw_discs, mask_radius, source_snr
 from compact_removal.photometry.apertures import soft_aperture_weights
-from compact_removal.utils.parameters import (ParameterError,
+from compact_removal.utils.parameters import (ParameterError, check_boolean,
                                               check_positive_integer)
 
 __all__ = ['TrainingCutouts']
@@ -62,6 +62,9 @@ class TrainingCutouts:
     cache_size : int, optional
         Memory (bytes) for simulated and smoothed maps, see
         `~compact_removal.datasets.SceneSimulator`.
+    with_snr : bool, optional
+        Whether batches have the signal-to-noise ratios, too, which
+        networks do not see.
     **settings
         Settings of the scenes, see
         `~compact_removal.datasets.SceneSettings`. The catalogue position
@@ -89,12 +92,15 @@ class TrainingCutouts:
     ...                           field_size=64, n_psfs=3, seed=1)
     >>> for batch in cutouts.epoch(0):
     ...     print(len(batch), batch['image'].shape)
-    8 (4, 48, 48)
-    8 (4, 48, 48)
+    7 (4, 48, 48)
+    7 (4, 48, 48)
     """
 
     def __init__(self, mode, maps=(), *, bands=None, batch_size=32,
-                 n_batches=100, seed=None, cache_size=None, **settings):
+                 n_batches=100, seed=None, cache_size=None, with_snr=False,
+                 **settings):
+        check_boolean('with_snr', with_snr)
+        self.with_snr = with_snr
         self.batch_size = check_positive_integer('batch_size', batch_size)
         self.n_batches = check_positive_integer('n_batches', n_batches)
         self.mode = get_mode(mode)
@@ -177,7 +183,8 @@ class TrainingCutouts:
             ``(batch_size,)``: ``fwhm``, the width of the nominal PSF (pixels),
             ``psf_error``, how well the shapes of sources are known
             (`~compact_removal.fitting.SourcePSF.uncertainty`), and
-            ``snr``, the signal-to-noise ratio of the central source.
+            ``snr``, the signal-to-noise ratio of the central source, if
+            it was asked for.
         """
         rng = np.random.default_rng([self.seed, 1, epoch, number])
         n, size = self.batch_size, self.simulator.settings.size
@@ -190,6 +197,8 @@ class TrainingCutouts:
             group = {key: values[start:start + _GROUP]
                      for key, values in batch.items()}
             self._fill_group(group, rng)
+        if not self.with_snr:
+            del batch['snr']
         return batch
 
     def _fill_group(self, group, rng):

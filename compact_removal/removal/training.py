@@ -234,19 +234,20 @@ def fit_remover(remover, band, backgrounds, *, catalogs, validation,
         for entry in data.bands)
     batch_size = max(2, remover.batch_size)
 
-    def simulate(maps, n_batches, n_fields, seed):
+    def simulate(maps, n_batches, n_fields, seed, **options):
         return TrainingCutouts(
             remover.mode, maps, bands=data.bands,
             real_fraction=1.0 if maps else 0.0, size=size,
             batch_size=batch_size, n_batches=n_batches, n_fields=n_fields,
-            field_size=2 * size, seed=seed)
+            field_size=2 * size, seed=seed, **options)
 
     n_fields = settings.n_fields or _N_FIELDS
     batches = simulate(data.maps, settings.n_batches, n_fields, seed)
     # the first chooses the epoch, the second scales the errors
     validation_batches, calibration_batches = (
         simulate(data.validation_maps, settings.n_validation_batches,
-                 max(1, n_fields // 4), one) for one in (seed + 1, seed + 2))
+                 max(1, n_fields // 4), one, with_snr=with_snr)
+        for one, with_snr in ((seed + 1, False), (seed + 2, True)))
     names = (*model_class.inputs, *model_class.targets)
     augment = None
     if settings.augment:

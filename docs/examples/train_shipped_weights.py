@@ -266,7 +266,7 @@ def measure_factors(model, network, maps):
     cutouts = make_cutouts(
         network, maps, SEED + 2, n_batches=80, n_fields=60, n_psfs=8,
         large_error_chance=0.0, neighbor_chance=0.0, edge_chance=0.0,
-        loss_chance=0.0)
+        loss_chance=0.0, with_snr=True)
     cutouts = RecalledFields(
         cutouts, (*find_model_class('separation').inputs,
                   *find_model_class('separation').targets, 'snr'),

@@ -65,7 +65,7 @@ def test_shapes_mean_what_they_say(psf):
                           np.array([0.0, 0.0, 0.2, 0.0, 0.15]))
     assert_allclose(turned, long, rtol=1e-6)
     # the wings stay
-    assert_allclose(psf.evaluate(25.0, 0.0, shapes), psf(25.0), rtol=1e-6)
+    assert_allclose(psf.evaluate(40.0, 0.0, shapes), psf(40.0), rtol=1e-6)
 
 
 def test_real_shapes_leave_little(psf):

@@ -21,7 +21,7 @@ SMALL = {'size': 64, 'batch_size': 24, 'n_batches': 2, 'n_fields': 3,
 
 @pytest.fixture(name='cutouts', scope='module')
 def _cutouts():
-    return TrainingCutouts('scanmap', seed=1, **SMALL)
+    return TrainingCutouts('scanmap', seed=1, with_snr=True, **SMALL)
 
 
 @pytest.fixture(name='batch', scope='module')
