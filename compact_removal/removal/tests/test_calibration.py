@@ -56,7 +56,8 @@ def test_errors_grow_with_radius(radius):
 def test_measured_factors_calibrate(network):
     cutouts = TrainingCutouts('scanmap', bands=['blue'], size=96,
                               batch_size=16, n_batches=5, n_fields=6,
-                              field_size=128, n_psfs=2, seed=2)
+                              field_size=128, n_psfs=2, seed=2,
+                              with_snr=True)
     model = build_model(network, width=1, seed=1)
     factors = measure_errors(make_predict(model), cutouts.epoch(0))
     again = measure_errors(make_predict(model), cutouts.epoch(0))

@@ -16,12 +16,12 @@ from compact_removal.removal import TrainingCutouts
 from compact_removal.utils.parameters import ParameterError
 
 SMALL = {'size': 64, 'batch_size': 24, 'n_batches': 2, 'n_fields': 3,
-         'field_size': 96, 'n_psfs': 2}
+         'field_size': 96, 'n_psfs': 2, 'with_snr': True}
 
 
 @pytest.fixture(name='cutouts', scope='module')
 def _cutouts():
-    return TrainingCutouts('scanmap', seed=1, with_snr=True, **SMALL)
+    return TrainingCutouts('scanmap', seed=1, **SMALL)
 
 
 @pytest.fixture(name='batch', scope='module')
