@@ -97,20 +97,18 @@ class SourcePSF:
                                          * scale) ** 3
         # the second harmonic is about half of the log of the axis ratio
         harmonic = (core * np.exp(2j * angle)).sum() / core.sum()
-        elongated = self._elongation = min(abs(harmonic), 0.3)
+        self._elongation = min(abs(harmonic), 0.3)
         # round is what stretching makes elongated, not the mean over angles
-        along = angle - np.angle(harmonic) / 2
-        stretch = np.exp(elongated * np.exp(
-            -(radius / (_CORE * self.fwhm)) ** 2))[:, None]
-        x, y = (arcsec * np.cos(along) * stretch,
-                arcsec * np.sin(along) / stretch)
         turn = np.angle(harmonic) / 2
+        weight = np.exp(-(radius / (_CORE * self.fwhm)) ** 2)
+        stretch = np.exp(self._elongation * weight)[:, None]
+        x, y = (arcsec * np.cos(angle - turn) * stretch,
+                arcsec * np.sin(angle - turn) / stretch)
         values = psf.evaluate(x * np.cos(turn) - y * np.sin(turn),
                               x * np.sin(turn) + y * np.cos(turn))
         values = values.mean(axis=1) * scale ** 2
         # as wide as the mean, see `evaluate`
-        weight = np.exp(-(radius / (_CORE * self.fwhm)) ** 2)
-        rise = weight * (np.cosh(2 * elongated) ** -1.0 - 1)
+        rise = weight * (np.cosh(2 * self._elongation) ** -1.0 - 1)
         values = (1 + rise) * np.interp(radius * np.sqrt(1 + rise), radius,
                                         values)
         # linear to zero behind the last point
