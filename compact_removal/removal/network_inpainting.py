@@ -39,19 +39,15 @@ class _Block(nn.Module):
         The partial convolution.
     activation : `torch.nn.Module` or `None`
         `None`: neither normalisation nor activation.
+    eps : float
+        What the normalisation adds to the variance.
     """
 
-    def __init__(self, conv, activation):
+    def __init__(self, conv, activation, eps):
         super().__init__()
         self.conv = conv
-        if activation is None:
-            self.norm = None
-        else:
-            # The convolution divides by the number of valid inputs, so
-            # its variance is of the order of fan_in**-2. This eps is
-            # the usual one in these units.
-            self.norm = nn.BatchNorm2d(conv.out_channels,
-                                       eps=1e-5 / conv.fan_in**2)
+        self.norm = (None if activation is None
+                     else nn.BatchNorm2d(conv.out_channels, eps=eps))
         self.activation = activation
 
     def forward(self, features, mask):
@@ -79,6 +75,11 @@ class PartialConvUNet(nn.Module):
     width : int, optional
         Channels of the first block; the others scale with it. The paper
         has 32, which gives 35,069,409 parameters.
+    scales_eps : bool, optional
+        Partial convolutions divide by the number of valid inputs, so
+        their variance is of the order of its inverse square. Whether
+        what batch normalisation adds to the variance, 1e-5, is scaled
+        like that; it is not in the paper.
 
     Examples
     --------
@@ -91,15 +92,20 @@ class PartialConvUNet(nn.Module):
     torch.Size([2, 1, 96, 96])
     """
 
-    def __init__(self, width=32):
+    def __init__(self, width=32, *, scales_eps=True):
         super().__init__()
+
+        def make_block(conv, activation):
+            eps = 1e-5 / (conv.fan_in ** 2 if scales_eps else 1)
+            return _Block(conv, activation, eps)
+
         down = []
         channels = [1]
         for factor, kernel_size, stride, padding in _ENCODER:
             conv = PartialConv2d(channels[-1], factor * width,
                                  kernel_size=kernel_size, stride=stride,
                                  padding=padding, masked_input=True)
-            down.append(_Block(conv, nn.ReLU(inplace=True)))
+            down.append(make_block(conv, nn.ReLU(inplace=True)))
             channels.append(conv.out_channels)
         self.down = nn.ModuleList(down)
 
@@ -114,7 +120,7 @@ class PartialConvUNet(nn.Module):
                 padding=padding, bias=is_last, mask_groups=groups,
                 masked_input=True)
             activation = None if is_last else nn.LeakyReLU(0.2, inplace=True)
-            up.append(_Block(conv, activation))
+            up.append(make_block(conv, activation))
             groups = (n_out, channels.pop())
         self.up = nn.ModuleList(up)
 
@@ -181,6 +187,7 @@ class InpaintingModel(Model):
     task = 'removal'
     name = 'inpainting'
     removes_wings = True
+    scales_eps = True
     inputs = MappingProxyType({
         'image': Field('plane', 'affine'),
         'validity': Field('mask')})
@@ -196,7 +203,7 @@ class InpaintingModel(Model):
     def __init__(self, width=32):
         width = check_positive_integer('width', width)
         super().__init__(width=width)
-        self.network = PartialConvUNet(width)
+        self.network = PartialConvUNet(width, scales_eps=self.scales_eps)
 
     def prepare(self, image, valid):
         """

@@ -24,6 +24,7 @@ NETWORKS = {
                    'SeparationModel'),
     'inpainting': ('compact_removal.removal.network_inpainting',
                    'InpaintingModel'),
+    'paper': ('compact_removal.removal.network_paper', 'PaperModel'),
 }
 
 WEIGHTS = nn.WeightsRegistry('compact_removal.removal')
@@ -104,8 +105,8 @@ def build_model(network, *, seed=None, **config):
     seed : int, optional
         Seed of the weights.
     **config
-        Its configuration, such as ``width``; default: that of the paper
-        for inpainting, 8 for separation.
+        Its configuration, such as ``width``; default: 8 for separation,
+        otherwise that of the paper.
 
     Returns
     -------

@@ -65,6 +65,9 @@ class TrainingCutouts:
     with_snr : bool, optional
         Whether batches have the signal-to-noise ratios, too, which
         networks do not see.
+    subtract_models : bool, optional
+        Whether fitted sources are taken out of the maps, as for all
+        networks but that of the paper.
     **settings
         Settings of the scenes, see
         `~compact_removal.datasets.SceneSettings`. The catalogue position
@@ -98,9 +101,10 @@ class TrainingCutouts:
 
     def __init__(self, mode, maps=(), *, bands=None, batch_size=32,
                  n_batches=100, seed=None, cache_size=None, with_snr=False,
-                 **settings):
+                 subtract_models=True, **settings):
         check_boolean('with_snr', with_snr)
-        self.with_snr = with_snr
+        check_boolean('subtract_models', subtract_models)
+        self.with_snr, self.subtract_models = with_snr, subtract_models
         self.batch_size = check_positive_integer('batch_size', batch_size)
         self.n_batches = check_positive_integer('n_batches', n_batches)
         self.mode = get_mode(mode)
@@ -171,7 +175,8 @@ class TrainingCutouts:
         -------
         batch : dict of `~numpy.ndarray`
             Float32, shape ``(batch_size, size, size)``: ``image`` (the
-            map minus the fitted sources; NaN where there is no
+            map minus the fitted sources; with them where
+            ``subtract_models`` is False; NaN where there is no
             measurement), ``sources`` (the fitted sources, without the
             fluxes of faint ones, see
             `~compact_removal.fitting.SourceModels.shown`), ``validity``
@@ -217,7 +222,8 @@ class TrainingCutouts:
         band = self.bands[number]
         radius = float(band.default_aperture / band.pixel_scale)
         for k, scene in enumerate(scenes):
-            group['image'][k] = scene.image - models[k]
+            group['image'][k] = scene.image - (
+                models[k] if self.subtract_models else 0)
             group['sources'][k] = shown[k]
             group['validity'][k] = scene.known & ~holes[k]
             group['target'][k] = scene.background

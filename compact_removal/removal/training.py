@@ -6,8 +6,11 @@ Settings of the training behind `CompactSourceRemover.fit`.
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
+import numpy as np
+
 from compact_removal import nn
 from compact_removal.base.trainable import make_integer_seed
+from compact_removal.datasets import FLUX_LEVELS
 from compact_removal.nn import TrainingSettings
 from compact_removal.psf import fwhm_in_pixels
 from compact_removal.removal.calibration import measure_errors
@@ -20,7 +23,7 @@ from compact_removal.utils.parameters import (ParameterError, check_boolean,
                                               check_positive_integer)
 
 __all__ = ['RemovalTraining', 'SelectedFields', 'TRAINING_DEFAULTS',
-           'choose_settings', 'fit_remover']
+           'choose_scenes', 'choose_settings', 'fit_remover']
 
 # Simulated maps per band, unless told otherwise.
 _N_FIELDS = 400
@@ -146,14 +149,51 @@ class RemovalTraining(TrainingSettings):
         return self
 
 
-# What `fit` does unless told otherwise, by network; for inpainting these
-# are the paper's settings (Sect. 3.5). From trained weights the learning
-# rate is a tenth.
+# What `fit` does unless told otherwise, by network; for the others these
+# are the paper's settings (Sect. 3.5), and for its network its augmentation
+# (Sect. 2.4.3), too. From trained weights the learning rate is a tenth.
 TRAINING_DEFAULTS = MappingProxyType({
     'separation': RemovalTraining(learning_rate=0.001, scheduler='cosine',
                                   max_norm=20.0),
     'inpainting': RemovalTraining(),
+    'paper': RemovalTraining(augment=True),
 })
+
+# The paper's simulations: all levels of Table 1 are equally likely, the
+# lowest one has a peak of one standard deviation of the background, and
+# augmentation moves the sources.
+_LOG_LEVELS = tuple(np.log10(FLUX_LEVELS / FLUX_LEVELS[0]).value.tolist())
+_PAPER_SCENES = {
+    'quantiles': tuple(np.linspace(0, 1, len(_LOG_LEVELS)).tolist()),
+    'log_ratios': _LOG_LEVELS, 'neighbor_log_ratios': _LOG_LEVELS,
+    'small_error': 0.0, 'large_error_chance': 0.0}
+
+
+def choose_scenes(network):
+    """
+    Choose what differs in the simulations for a network.
+
+    Parameters
+    ----------
+    network : str
+        Its name.
+
+    Returns
+    -------
+    settings : dict
+        Parameters of `TrainingCutouts`.
+
+    Examples
+    --------
+    >>> from compact_removal.removal.training import choose_scenes
+    >>> choose_scenes('inpainting')
+    {'subtract_models': True}
+    >>> choose_scenes('paper')['log_ratios'][:3]
+    (0.0, 0.3010299956639812, 0.6020599913279624)
+    """
+    subtract = find_model_class(network).removes_wings
+    return {'subtract_models': subtract,
+            **({} if subtract else _PAPER_SCENES)}
 
 
 def choose_settings(network, training, *, has_maps, has_weights):
@@ -239,7 +279,8 @@ def fit_remover(remover, band, backgrounds, *, catalogs, validation,
             remover.mode, maps, bands=data.bands,
             real_fraction=1.0 if maps else 0.0, size=size,
             batch_size=batch_size, n_batches=n_batches, n_fields=n_fields,
-            field_size=2 * size, seed=seed, **options)
+            field_size=2 * size, seed=seed, **choose_scenes(remover.network),
+            **options)
 
     n_fields = settings.n_fields or _N_FIELDS
     batches = simulate(data.maps, settings.n_batches, n_fields, seed)

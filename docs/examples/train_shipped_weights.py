@@ -8,6 +8,7 @@ network, for all modes and bands::
 
     python docs/examples/train_shipped_weights.py separation output --maps DIR
     python docs/examples/train_shipped_weights.py inpainting output --maps DIR
+    python docs/examples/train_shipped_weights.py paper output --maps DIR
 
 ``DIR`` holds the real maps whose morphology is mixed with simulated
 backgrounds; without it, training uses simulated ones alone. A run that
@@ -45,7 +46,7 @@ from compact_removal.removal import (WEIGHTS, TrainingCutouts, build_model,
                                      find_model_class)
 from compact_removal.removal.calibration import measure_errors
 from compact_removal.removal.cutout_network import make_predict
-from compact_removal.removal.training import SelectedFields
+from compact_removal.removal.training import SelectedFields, choose_scenes
 
 # Never trained on: they are for benchmarks/accuracy.py.
 HELD_OUT = ('W5_WISE12um_10.8as.fits', 'GC_Bolocam1.1mm_7.2as.fits',
@@ -91,6 +92,17 @@ SETTINGS = {
         'cutouts': {'size': 104, 'batch_size': 48, 'n_batches': 100,
                     'n_fields': 400, 'real_fraction': 0.4},
         'sizes': (96,), 'n_distinct': 4,
+    },
+    # the paper's loss, learning rate, schedule and augmentation
+    'paper': {
+        'width': 5,
+        'loss': {},
+        'augment': True,
+        'training': {'n_epochs': 30, 'learning_rate': 0.005,
+                     'scheduler': 'plateau', 'patience': 5, 'factor': 0.5},
+        'cutouts': {'size': 104, 'batch_size': 48, 'n_batches': 60,
+                    'n_fields': 400, 'real_fraction': 0.4},
+        'sizes': (96,), 'n_distinct': 5,
     },
 }
 
@@ -174,7 +186,7 @@ def make_bands(network):
     """
     The bands to train on, some of them several times.
     """
-    if network == 'inpainting':
+    if network != 'separation':
         return [get_band(mode, name) for mode in ('scanmap', 'parallel')
                 for name in ('blue', 'green', 'red')]
     bands = []
@@ -194,7 +206,8 @@ def make_cutouts(network, maps, seed, **changes):
     """
     Cutouts for training or validation.
     """
-    settings = {**SETTINGS[network]['cutouts'], **changes}
+    settings = {**SETTINGS[network]['cutouts'], **choose_scenes(network),
+                **changes}
     return TrainingCutouts('scanmap', maps, bands=make_bands(network),
                            seed=seed, **settings)
 
@@ -313,7 +326,9 @@ def train(args, maps):
         RecalledFields(validation, names, settings['sizes'], 1),
         nn.TrainingSettings(**settings['training'], checkpoint=str(
             args.output / f'{name}.checkpoint')),
-        loss=model.make_loss(**settings['loss']), progress_bar=True, seed=1)
+        loss=model.make_loss(**settings['loss']), progress_bar=True, seed=1,
+        augment=(nn.RandomTransform(max_shift=2.0)
+                 if settings.get('augment') else None))
     best = int(np.argmin(history['validation_loss']))
     metadata = {
         'mode': 'any',
