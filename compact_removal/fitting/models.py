@@ -157,7 +157,7 @@ def fit_sources(data, x, y, psf, noise, *, mask=None, noise_ratio=None,
     known = np.isfinite(noise) & (noise > 0)
     unit = np.where(known, noise, 1.0)
     if start is None:
-        flux, shapes = np.zeros(x.size), np.tile(psf.mean, (x.size, 1))
+        flux, shapes = np.zeros(x.size), psf.mean_at(x, y)
         blend_error = np.zeros(x.size)
     else:
         flux, shapes, blend_error = (np.array(values) for values in (
@@ -185,7 +185,7 @@ def fit_sources(data, x, y, psf, noise, *, mask=None, noise_ratio=None,
             if i:
                 begin = old[rows], old_shapes[rows]
             flux[rows], shapes[rows], blend_error[rows] = _fit_patches(
-                patches, psf, around, begin)
+                patches, psf, psf.mean_at(x[rows], y[rows]), around, begin)
         if i > _N_FULL_ROUNDS:
             flux[chosen] += (1 - _RELAXATION) * (old - flux)[chosen]
             shapes[chosen] += (1 - _RELAXATION) * (old_shapes
@@ -201,12 +201,13 @@ def fit_sources(data, x, y, psf, noise, *, mask=None, noise_ratio=None,
     return SourceFit(flux, shapes, settled, blend_error)
 
 
-def _fit_patches(patches, psf, around, start):
+def _fit_patches(patches, psf, usual, around, start):
     """
     Gauss-Newton steps to the maximum of the posterior.
 
-    ``around`` holds columns, mean and width of the priors of blended
-    neighbours; ``start`` the flux and shapes to begin with.
+    ``usual`` are the means of the shapes; ``around`` holds columns, mean
+    and width of the priors of blended neighbours; ``start`` the flux and
+    shapes to begin with.
     """
     n = len(patches.used)
     limits = np.array(_LIMITS)
@@ -215,7 +216,7 @@ def _fit_patches(patches, psf, around, start):
         functions, mean, width = around
     enough = patches.used.sum(axis=1) > 3
     if start is None:
-        flux, shapes = None, np.tile(psf.mean, (n, 1))
+        flux, shapes = None, usual.copy()
         n_steps = _N_ITERATIONS + 1
     else:
         flux, shapes, n_steps = start[0] / patches.unit, start[1], 1
@@ -227,15 +228,15 @@ def _fit_patches(patches, psf, around, start):
         if flux is None:
             offset, prior = -mean, width
         else:
-            offset = np.hstack([shapes - psf.mean, -mean])
+            offset = np.hstack([shapes - usual, -mean])
             prior = np.hstack([np.tile(psf.prior, (n, 1)), width])
         matrix, right = normal_equations(design, values, offset, prior)
         solution = np.linalg.solve(matrix, right[..., None])[..., 0]
         if flux is not None:
             moved = np.clip(shapes + solution[:, 2:7], -limits, limits)
-            shapes = np.where(patches.known[:, None], moved, psf.mean)
+            shapes = np.where(patches.known[:, None], moved, usual)
         flux = np.where(enough, solution[:, 1], 0.0)
-    shapes[flux <= 0] = psf.mean
+    shapes[flux <= 0] = usual[flux <= 0]
     excess = np.zeros(n)
     if around is not None:
         alone = matrix[:, :-width.shape[1], :-width.shape[1]]
@@ -301,7 +302,8 @@ class SourceModels:
         models : `SourceModels`
             The same sources there.
         """
-        return replace(self, x=self.x + dx, y=self.y + dy)
+        return replace(self, x=self.x + dx, y=self.y + dy,
+                       psf=self.psf.moved(dx, dy))
 
     def shown(self):
         """
@@ -321,7 +323,8 @@ class SourceModels:
         faint = self.flux < least
         return replace(
             self, flux=np.where(faint, least, self.flux),
-            shapes=np.where(faint[:, None], self.psf.mean, self.shapes))
+            shapes=np.where(faint[:, None],
+                            self.psf.mean_at(self.x, self.y), self.shapes))
 
     def render(self, shape):
         """

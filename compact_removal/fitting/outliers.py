@@ -219,7 +219,8 @@ def find_outliers(data, x, y, fit, psf, noise, *, mask=None,
         flux = fit.flux[rows] / patches.unit
         away = _stand_out(patches, flux, fit.shapes[rows], psf)
         # beside a hot pixel, a core looks dented
-        dented[rows] = (_find_dents(patches, flux, fit.shapes[rows], psf)
+        dented[rows] = (_find_dents(patches, flux, fit.shapes[rows],
+                                    psf.mean_at(x[rows], y[rows]), psf)
                         & ~away.any(axis=1))
         core = np.hypot(patches.dx, patches.dy) <= _DENTED_CORE * psf.fwhm
         away |= dented[rows, None] & core & patches.used
@@ -299,7 +300,7 @@ def _stand_out(patches, flux, shapes, psf):
             & (deviation > _SHARE * largest))
 
 
-def _find_dents(patches, flux, shapes, psf):
+def _find_dents(patches, flux, shapes, usual, psf):
     """
     Sources whose core is flat or dented, shape ``(n,)``.
     """
@@ -312,7 +313,7 @@ def _find_dents(patches, flux, shapes, psf):
                       for part in (design, values))
     prior = np.hypot(psf.prior, [0, 0, _WIDTH_PRIOR, 0, 0])
     prior = np.tile([*prior, 1.0], (flux.size, 1))
-    offset = np.hstack([shapes - psf.mean, np.zeros((flux.size, 1))])
+    offset = np.hstack([shapes - usual, np.zeros((flux.size, 1))])
     matrix, right = normal_equations(design, values, offset, prior)
     solution = np.linalg.solve(matrix, right[..., None])
     depth = -solution[:, 7, 0]

@@ -40,8 +40,12 @@ _NEIGHBORHOOD = 8.0
 # Priors: standard deviation of the common shift (pixels) and log of the
 # width; scatter of the shapes of sources, and how many sources it counts.
 _COMMON = (0.2, 0.2, 0.08)
-_SCATTER = (0.15, 0.15, 0.02, 0.015, 0.015)
+_SCATTER = (0.15, 0.15, 0.01, 0.015, 0.015)
 _SCATTER_COUNT = 4.0
+
+# Standard deviation of changes of the mean, from the middle of the map to
+# its end.
+_CHANGE = [0.1, 0.1, 0.03, 0.015, 0.015]
 
 # Sources may be larger than the PSF, never smaller: the log of the width
 # of a point source scatters by the first number, that of a larger one
@@ -149,8 +153,9 @@ def learn_psf(data, x, y, psf, noise, *, mask=None, noise_ratio=None,
                      x[neighbors] - x[owners], y[neighbors] - y[owners],
                      flux[neighbors], shapes[neighbors], psf)
     patches.scale(noise[rows], noise_ratio[rows], psf)
+    psf = psf.on_map(np.shape(data))
     return _learn(patches, flux[rows] / patches.unit, shapes[rows],
-                  psf), int(rows.size)
+                  psf.places(x[rows], y[rows]), psf), int(rows.size)
 
 
 def _candidates(data, mask, x, y, psf, noise):
@@ -172,33 +177,37 @@ def _candidates(data, mask, x, y, psf, noise):
     return np.sort(chosen[order[:_MAX_SOURCES]])
 
 
-def _learn(patches, flux, shapes, psf):
+def _learn(patches, flux, shapes, places, psf):
     """
     Gauss-Newton steps for what is common, without what is not.
     """
     common = np.concatenate([
         np.hypot([*_COMMON, 0, 0], [0, 0, 0, *psf.prior[3:]]),
-        psf.basis_prior])
+        2 * _CHANGE, psf.basis_prior])
     nominal_scatter = np.array(_SCATTER)
     # a change of all the light is one of the fluxes
-    light = np.concatenate([np.zeros(5), psf.basis_light]) / _LIGHT_CHANGE
+    light = np.concatenate([np.zeros(15), psf.basis_light]) / _LIGHT_CHANGE
     prior = np.diag(common ** -2) + light[:, None] * light
-    mean, scatter = np.zeros(5), nominal_scatter
-    coefficients = np.zeros(psf.basis_prior.size)
+    scatter = nominal_scatter
+    # the mean in the middle of the map, its slopes, and coefficients
+    shared_values = np.zeros(common.size)
+    kept = np.r_[:5, 15:common.size]
+    terms = np.column_stack([np.ones(flux.size), places])
     weight, deviation = np.ones((2, flux.size))
     n_known = patches.used.sum(axis=1)
     shape = np.arange(2, 7)
     functions = patches.whiten(
         psf.basis(patches.dx, patches.dy, shapes[:, None]), psf)
-    learned = psf
+    learned, usual = psf, np.zeros(shapes.shape)
     for iteration in range(_N_ITERATIONS):
         own, values = patches.design(flux, shapes, learned)
         shared = np.concatenate(
-            [own[..., 2:], flux[:, None, None] * functions], axis=-1)
+            [*(own[..., 2:] * term[:, None, None] for term in terms.T),
+             flux[:, None, None] * functions], axis=-1)
         for columns in (own, shared):
             columns /= deviation[:, None, None]
         values /= deviation[:, None]
-        matrix, right = normal_equations(own, values, shapes - mean, scatter)
+        matrix, right = normal_equations(own, values, shapes - usual, scatter)
         # what the map has in common, after what is each source's own
         mixed = own.swapaxes(1, 2) @ shared
         solved = np.linalg.solve(
@@ -209,27 +218,27 @@ def _learn(patches, flux, shapes, psf):
                   - mixed.swapaxes(1, 2) @ solved[..., -1:])[..., 0]
         total = np.einsum('n,nij->ij', weight, rest) + prior
         step = np.linalg.solve(
-            total, weight @ wanted
-            - prior @ np.concatenate([mean, coefficients]))
+            total, weight @ wanted - prior @ shared_values)
         solution = solved[..., -1] - solved[..., :-1] @ step
         left_over = (values - shared @ step
                      - (own @ solution[..., None])[..., 0])
         # where there is more structure than the annulus shows
         deviation = np.maximum(deviation * np.sqrt(
             (left_over ** 2).sum(axis=1) / n_known), 1.0)
-        own_shapes = np.clip(shapes - mean + solution[:, 2:],
+        own_shapes = np.clip(shapes - usual + solution[:, 2:],
                              -_LARGEST_SHAPE, _LARGEST_SHAPE)
         # within limits, whatever values the map holds
-        mean = np.clip(mean + step[:5], -_LARGEST_SHAPE, _LARGEST_SHAPE)
-        coefficients = np.clip(coefficients + step[5:], -_LARGEST_SHAPE,
-                               _LARGEST_SHAPE)
-        shapes = mean + own_shapes
+        shared_values = np.clip(shared_values + step, -_LARGEST_SHAPE,
+                                _LARGEST_SHAPE)
+        mean, *slopes = shared_values[:15].reshape(3, 5)
+        usual = terms @ shared_values[:15].reshape(3, 5)
+        shapes = usual + own_shapes
         flux = np.maximum(solution[:, 1], 0)
         variance = np.linalg.inv(matrix)[:, shape, shape]
         if iteration >= _N_UNWEIGHTED:
             distance = np.mean((own_shapes / scatter) ** 2, axis=1)
             weight = (_FREEDOM + 1) / (_FREEDOM + distance)
-            weight *= _pointlike(shapes[:, 2], variance[:, 2])
+            weight *= _pointlike(own_shapes[:, 2], variance[:, 2])
         squares = weight @ (own_shapes ** 2 + variance)
         # the larger ones count, too: a source may be one of them
         squares[2] = np.sum(own_shapes[:, 2] ** 2 + variance[:, 2])
@@ -237,8 +246,13 @@ def _learn(patches, flux, shapes, psf):
         count[2] = flux.size
         scatter = np.sqrt((_SCATTER_COUNT * nominal_scatter ** 2 + squares)
                           / (_SCATTER_COUNT + count))
-        learned = psf.adapted(mean, scatter, coefficients,
-                              np.linalg.inv(total))
+        covariance = np.linalg.inv(total)
+        # what is unknown of the slopes is scatter; the mean square of
+        # places is a third in each direction
+        unknown = np.diag(covariance)[5:15].reshape(2, 5).sum(axis=0) / 3
+        learned = psf.adapted(
+            mean, np.sqrt(scatter ** 2 + unknown), shared_values[15:],
+            covariance[np.ix_(kept, kept)], slopes=slopes)
     return learned
 
 

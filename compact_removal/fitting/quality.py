@@ -146,7 +146,7 @@ def _assess(clean, models, index, std):
     See `assess_fits`; shape ``(11, n)``.
     """
     psf, x, y = models.psf, models.x[index], models.y[index]
-    shapes = models.shapes[index]
+    shapes, usual = models.shapes[index], psf.mean_at(x, y)
     patches = SourcePatches(clean, x, y, psf, _RADIUS)
     rest = patches.used.sum(axis=1)
     each, center = np.arange(index.size), np.zeros(index.size)
@@ -160,7 +160,7 @@ def _assess(clean, models, index, std):
     design, values = patches.design(flux, shapes, psf)
     weight = 1 / patches.std[:, None]
     design, values = design * weight[..., None], values * weight
-    matrix, _ = normal_equations(design, values, shapes - psf.mean,
+    matrix, _ = normal_equations(design, values, shapes - usual,
                                  psf.prior)
     left = values - design[..., 1] * flux[:, None]
     constant = ((design[..., 0] * left).sum(axis=1)
@@ -176,8 +176,7 @@ def _assess(clean, models, index, std):
         models.flux[index], out=np.full(index.size, np.nan),
         where=models.flux[index] > 0)
 
-    linear, formal = _fit_linear(patches, psf, np.tile(
-        psf.mean, (index.size, 1)))
+    linear, formal = _fit_linear(patches, psf, usual)
     bright = linear > _OWN_SHAPE * formal
     if bright.any():
         own, own_err = _fit_linear(patches, psf, shapes)
@@ -192,7 +191,7 @@ def _assess(clean, models, index, std):
     error = np.where(enough, error, np.nan)
     misfit = np.maximum(chi2 / np.where(
         linear * unit > _BRIGHT * error, _POOR_BRIGHT_CHI2, _POOR_CHI2),
-        _shape_misfit(shapes, psf))
+        _shape_misfit(shapes, usual, psf))
     ratio, ratio_err = np.full((2, index.size), np.nan)
     with np.errstate(invalid='ignore'):
         scanned = np.flatnonzero(enough & (linear * unit > _SCANNED * error))
@@ -210,13 +209,13 @@ def _assess(clean, models, index, std):
     return values
 
 
-def _shape_misfit(shapes, psf):
+def _shape_misfit(shapes, usual, psf):
     """
     How far shapes are from the PSFs: squared, over the limits.
     """
     distances = [np.linalg.norm((shapes - mean)[:, 2:] / prior[2:], axis=1)
                  / limit for mean, prior, limit in (
-                     (psf.mean, psf.prior, _FAR_SHAPE),
+                     (usual, psf.prior, _FAR_SHAPE),
                      (0.0, psf.nominal_prior, _FAR_NOMINAL))]
     return np.max(distances, axis=0) ** 2
 

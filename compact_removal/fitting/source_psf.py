@@ -63,6 +63,9 @@ class SourcePSF:
     mean, prior : `~numpy.ndarray`
         Mean and standard deviation of the prior on the shapes of
         sources, see `evaluate`, shape ``(5,)``.
+    slopes : `~numpy.ndarray`
+        Change of the mean in x and in y, from the middle of the map to
+        its end, see `mean_at`, shape ``(2, 5)``.
     nominal_prior : `~numpy.ndarray`
         The prior before anything is learned, shape ``(5,)``.
     uncertainty : float
@@ -117,7 +120,8 @@ class SourcePSF:
         self._inverse_step = _N_POINTS / self.fwhm
         floor, factor = _PRIOR_ELONGATION
         elongation = floor + factor * float(min(abs(harmonic), 0.5))
-        self.mean = np.zeros(5)
+        self.mean, self.slopes = np.zeros(5), np.zeros((2, 5))
+        self._middle, self._half_side = np.zeros(2), 1.0
         self.prior = np.array([*_PRIOR, elongation, elongation])
         self.nominal_prior = self.prior
         self._table = None
@@ -182,7 +186,79 @@ class SourcePSF:
                         _NOMINAL_ERROR * self.uncertainty
                         / float(np.linalg.norm(self.nominal_prior[2:])))
 
-    def adapted(self, mean, scatter, coefficients, covariance):
+    def mean_at(self, x, y):
+        """
+        Mean shapes of sources at positions.
+
+        Parameters
+        ----------
+        x, y : `~numpy.ndarray`
+            Positions on the map (pixels), shape ``(n,)``.
+
+        Returns
+        -------
+        mean : `~numpy.ndarray`
+            The mean and its change across the map, shape ``(n, 5)``.
+        """
+        return self.mean + self.places(x, y) @ self.slopes
+
+    def places(self, x, y):
+        """
+        Places of positions on the map that the PSF was learned from.
+
+        Parameters
+        ----------
+        x, y : `~numpy.ndarray`
+            Positions (pixels), shape ``(n,)``.
+
+        Returns
+        -------
+        places : `~numpy.ndarray`
+            From the middle of the map, over half of its longer side;
+            between -1 and 1, shape ``(n, 2)``.
+        """
+        return np.clip((np.column_stack([x, y]) - self._middle)
+                       / self._half_side, -1, 1)
+
+    def on_map(self, shape):
+        """
+        Make the PSF of a map of some shape.
+
+        Parameters
+        ----------
+        shape : tuple of int
+            ``(ny, nx)``.
+
+        Returns
+        -------
+        psf : `SourcePSF`
+            The same, whose `places` are those of the map.
+        """
+        psf = copy.copy(self)
+        psf._middle = (np.array(shape[::-1]) - 1) / 2
+        psf._half_side = max(shape) / 2
+        return psf
+
+    def moved(self, dx, dy):
+        """
+        Move to other pixel coordinates.
+
+        Parameters
+        ----------
+        dx, dy : float
+            What is added to positions (pixels).
+
+        Returns
+        -------
+        psf : `SourcePSF`
+            The same there.
+        """
+        psf = copy.copy(self)
+        psf._middle = self._middle + [dx, dy]
+        return psf
+
+    def adapted(self, mean, scatter, coefficients, covariance, *,
+                slopes=None):
         """
         Adapt the PSF to what was learned from a map.
 
@@ -194,6 +270,8 @@ class SourcePSF:
             Of the functions of `basis`, shape ``(k,)``.
         covariance : `~numpy.ndarray`
             Of mean and coefficients, shape ``(5 + k, 5 + k)``.
+        slopes : `~numpy.ndarray`, optional
+            Changes of the mean, shape ``(2, 5)``; default: none.
 
         Returns
         -------
@@ -202,6 +280,8 @@ class SourcePSF:
         """
         psf = copy.copy(self)
         psf.mean, psf.scatter = np.array(mean), np.array(scatter)
+        if slopes is not None:
+            psf.slopes = np.array(slopes)
         psf.covariance = np.array(covariance)
         psf.prior = np.sqrt(psf.scatter ** 2 + np.diag(covariance)[:5])
         psf._table = self._values[0] * np.tensordot(coefficients,

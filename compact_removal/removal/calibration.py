@@ -12,7 +12,7 @@ from compact_removal.removal.aperture_errors import (background_scatter,
                                                      interpolate_errors)
 from compact_removal.utils.parameters import ParameterError
 
-__all__ = ['calibration', 'measure_errors']
+__all__ = ['ERROR_SAMPLES', 'calibration', 'make_factors', 'measure_errors']
 
 # What networks take of a batch.
 _INPUTS = ('image', 'validity', 'sources', 'fwhm', 'psf_error')
@@ -26,7 +26,7 @@ _SNR_EDGES = (0, 5, 12, 30, 100, 400, np.inf)
 _LEAST_SOURCES = 20
 
 # Percentiles that stand for the pixels of a hole.
-_SAMPLES = np.arange(2.5, 100, 5)
+ERROR_SAMPLES = np.arange(2.5, 100, 5)
 
 
 def calibration(info, name):
@@ -91,9 +91,7 @@ def measure_errors(predict, batches):
     Errors of pixels in the hole of the central source, and of its
     aperture flux, are compared with what the network predicts; if it
     predicts none, with the standard deviation of the background in the
-    annulus and with the scatter of aperture sums around the source. The
-    factors bring 68.3 % of the errors within one and 95 % within 1.96,
-    as well as one number can.
+    annulus and with the scatter of aperture sums around the source.
 
     Parameters
     ----------
@@ -107,8 +105,7 @@ def measure_errors(predict, batches):
     Returns
     -------
     factors : dict
-        For `calibration`: ``hole_error`` and ``flux_error``; empty if
-        there are too few sources.
+        See `make_factors`.
 
     Examples
     --------
@@ -124,9 +121,44 @@ def measure_errors(predict, batches):
     {}
     """
     rows = [row for batch in batches for row in _batch_errors(predict, batch)]
+    snr, flux, *pixels = np.array(rows).reshape(-1, 2 + ERROR_SAMPLES.size).T
+    return make_factors(snr, flux, np.array(pixels))
+
+
+def make_factors(snr, flux, pixels):
+    """
+    Make factors on errors from ratios of true to predicted ones.
+
+    The factors bring 68.3 % of the errors within one and 95 % within
+    1.96, as well as one number can.
+
+    Parameters
+    ----------
+    snr : `~numpy.ndarray`
+        Signal-to-noise ratios of sources (paper, eq. 1), shape ``(n,)``.
+    flux : `~numpy.ndarray`
+        Absolute errors of their fluxes over the predicted ones, shape
+        ``(n,)``.
+    pixels : `~numpy.ndarray`
+        The same of pixels in their holes, at the percentiles
+        ``ERROR_SAMPLES``, shape ``(20, n)``.
+
+    Returns
+    -------
+    factors : dict
+        For `calibration`: ``hole_error`` and ``flux_error``; empty if
+        there are too few sources.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from compact_removal.removal.calibration import make_factors
+    >>> pulls = np.abs(np.random.default_rng(1).normal(size=(21, 4000)))
+    >>> factors = make_factors(np.full(4000, 9.0), pulls[0], 2 * pulls[1:])
+    >>> [round(entry['factor'][0], 1) for entry in factors.values()]
+    [1.0, 2.0]
+    """
     result = {}
-    snr, flux, *pixels = np.array(rows).reshape(-1, 2 + _SAMPLES.size).T
-    pixels = np.array(pixels)
     for low, high in pairwise(_SNR_EDGES):
         part = (snr >= low) & (snr < high)
         if np.count_nonzero(part) < _LEAST_SOURCES:
@@ -146,7 +178,7 @@ def measure_errors(predict, batches):
 def _batch_errors(predict, batch):
     """
     Per source: signal-to-noise ratio, and ratios of true to predicted
-    errors: of the flux, and of pixels of the hole (`_SAMPLES`).
+    errors: of the flux, and of pixels of the hole (`ERROR_SAMPLES`).
     """
     outputs = predict({**{name: batch[name] for name in _INPUTS},
                        'validity': batch['validity'] > 0})
@@ -178,4 +210,5 @@ def _batch_errors(predict, batch):
             continue
         flux = abs(np.sum(error * aperture)) / flux_error
         yield (max(snr, 0.0), flux,
-               *np.percentile(np.abs(error / pixel_error)[hole], _SAMPLES))
+               *np.percentile(np.abs(error / pixel_error)[hole],
+                              ERROR_SAMPLES))

@@ -173,7 +173,8 @@ def fit(input_map, located, band):
      unlisted_light[rows]) = fit_map(input_map.data, x, y, psf, std,
                                      mask=input_map.mask)
     flags[rows[~result.converged]] |= FLAG['not_converged']
-    shift = np.hypot(*(result.shapes[:, :2] - psf.mean[:2]).T)
+    moved = result.shapes - psf.mean_at(x, y)
+    shift = np.hypot(moved[:, 0], moved[:, 1])
     flags[rows[shift > _FAR_OFF * psf.fwhm]] |= FLAG['off_center']
     if outliers.size:
         near = KDTree(outliers[::-1].T).query_ball_point(

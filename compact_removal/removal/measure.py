@@ -312,6 +312,7 @@ class _Light:
         order = np.argsort(fitted.rows)
         models = fitted.models
         self._psf = models.psf
+        self._usual = models.psf.mean_at(models.x, models.y)[order]
         self._shapes, self._flux = models.shapes[order], models.flux[order]
         self._quality = {name: values[rows] for name, values
                          in inspection.quality.items()}
@@ -356,7 +357,7 @@ class _Light:
         Fluxes by linear fits, and errors.
         """
         flux, error = self._quality['flux'], self._quality['flux_err']
-        factor = self._fraction.normalization(self._psf.mean[2])
+        factor = self._fraction.normalization(self._usual[:, 2])
         return factor * flux, factor * np.sqrt(
             error ** 2 + (flux * self._psf.prior[2]) ** 2
             + self._unlisted ** 2)

@@ -13,7 +13,7 @@ from compact_removal.nn.filling import fill_smoothly
 from compact_removal.nn.layers import (PartialConv2d, PartialConvTranspose2d,
                                        check_size)
 from compact_removal.nn.models import Model
-from compact_removal.nn.scaling import range_limits
+from compact_removal.nn.scaling import robust_limits
 from compact_removal.removal.loss_inpainting import InpaintingLoss
 from compact_removal.utils.parameters import check_positive_integer
 
@@ -27,6 +27,12 @@ _ENCODER = ((1, 3, 1, 1), (2, 4, 2, 1), (2, 3, 1, 1), (4, 4, 2, 1),
 _DECODER = ((16, 3, 1, 0), (16, 4, 2, 1), (16, 3, 1, 1), (8, 4, 2, 1),
             (8, 3, 1, 1), (4, 4, 2, 1), (4, 3, 1, 1), (2, 4, 2, 1),
             (2, 3, 1, 1), (1, 4, 2, 1), (None, 3, 1, 1))
+
+
+# The scale is that of the valid pixels within this radius of the centre
+# (pixels); with fewer of them than this, of all.
+_REACH = 30.0
+_LEAST_PIXELS = 40
 
 
 class _Block(nn.Module):
@@ -159,9 +165,10 @@ class InpaintingModel(Model):
     """
     Estimate the background in holes from the pixels around them.
 
-    Each cutout is scaled such that its valid pixels span [-1, 1]
-    (Section 2.4.2 of the paper). The network sees the scaled valid
-    pixels and predicts a correction to a smooth fill of the holes.
+    The unit of each cutout is half the 16-84 % range of its valid pixels,
+    so that one bright spot does not hide the structure. The network sees
+    the valid pixels, compressed, and predicts a correction to a smooth
+    fill of the holes.
 
     Parameters
     ----------
@@ -223,15 +230,15 @@ class InpaintingModel(Model):
         center, half_range : `torch.Tensor`, (n, 1, 1, 1)
             The limits: ``image = center + half_range * scaled``.
         """
-        image = image.unsqueeze(1)
-        valid = (valid.unsqueeze(1) > 0.5) & torch.isfinite(image)
+        valid = (valid > 0.5) & torch.isfinite(image)
         with torch.no_grad():
-            center, half_range = range_limits(image, valid)
-            half_range = half_range.masked_fill(half_range <= 0, 1.0)
+            center, half_range = (limit[:, None] for limit in robust_limits(
+                image, valid, least=_LEAST_PIXELS,
+                reach=image.new_full((len(image),), _REACH)))
+            image, valid = image[:, None], valid[:, None]
             # Holes are set to the centre before the arithmetic, so that
             # NaN and the brightest sources leave no trace.
-            image = torch.where(valid, image, center)
-            scaled = (image - center) / half_range
+            scaled = (torch.where(valid, image, center) - center) / half_range
             mask = valid.to(image.dtype)
             filled = fill_smoothly(scaled, mask)
         return filled, mask, center, half_range
@@ -250,7 +257,7 @@ class InpaintingModel(Model):
         background : `torch.Tensor`, (n, 1, ny, nx)
             The estimate, in all pixels.
         """
-        return filled + self.network(filled, mask)
+        return filled + self.network(torch.asinh(filled), mask)
 
     def compute_loss(self, batch, loss):
         """

@@ -37,14 +37,20 @@ os.environ.setdefault('OMP_NUM_THREADS', '2')
 
 import astropy.units as u
 import numpy as np
+from astropy.nddata import CCDData
 from astropy.table import Table
+from astropy.wcs import WCS
 
-from compact_removal import __version__, nn
-from compact_removal.datasets import load_background_maps
+from compact_removal import CompactSourceRemover, __version__, nn
+from compact_removal.datasets import (list_background_kinds,
+                                      load_background_maps, make_background)
 from compact_removal.instruments import get_band
+from compact_removal.maps import source_snr
+from compact_removal.psf import fwhm_in_pixels, make_psf_stamp
 from compact_removal.removal import (WEIGHTS, TrainingCutouts, build_model,
                                      find_model_class)
-from compact_removal.removal.calibration import measure_errors
+from compact_removal.removal.calibration import (ERROR_SAMPLES, calibration,
+                                                 make_factors, measure_errors)
 from compact_removal.removal.cutout_network import make_predict
 from compact_removal.removal.training import SelectedFields, choose_scenes
 
@@ -54,6 +60,12 @@ HELD_OUT = ('W5_WISE12um_10.8as.fits', 'GC_Bolocam1.1mm_7.2as.fits',
             'NGC5705field_SPIRE250_6as.fits.gz')
 
 SEED = 20261121
+
+# Maps for the calibration: side (pixels), noise over structure, and fluxes
+# of sources over the local standard deviation.
+MAP_SIZE = 256
+MAP_NOISE = (0.003, 1.0)
+MAP_FLUXES = (3.0, 3000.0)
 
 # FWHM in pixels at which each band is seen besides its nominal one, which
 # is seen as often as the number says.
@@ -85,12 +97,12 @@ SETTINGS = {
     },
     'inpainting': {
         'width': 5,
-        'loss': {'valid': 20, 'hole': 60, 'style': 120, 'ssim': 0.4,
-                 'source': 10, 'flux': 0.3},
-        'training': {'n_epochs': 20, 'learning_rate': 0.003,
-                     'scheduler': 'cosine'},
-        'cutouts': {'size': 104, 'batch_size': 48, 'n_batches': 100,
-                    'n_fields': 400, 'real_fraction': 0.4},
+        'loss': {'valid': 0.1, 'hole': 1.0, 'style': 0.0, 'ssim': 0.0,
+                 'source': 0.0, 'flux': 0.5},
+        'training': {'n_epochs': 24, 'learning_rate': 0.002,
+                     'scheduler': 'cosine', 'max_norm': 5.0},
+        'cutouts': {'size': 104, 'batch_size': 32, 'n_batches': 120,
+                    'n_fields': 200, 'real_fraction': 0.4},
         'sizes': (96,), 'n_distinct': 4,
     },
     # the paper's loss, learning rate, schedule and augmentation
@@ -288,19 +300,103 @@ def measure_factors(model, network, maps):
         cutouts.batch(0, number) for number in range(len(cutouts))))
 
 
+def make_map(band, maps, rng):
+    """
+    A map with sources, and its background, positions and fluxes.
+
+    Half of the backgrounds are parts of the real maps of the training.
+    The PSF is up to 7 % wider or narrower than that of the band, and up
+    to 10 % elongated.
+    """
+    shape = 2 * (MAP_SIZE,)
+    fwhm = fwhm_in_pixels(band, band.pixel_scale)
+    if maps and rng.random() < 0.5:
+        data = maps[rng.integers(len(maps))].data
+        corner = [rng.integers(max(n - MAP_SIZE, 0) + 1) for n in data.shape]
+        truth = np.array(data[corner[0]:corner[0] + MAP_SIZE,
+                              corner[1]:corner[1] + MAP_SIZE], dtype=float)
+    else:
+        truth = make_background(
+            shape, kind=rng.choice(list_background_kinds()), fwhm=fwhm,
+            slope=rng.uniform(2.6, 3.6), seed=rng,
+            noise=np.exp(rng.uniform(*np.log(MAP_NOISE))))
+    truth = truth / np.nanstd(truth)
+    psf = replace(band.psf, fwhm=band.psf.fwhm * rng.uniform(0.93, 1.07),
+                  elongation=band.psf.elongation * rng.uniform(1.0, 1.1))
+    ny, nx = truth.shape
+    step = int(8 * fwhm)
+    x, y = (values.ravel() + rng.uniform(-fwhm, fwhm, values.size)
+            for values in np.meshgrid(np.arange(step, nx - step, step),
+                                      np.arange(step, ny - step, step)))
+    std = source_snr(truth, x, y, source_radius=2 * fwhm,
+                     annulus_radii=(0, 7 * fwhm))[2]
+    flux = std * np.exp(rng.uniform(*np.log(MAP_FLUXES), x.size))
+    flux[rng.random(x.size) < 0.2] = 0
+    flux[~np.isfinite(std)] = 0
+    image = truth.copy()
+    angle = rng.uniform(0, 360) * u.deg
+    for k in np.flatnonzero(flux):
+        image += flux[k] * make_psf_stamp(
+            replace(band, psf=psf), shape=image.shape, center=(x[k], y[k]),
+            position_angle=angle)
+    return image, truth, x, y, flux
+
+
+def measure_maps(weights, network, maps, n_maps=120):
+    """
+    Factors on errors as they are after the removal from whole maps.
+    """
+    rng = np.random.default_rng(SEED + 3)
+    bands = make_bands(network)
+    rows = []
+    for _ in range(n_maps):
+        band = bands[rng.integers(len(bands))]
+        image, truth, x, y, flux = make_map(band, maps, rng)
+        wcs = WCS(naxis=2)
+        wcs.wcs.ctype = 'RA---TAN', 'DEC--TAN'
+        wcs.wcs.cdelt = np.array([-1, 1]) * band.pixel_scale.to_value(u.deg)
+        ccd = CCDData(image, unit='Jy / pix', wcs=wcs)
+        remover = CompactSourceRemover('scanmap', band, network=network,
+                                       weights=weights)
+        background, sources = remover.remove(ccd, wcs.pixel_to_world(x, y))
+        pulls = np.abs(sources['flux'].value - flux) / sources['flux_err']
+        error = np.abs(background.data - truth) / background.uncertainty.array
+        lines, columns = np.indices(image.shape)
+        radius = np.minimum(sources['mask_radius'] - 1,
+                            2 * fwhm_in_pixels(band, band.pixel_scale))
+        for k in np.flatnonzero(np.isfinite(pulls.value)):
+            hole = np.hypot(columns - x[k], lines - y[k]) < radius[k]
+            pixels = error[hole & np.isfinite(error)]
+            rows.append([max(sources['snr'][k], 0), pulls.value[k],
+                         *np.percentile(pixels, ERROR_SAMPLES)])
+    snr, flux, *pixels = np.array(rows).T
+    return make_factors(snr, flux, np.array(pixels))
+
+
 def calibrate(weights, output, network, maps):
     """
     Copy weights, with factors on errors that are measured anew.
+
+    First on cutouts, then on whole maps.
     """
     model, info = nn.load_weights(weights, find_model_class)
     metadata = {key: value for key, value in info.items()
                 if key not in ('network', 'config', 'sha256')}
+    path = output / Path(weights).name
     factors = measure_factors(model, network, maps)
-    print(json.dumps(factors, indent=1))
-    metadata.update(mode='any', validation={**metadata['validation'],
-                                            **factors})
-    path = output / weights.name
-    nn.save_weights(model, path, metadata)
+
+    def save():
+        metadata.update(mode='any', validation={**metadata['validation'],
+                                                **factors})
+        print(json.dumps(factors, indent=1), flush=True)
+        nn.save_weights(model, path, metadata)
+
+    save()
+    for name, entry in measure_maps(path, network, maps).items():
+        before = calibration({'validation': factors}, name)(entry['snr'])
+        factors[name] = {'snr': entry['snr'], 'factor': [
+            round(float(value), 4) for value in entry['factor'] * before]}
+    save()
     return path
 
 
@@ -347,13 +443,12 @@ def train(args, maps):
             **{key.removeprefix('validation_'): round(values[best], 5)
                for key, values in history.items()
                if key.startswith('validation_')},
-            **measure_factors(model, args.network, maps),
         },
     }
     (args.output / f'{name}.json').write_text(json.dumps(history))
     path = args.output / f'{name}.safetensors'
     nn.save_weights(model, path, metadata)
-    return path
+    return calibrate(path, args.output, name, maps)
 
 
 if __name__ == '__main__':

@@ -192,3 +192,30 @@ def test_adapted_psf_follows_its_basis(psf):
     shift = np.array([0.4, -0.3, 0, 0, 0])
     assert_allclose(learned.evaluate(x + 0.4, y - 0.3, shift),
                     learned.evaluate(x, y, round_shape), atol=1e-12)
+
+
+def test_changes_across_the_map(psf):
+    x, y = (GRID + 0.3).T
+    slope = 0.04 * (x - 79.5) / 80
+    shapes = np.column_stack([0 * x, 0 * x, 0.02 + slope, 0 * x, 0 * x])
+    image = render_sources((SIZE, SIZE), x, y, np.full(x.size, 1e3), shapes,
+                           psf)
+    image += 1e-2 * np.random.default_rng(1).normal(size=image.shape)
+    learned, _ = learn(image, x, y, psf, noise=1e-2)
+    assert_allclose(learned.slopes[0, 2], 0.04, atol=0.004)
+    assert_allclose(learned.slopes[1, 2], 0, atol=0.004)
+    mean = learned.mean_at(x, y)
+    assert_allclose(mean[:, 2] - mean[4, 2], slope - slope[4], atol=0.004)
+    # the same sources in a part of the map
+    assert_allclose(learned.moved(-20, -10).mean_at(x - 20, y - 10), mean)
+    # no further than the map goes
+    assert_allclose(learned.mean_at([1e4], [79.5]),
+                    learned.mean_at([SIZE], [79.5]), atol=1e-3)
+    # it is not taken for scatter
+    assert learned.prior[2] < 0.02
+
+
+def test_few_sources_show_no_change(bright, psf):
+    image, _, x, y = bright
+    learned, _ = learn(image, x[:1], y[:1], psf)
+    assert np.abs(learned.slopes[:, 2]).max() < 0.01
