@@ -46,9 +46,10 @@ class CompactSourceRemover(TrainableEstimator):
 
     Each source is covered by a round hole whose radius grows with its
     signal-to-noise ratio (paper, Table 3). A model of the source, fitted
-    to its core, is taken out of the map, wings included. Then a network
-    estimates the background in the hole, from the pixels around it
-    (inpainting) or from all pixels (separation); the flux of the source
+    to its core, is taken out of the map, wings included (but not for the
+    network of the paper). Then a network estimates the background in the
+    hole, from the pixels around it or, for separation, from all pixels;
+    the flux of the source
     is what was removed, corrected for the aperture. "Paper" is Madarasz
     et al., "A Deep Neural Network Approach to Compact Source Removal".
 
@@ -59,10 +60,11 @@ class CompactSourceRemover(TrainableEstimator):
     band : str, Quantity or `~compact_removal.instruments.Band`
         The band (``'blue'``, ``'green'``, ``'red'``), its wavelength
         (70, 100 or 160 um), or a band object of another instrument.
-    network : {'separation', 'inpainting'}, optional
+    network : {'separation', 'inpainting', 'paper'}, optional
         ``'separation'``: sees the pixels under the sources, too, and
-        predicts errors. ``'inpainting'``: the network of the paper, which
-        sees only the pixels outside the holes.
+        predicts errors. ``'inpainting'``: sees only the pixels outside
+        the holes. ``'paper'``: the method of the paper as it is
+        published, without models of the sources, for comparison.
     weights : str or path-like, optional
         ``'default'``: the weights that ship for ``network`` and
         ``mode``; or the name of shipped weights, or a safetensors file.
@@ -73,8 +75,8 @@ class CompactSourceRemover(TrainableEstimator):
         ``flux``, further ones ``flux_1``, ... Default: one, the
         band's.
     cutout_size : int, optional
-        Side of the cutouts in pixels. Default: 64 for separation, 96
-        for inpainting, or what the largest hole needs.
+        Side of the cutouts in pixels. Default: 48 for separation, 96
+        for the others, or what the largest hole needs.
     batch_size : int, optional
         Cutouts in one pass through the network.
     device : str, optional

@@ -367,6 +367,8 @@ def measure_maps(weights, network, maps, n_maps=120):
         for k in np.flatnonzero(np.isfinite(pulls.value)):
             hole = np.hypot(columns - x[k], lines - y[k]) < radius[k]
             pixels = error[hole & np.isfinite(error)]
+            if not pixels.size:
+                continue
             rows.append([max(sources['snr'][k], 0), pulls.value[k],
                          *np.percentile(pixels, ERROR_SAMPLES)])
     snr, flux, *pixels = np.array(rows).T
