@@ -2,18 +2,20 @@
 """
 Whether fluxes are unbiased from nothing to the brightest sources.
 
-Four experiments, each per field and pooled::
+Experiments, each per field and pooled::
 
     python benchmarks/unbiased.py fluxes --data ../shared/data
     python benchmarks/unbiased.py fluxes --fit-only
     python benchmarks/unbiased.py stacking
     python benchmarks/unbiased.py gaussians
+    python benchmarks/unbiased.py power
 
 ``fluxes``: maps with sources and empty positions; scatter over that of
 the clipped annulus and bias over scatter, and errors of the background in
 holes. ``--fit-only`` leaves the network out. ``stacking``: faint sources
 with and without their light in the same noise. ``gaussians``: round
 Gaussians up to 1.5 beams wide on a smooth map of an interferometer.
+``power``: change of the power spectrum by sources and their removal.
 """
 
 import argparse
@@ -36,6 +38,7 @@ from trust_cases import PSF_KINDS, local_sigma, make_case, render
 
 from compact_removal import CompactSourceRemover
 from compact_removal.instruments import get_band
+from compact_removal.metrics import power_spectrum
 from compact_removal.psf import StampPSF
 from compact_removal.removal import remover as remover_module
 
@@ -48,6 +51,11 @@ _LEAST_SOURCES = 12
 # Sources of `stacking` in their predicted errors, and their distance.
 _FAINT = 0.5
 _STEP = 36
+
+# Fluxes of sources of `power` in local standard deviations, and limits of
+# the frequencies (per pixel).
+_POWER_FLUXES = (5.0, 1600.0)
+_FREQUENCIES = (0.01, 0.5)
 
 # Gaussians: width of the beam (pixels), sizes in beams, peaks over the
 # noise, sources per map, and their distance (pixels).
@@ -174,6 +182,41 @@ def run_gaussians(seed, args):
                   **read_fluxes(sources)})
 
 
+def run_power(seed, args):
+    """
+    One map of `power`: the largest changes of the log of the power.
+    """
+    case = make_case(args.case, seed, band=get_band(args.mode, args.band),
+                     folder=args.data, flux_range=_POWER_FLUXES)
+    background, _ = remove(case.ccd(), case.x, case.y, args)
+    logs = []
+    for image in (case.truth, background.data, case.image):
+        spectrum = power_spectrum(image)
+        frequency = spectrum['frequency'].value
+        inside = (frequency > _FREQUENCIES[0]) & (frequency < _FREQUENCIES[1])
+        logs.append(np.log(spectrum['power'].value[inside]))
+    changes = np.abs(np.array(logs[1:]) - logs[0])
+    where = frequency[inside][changes[0].argmax()]
+    return Table({'field': [case.field], 'change': [changes[0].max()],
+                  'frequency': [where], 'with sources': [changes[1].max()]})
+
+
+def report_power(rows):
+    """
+    Median and largest change of each field.
+    """
+    table = []
+    for field in (*np.unique(rows['field']), 'all'):
+        part = rows[(rows['field'] == field) | (field == 'all')]
+        worst = part['change'].argmax()
+        table.append({'field': str(field), 'n': len(part),
+                      'median': np.median(part['change']),
+                      'worst': part['change'][worst],
+                      'at frequency': part['frequency'][worst],
+                      'with sources': np.median(part['with sources'])})
+    show(Table(table))
+
+
 def report_fluxes(rows):
     """
     Scatter over that of the annulus, and bias over scatter, per field.
@@ -262,7 +305,8 @@ def show(table):
 
 PARTS = {'fluxes': (run_fluxes, report_fluxes, 156),
          'stacking': (run_stacking, report_stacking, 78),
-         'gaussians': (run_gaussians, report_gaussians, 10)}
+         'gaussians': (run_gaussians, report_gaussians, 10),
+         'power': (run_power, report_power, 52)}
 
 
 def run_one(task):

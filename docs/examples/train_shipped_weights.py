@@ -347,7 +347,8 @@ def measure_maps(weights, network, maps, n_maps=120):
     Factors on errors as they are after the removal from whole maps.
     """
     rng = np.random.default_rng(SEED + 3)
-    bands = make_bands(network)
+    # encircled energies of the plain one are those of another PSF
+    bands = [band for band in make_bands(network) if band.name != 'plain']
     rows = []
     for _ in range(n_maps):
         band = bands[rng.integers(len(bands))]
@@ -379,7 +380,9 @@ def calibrate(weights, output, network, maps):
     """
     Copy weights, with factors on errors that are measured anew.
 
-    First on cutouts, then on whole maps.
+    The cutouts of the training are harder than maps, with more errors of
+    positions and PSFs; whole maps made of its backgrounds are easier than
+    others. The factors are the geometric means of what both ask for.
     """
     model, info = nn.load_weights(weights, find_model_class)
     metadata = {key: value for key, value in info.items()
@@ -397,7 +400,8 @@ def calibrate(weights, output, network, maps):
     for name, entry in measure_maps(path, network, maps).items():
         before = calibration({'validation': factors}, name)(entry['snr'])
         factors[name] = {'snr': entry['snr'], 'factor': [
-            round(float(value), 4) for value in entry['factor'] * before]}
+            round(float(value), 4)
+            for value in np.sqrt(entry['factor']) * before]}
     save()
     return path
 
