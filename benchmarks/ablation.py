@@ -24,24 +24,23 @@ from accuracy_report import (LEVELS, by_level, error_scatter, flux_figures,
                              hole_errors)
 from accuracy_report import robust as robust_scatter
 from astropy.table import vstack
+from unbiased import predict_nothing
 
 from compact_removal import CompactSourceRemover, nn
-from compact_removal.fitting import SourceFit, SourceModels, robust
+from compact_removal.fitting import robust
 from compact_removal.instruments import get_band, list_bands
-from compact_removal.maps import extract_cutouts
 from compact_removal.photometry import aperture_correction
 from compact_removal.psf import as_psf
-from compact_removal.removal import ERROR_RADII
-from compact_removal.removal import fit as _fit
+from compact_removal.removal import remover as remover_module
 
 TITLES = {'all': 'simulated and real', 'simulated': 'simulated',
           'real': 'real', 'noisy': 'noisy'}
 
 # What is compared: rows with and without a change.
 CHANGES = {
-    'models': ('+ models', 'paper'),
-    'PSF, for inpainting': ('+ learned PSF', '+ models'),
-    'separation network': ('separation', '+ learned PSF'),
+    'models, fill, scale, training': ('inpainting, nominal PSF', 'paper'),
+    'PSF, for inpainting': ('inpainting', 'inpainting, nominal PSF'),
+    'separation network': ('separation', 'inpainting'),
     'PSF, for separation': ('separation', 'separation, nominal PSF'),
     'PSF, for the fit': ('fit only', 'fit only, nominal PSF'),
     'network on fit': ('separation', 'fit only'),
@@ -68,30 +67,11 @@ class Variant:
             return self.remover.remove(image, positions)
 
 
-def keep_nominal(data, x, y, psf, noise, *, mask=None, noise_ratio=None):
+def keep_nominal(data, x, y, psf, noise, **_options):
     """
     Instead of `learn_psf`: the nominal PSF.
     """
     return psf, 0
-
-
-def fit_nothing(data, x, y, psf, noise, *, mask=None):
-    """
-    Instead of `fit_map`: the nominal PSF, and all fluxes are zero.
-    """
-    fit = SourceFit(np.zeros(x.size), np.tile(psf.mean, (x.size, 1)),
-                    np.ones(x.size, dtype=bool), np.zeros(x.size))
-    return robust.MapFit(psf, 0, fit, np.zeros((2, 0), dtype=int),
-                         np.zeros(x.size, dtype=bool))
-
-
-def keep_residual(model, inputs, **kwargs):
-    """
-    Instead of a network: the map minus the fitted sources.
-    """
-    image = inputs['image']
-    return {'background': np.nan_to_num(image), 'error': np.ones_like(image),
-            'flux_error': np.ones((len(image), len(ERROR_RADII)))}
 
 
 def make_variants(mode, band):
@@ -102,12 +82,11 @@ def make_variants(mode, band):
         return CompactSourceRemover(mode, band, network=network)
 
     nominal = (robust, 'learn_psf', keep_nominal)
-    nothing = (_fit, 'fit_map', fit_nothing)
-    no_network = (nn, 'predict', keep_residual)
+    no_network = (remover_module, 'make_predict', predict_nothing)
     return {
-        'paper': Variant(remover('inpainting'), nothing),
-        '+ models': Variant(remover('inpainting'), nominal),
-        '+ learned PSF': Variant(remover('inpainting')),
+        'paper': Variant(remover('paper')),
+        'inpainting, nominal PSF': Variant(remover('inpainting'), nominal),
+        'inpainting': Variant(remover('inpainting')),
         'fit only, nominal PSF': Variant(remover('separation'), nominal,
                                          no_network),
         'fit only': Variant(remover('separation'), no_network),
@@ -120,55 +99,20 @@ def check_variants(variants, ccd, positions):
     """
     Raise if a switch does not do what it says.
     """
-    render, predict = SourceModels.render, nn.predict
-    lights, inputs = [], []
+    predict, calls = nn.predict, []
 
-    def draw(models, shape):
-        lights.append(render(models, shape))
-        return lights[-1]
-
-    def listen(model, batch, **kwargs):
-        inputs.append((batch['image'], batch['validity']))
-        return predict(model, batch, **kwargs)
+    def listen(*args, **kwargs):
+        calls.append(args)
+        return predict(*args, **kwargs)
 
     for name, variant in variants.items():
-        lights.clear()
-        inputs.clear()
-        with (patch.object(SourceModels, 'render', draw),
-              patch.object(nn, 'predict', listen)):
-            background, sources = variant.remove(ccd, positions)
-        x, y, radius = (np.asarray(sources[column]) for column in
-                        ('x_center', 'y_center', 'mask_radius'))
-        order = np.lexsort((x, y))
-        # earlier ones are those of the inspection
-        light = lights[-1]
-        holes = np.asarray(background.flags) == 1
+        calls.clear()
+        with patch.object(nn, 'predict', listen):
+            _, sources = variant.remove(ccd, positions)
         checks = {
-            'models': np.any(light) == (name != 'paper'),
-            'PSF': (sources.meta['CRNPSF'] == 0) == (
-                name in ('paper', '+ models')
-                or name.endswith('nominal PSF')),
-            'network': bool(inputs) != name.startswith('fit'),
+            'PSF': (sources.meta['CRNPSF'] == 0) == ('nominal PSF' in name),
+            'network': bool(calls) != name.startswith('fit'),
         }
-        if inputs:
-            images, validity = (np.concatenate(stack) for stack in
-                                zip(*inputs, strict=True))
-            corner = np.rint(np.stack([x, y], 1)[order]).astype(int)
-            corner -= images.shape[-1] // 2
-            cut, corners = extract_cutouts(
-                ccd.data - light, x[order], y[order], images.shape[-1],
-                fill=np.nan)
-            checks['input'] = np.allclose(images, cut, equal_nan=True)
-            grid = np.arange(images.shape[-1])
-            distance = np.hypot(
-                corners[:, None, None, 0] + grid - x[order, None, None],
-                corners[:, None, None, 1] + grid[:, None]
-                - y[order, None, None])
-            checks['holes'] = not np.any(
-                validity & (distance < radius[order, None, None]))
-        else:
-            checks['background'] = np.allclose(
-                background.data[holes], (ccd.data - light)[holes])
         failed = [key for key, good in checks.items() if not good]
         if failed:
             msg = f'{name}: not as it should be: {", ".join(failed)}'
@@ -187,18 +131,18 @@ def print_table(title, rows):
                     else f'>{low}'.rjust(7) for low, high in LEVELS)
     print(f'\n{title}: flux, and its bias; '
           f'{" + ".join(map(str, counts))} sources\n'
-          f'{"method":23s}{names[:14]}  rel. %  {names}')
+          f'{"method":24s}{names[:14]}  rel. %  {names}')
     for method in methods:
         scatter, bias, relative = flux_figures(rows[rows['method'] == method])
-        print(f'{method:23s}' + ''.join(
+        print(f'{method:24s}' + ''.join(
             f'{value:7.3f}' for value in np.divide(scatter, unit)[:2])
             + f'{relative:8.2f}  ' + ''.join(
                 f'{value:7.2f}' for value in bias))
-    print(f'\n{title}: error in the hole\n{"method":23s}{names}')
+    print(f'\n{title}: error in the hole\n{"method":24s}{names}')
     for method in methods:
         mine = rows[rows['method'] == method]
         if np.isfinite(mine['hole']).any():
-            print(f'{method:23s}' + ''.join(
+            print(f'{method:24s}' + ''.join(
                 f'{value:7.3f}' for value in hole_errors(mine)))
 
 
@@ -218,7 +162,7 @@ def print_ratios(title, rows, function, n_draws=400):
     parts = [np.flatnonzero(maps == name) for name in dict.fromkeys(maps)]
     names = ''.join(f'{low}-{high:g}'.rjust(14) if np.isfinite(high)
                     else f'>{low}'.rjust(14) for low, high in LEVELS)
-    print(f'\n{title} over that without\n{"change":25s}{names}')
+    print(f'\n{title} over that without\n{"change":30s}{names}')
 
     def ratios(errors, index):
         one, two = ([function(error[index][place[index] == i])
@@ -232,7 +176,7 @@ def print_ratios(title, rows, function, n_draws=400):
         spread = np.std([ratios(errors, np.concatenate([
             parts[i] for i in rng.integers(len(parts), size=len(parts))]))
             for _ in range(n_draws)], axis=0)
-        print(f'{title:25s}' + ''.join(
+        print(f'{title:30s}' + ''.join(
             f'{value:7.2f} +-{error:4.2f}'
             for value, error in zip(found, spread, strict=True)))
 

@@ -1,6 +1,6 @@
 # Licensed under a 3-clause BSD style license - see licenses/LICENSE.rst
 """
-Accuracy of both networks against what people would use instead.
+Accuracy of the networks against what people would use instead.
 
 Sources are injected into simulated fields and real maps that no network
 was trained on, with PSFs that no network was trained on (stamps of Vesta),
@@ -240,8 +240,9 @@ def main():
         'separation': CompactSourceRemover(
             args.mode, args.band, network='separation',
             weights=args.weights),
-        'inpainting': CompactSourceRemover(args.mode, args.band,
-                                           network='inpainting')}
+        **{network: CompactSourceRemover(args.mode, args.band,
+                                         network=network)
+           for network in ('inpainting', 'paper')}}
     others = () if args.networks_only else competitors.COMPETITORS
     psfs = load_psfs(args.data, args.band)
     tables = []

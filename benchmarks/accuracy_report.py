@@ -10,6 +10,9 @@ FLUX_RANGE = (5, 3000)
 KINDS = ('simulated', 'real', 'noisy')
 LEVELS = ((5, 30), (30, 150), (150, np.inf))
 
+# The networks of the package.
+OWN = ('separation', 'inpainting', 'paper')
+
 
 def robust(values):
     """
@@ -90,7 +93,7 @@ def report_pulls(rows):
     print('\nShare of errors within 1 and 1.96 of the predicted ones\n'
           f'{"network":11s} {"background":10s} {"flux":>9s}     n'
           '    fluxes       pixels')
-    for method in ('separation', 'inpainting'):
+    for method in OWN:
         for kind in KINDS:
             for low, high in ((0, np.inf), *LEVELS):
                 part = rows[(rows['method'] == method)
@@ -130,7 +133,7 @@ def save_figure(rows, path):
             own = mine['method'] == method
             scatter = [robust((mine['error'] / mine['sigma'])[
                 own & (place == i)]) for i in range(1, len(edges))]
-            ours = method in ('separation', 'inpainting')
+            ours = method in OWN
             ax.loglog(np.sqrt(edges[1:] * edges[:-1]), scatter, label=method,
                       lw=2.5 if ours else 1, marker='o' if ours else '.')
         ax.loglog(edges, 0.02 * edges, ':', color='0.5', label='2 %')

@@ -115,6 +115,7 @@ def run_bands(data):
         for kind, backgrounds, known, network in (
                 ('stand-ins', fields, None, 'separation'),
                 ('stand-ins', fields, None, 'inpainting'),
+                ('stand-ins', fields, None, 'paper'),
                 ('real maps', maps, catalogs, 'separation')):
             remover = PaperRemover(mode, name, network=network)
             evaluation = evaluate_remover(
