@@ -76,7 +76,7 @@ class WeightsRegistry:
     >>> registry.path('separation').name
     'separation.safetensors'
     >>> registry.find('inpainting', 'parallel')
-    'inpainting_scanmap'
+    'inpainting'
     """
 
     def __init__(self, package):
