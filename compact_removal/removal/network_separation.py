@@ -190,8 +190,8 @@ class SeparationModel(Model):
     equivariant: the flux changes by what was added, the background does
     not, and there is nothing to guess a flux from. A new network returns
     the image; what it learns is a correction, and how far residuals of
-    bright sources are believed. Half of what it changes is used, and more
-    under bright sources.
+    bright sources are believed. A fifth of what it changes is used, and
+    more under bright sources.
 
     Parameters
     ----------

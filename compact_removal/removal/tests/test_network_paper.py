@@ -68,8 +68,8 @@ def test_loss_has_the_weights_of_equation_7():
 
 
 def test_simulations_are_those_of_table_1():
-    settings = dict(size=96, batch_size=8, n_batches=2, n_fields=2,
-                    field_size=128, n_psfs=2, seed=1)
+    settings = {'size': 96, 'batch_size': 8, 'n_batches': 2, 'n_fields': 2,
+                'field_size': 128, 'n_psfs': 2, 'seed': 1}
     scenes = choose_scenes('paper')
     assert_allclose(10 ** np.array(scenes['log_ratios']),
                     FLUX_LEVELS / FLUX_LEVELS[0])
