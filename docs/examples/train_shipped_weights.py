@@ -381,10 +381,9 @@ def calibrate(weights, output, network, maps):
     """
     Copy weights, with factors on errors that are measured anew.
 
-    For predicted errors, the cutouts of the training are harder than
-    maps, with more errors of positions and PSFs; whole maps made of its
-    backgrounds are easier than others. The factors are the geometric
-    means of what both ask for.
+    The cutouts of the training are harder than maps, with more errors of
+    positions and PSFs; whole maps made of its backgrounds are easier than
+    others. The factors are the geometric means of what both ask for.
     """
     model, info = nn.load_weights(weights, find_model_class)
     metadata = {key: value for key, value in info.items()
@@ -399,8 +398,6 @@ def calibrate(weights, output, network, maps):
         nn.save_weights(model, path, metadata)
 
     save()
-    if 'flux_error' not in model.outputs:
-        return path
     for name, entry in measure_maps(path, network, maps).items():
         before = calibration({'validation': factors}, name)(entry['snr'])
         factors[name] = {'snr': entry['snr'], 'factor': [
