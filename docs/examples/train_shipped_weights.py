@@ -111,7 +111,7 @@ SETTINGS = {
         'width': 5,
         'loss': {},
         'augment': True,
-        'training': {'n_epochs': 30, 'learning_rate': 0.001,
+        'training': {'n_epochs': 20, 'learning_rate': 0.001,
                      'scheduler': 'plateau', 'patience': 5, 'factor': 0.5},
         'cutouts': {'size': 104, 'batch_size': 32, 'n_batches': 80,
                     'n_fields': 200, 'real_fraction': 0.4},
