@@ -44,7 +44,7 @@ _SCATTER = (0.15, 0.15, 0.01, 0.015, 0.015)
 _SCATTER_COUNT = 4.0
 
 # Standard deviation of changes of the mean, from the middle of the map to
-# its end.
+# its end: what is expected, which counts as one of the two directions.
 _CHANGE = [0.1, 0.1, 0.03, 0.015, 0.015]
 
 # Sources may be larger than the PSF, never smaller: the log of the width
@@ -191,7 +191,7 @@ def _learn(patches, flux, shapes, places, psf):
     scatter = nominal_scatter
     # the mean in the middle of the map, its slopes, and coefficients
     shared_values = np.zeros(common.size)
-    kept = np.r_[:5, 15:common.size]
+    changes, kept = np.arange(5, 15), np.r_[:5, 15:common.size]
     terms = np.column_stack([np.ones(flux.size), places])
     weight, deviation = np.ones((2, flux.size))
     n_known = patches.used.sum(axis=1)
@@ -247,12 +247,16 @@ def _learn(patches, flux, shapes, places, psf):
         scatter = np.sqrt((_SCATTER_COUNT * nominal_scatter ** 2 + squares)
                           / (_SCATTER_COUNT + count))
         covariance = np.linalg.inv(total)
+        variance = np.diag(covariance)[5:15].reshape(2, 5)
+        squares = np.square(_CHANGE) + (np.square(slopes)
+                                        + variance).sum(axis=0)
+        prior[changes, changes] = np.tile(3 / squares, 2)
         # what is unknown of the slopes is scatter; the mean square of
         # places is a third in each direction
-        unknown = np.diag(covariance)[5:15].reshape(2, 5).sum(axis=0) / 3
         learned = psf.adapted(
-            mean, np.sqrt(scatter ** 2 + unknown), shared_values[15:],
-            covariance[np.ix_(kept, kept)], slopes=slopes)
+            mean, np.sqrt(scatter ** 2 + variance.sum(axis=0) / 3),
+            shared_values[15:], covariance[np.ix_(kept, kept)],
+            slopes=slopes)
     return learned
 
 

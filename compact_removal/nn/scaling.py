@@ -114,6 +114,8 @@ def robust_limits(image, valid, *, reach, least):
     [12.0, 8.16]
     """
     ny, nx = image.shape[-2:]
+    if not image.numel():
+        return image.new_zeros(0, 1, 1), image.new_ones(0, 1, 1)
     y = torch.arange(ny, device=image.device) - ny // 2
     x = torch.arange(nx, device=image.device) - nx // 2
     near = valid & (y[:, None] ** 2 + x ** 2 <= reach[:, None, None] ** 2)
