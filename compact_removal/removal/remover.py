@@ -49,9 +49,9 @@ class CompactSourceRemover(TrainableEstimator):
     to its core, is taken out of the map, wings included (but not for the
     network of the paper). Then a network estimates the background in the
     hole, from the pixels around it or, for separation, from all pixels;
-    the flux of the source
-    is what was removed, corrected for the aperture. "Paper" is Madarasz
-    et al., "A Deep Neural Network Approach to Compact Source Removal".
+    the flux of the source is what was removed, corrected for the aperture.
+    "Paper" is Madarasz et al., "A Deep Neural Network Approach to Compact
+    Source Removal".
 
     Parameters
     ----------

@@ -51,7 +51,7 @@ def test_gamma_dra(name, band, flux, recenter, network):
     background, sources = remover.remove(ccd, GAMMA_DRA)
     # an annulus is 5 % too high at 100 um
     assert sources['flux'][0].value == pytest.approx(
-        flux, rel=0.02 if band == 'blue' else 0.04)
+        flux, rel=0.02 if band == 'blue' else 0.03)
     assert_array_equal(ccd.data, before)
     y, x = np.indices(ccd.shape)
     radius = 1.6 * np.hypot(x - sources['x_center'][0],
@@ -113,8 +113,7 @@ def test_better_than_an_annulus(injected, place, network):
     found, annulus = np.concatenate(errors, axis=1)
     assert robust_scatter(found) < LIMITS[key][place] * robust_scatter(
         annulus)
-    # 1 % of the flux is what the aperture correction may be wrong by
-    assert abs(np.median(found)) < max(0.5 * robust_scatter(found), 0.4)
+    assert abs(np.median(found)) < 0.5 * robust_scatter(found)
     # errors allow for more variation of the PSF than there is in these maps
     for values in (pulls, pixel_pulls):
         within = np.mean(np.abs(np.concatenate(values)) < 1)
