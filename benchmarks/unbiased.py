@@ -48,6 +48,9 @@ _HOLE = 6.0
 # Fewer sources of a field than that have no scatter.
 _LEAST_SOURCES = 12
 
+# Ends of the names of fields where noise rules.
+_NOISY = ('noisy', 'NGC5705field')
+
 # Sources of `stacking` in their predicted errors, and their distance.
 _FAINT = 0.5
 _STEP = 36
@@ -226,8 +229,11 @@ def report_fluxes(rows):
     ranges = [('empty', level == 0)] + [
         (f'{low}-{high}', (level >= low) & (level < high))
         for low, high in LEVELS]
-    for field in (*np.unique(rows['field']), 'all'):
-        mine = (rows['field'] == field) | (field == 'all')
+    noisy = np.array([field.endswith(_NOISY) for field in rows['field']])
+    parts = {field: rows['field'] == field
+             for field in np.unique(rows['field'])}
+    parts |= {'structured': ~noisy, 'noisy': noisy, 'all': level >= 0}
+    for field, mine in parts.items():
         for name, which in ranges:
             part = rows[mine & which]
             if len(part) < _LEAST_SOURCES:

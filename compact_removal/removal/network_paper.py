@@ -1,14 +1,139 @@
 # Licensed under a 3-clause BSD style license - see licenses/LICENSE.rst
 """
-The model of the paper, as it is published.
+The partial-convolution U-Net of the paper and its model, as published.
 """
 
 import torch
+from torch import nn
 
+from compact_removal.nn.layers import PartialConv2d, PartialConvTranspose2d
 from compact_removal.nn.scaling import range_limits
 from compact_removal.removal.network_inpainting import InpaintingModel
 
-__all__ = ['PaperModel']
+__all__ = ['PaperModel', 'PartialConvUNet']
+
+# Table 4 of the paper: output channels in units of the width, kernel
+# size, stride, padding. The last decoder block has one output channel.
+_ENCODER = ((1, 3, 1, 1), (2, 4, 2, 1), (2, 3, 1, 1), (4, 4, 2, 1),
+            (4, 3, 1, 1), (8, 4, 2, 1), (8, 3, 1, 1), (16, 4, 2, 1),
+            (16, 3, 1, 1), (16, 4, 2, 1), (16, 3, 1, 0))
+_DECODER = ((16, 3, 1, 0), (16, 4, 2, 1), (16, 3, 1, 1), (8, 4, 2, 1),
+            (8, 3, 1, 1), (4, 4, 2, 1), (4, 3, 1, 1), (2, 4, 2, 1),
+            (2, 3, 1, 1), (1, 4, 2, 1), (None, 3, 1, 1))
+
+
+class _Block(nn.Module):
+    """
+    Partial convolution, batch normalisation and activation.
+
+    Parameters
+    ----------
+    conv : module
+        The partial convolution.
+    activation : `torch.nn.Module` or `None`
+        `None`: neither normalisation nor activation.
+    """
+
+    def __init__(self, conv, activation):
+        super().__init__()
+        self.conv = conv
+        self.norm = (None if activation is None
+                     else nn.BatchNorm2d(conv.out_channels))
+        self.activation = activation
+
+    def forward(self, features, mask):
+        """
+        Return the new features, 0 in holes, and the new mask.
+        """
+        features, mask = self.conv(features, mask)
+        if self.norm is not None:
+            features = self.activation(self.norm(features)) * mask
+        return features, mask
+
+
+class PartialConvUNet(nn.Module):
+    """
+    U-Net of partial convolutions (Table 4 and Figure 7 of the paper).
+
+    Eleven encoder blocks (PCDown, ReLU) and eleven decoder blocks (PCUp,
+    LeakyReLU with slope 0.2; the last one without normalisation and
+    activation, but with a bias). The input of each decoder block but
+    the first is joined with the output of the encoder block of the same
+    size, image and mask.
+
+    Parameters
+    ----------
+    width : int, optional
+        Channels of the first block; the others scale with it. The paper
+        has 32, which gives 35,069,409 parameters.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from compact_removal.removal.network_paper import PartialConvUNet
+    >>> network = PartialConvUNet(width=1).eval()
+    >>> image = torch.zeros(2, 1, 96, 96)
+    >>> with torch.no_grad():
+    ...     network(image, torch.ones_like(image)).shape
+    torch.Size([2, 1, 96, 96])
+    """
+
+    def __init__(self, width=32):
+        super().__init__()
+        down = []
+        channels = [1]
+        for factor, kernel_size, stride, padding in _ENCODER:
+            conv = PartialConv2d(channels[-1], factor * width,
+                                 kernel_size=kernel_size, stride=stride,
+                                 padding=padding, masked_input=True)
+            down.append(_Block(conv, nn.ReLU(inplace=True)))
+            channels.append(conv.out_channels)
+        self.down = nn.ModuleList(down)
+
+        up = []
+        n_in = channels.pop()
+        groups = (n_in,)
+        for factor, kernel_size, stride, padding in _DECODER:
+            is_last = factor is None
+            n_out = 1 if is_last else factor * width
+            conv = PartialConvTranspose2d(
+                sum(groups), n_out, kernel_size=kernel_size, stride=stride,
+                padding=padding, bias=is_last, mask_groups=groups,
+                masked_input=True)
+            activation = None if is_last else nn.LeakyReLU(0.2, inplace=True)
+            up.append(_Block(conv, activation))
+            groups = (n_out, channels.pop())
+        self.up = nn.ModuleList(up)
+
+    def forward(self, image, mask):
+        """
+        Run the network.
+
+        Parameters
+        ----------
+        image : `torch.Tensor`, (n, 1, ny, nx)
+            Scaled cutouts, finite. Pixels in holes have no influence.
+        mask : `torch.Tensor`, (n, 1, ny, nx)
+            1 at valid pixels, 0 in holes.
+
+        Returns
+        -------
+        output : `torch.Tensor`, (n, 1, ny, nx)
+            The output of the last block.
+        """
+        features = image * mask
+        skips = []
+        for block in self.down:
+            features, mask = block(features, mask)
+            skips.append((features, mask))
+        skips.pop()
+        for i, block in enumerate(self.up):
+            if i > 0:
+                skip_features, skip_mask = skips.pop()
+                features = torch.cat((features, skip_features), dim=1)
+                mask = torch.cat((mask, skip_mask), dim=1)
+            features, mask = block(features, mask)
+        return features
 
 
 class PaperModel(InpaintingModel):
@@ -23,8 +148,7 @@ class PaperModel(InpaintingModel):
     Parameters
     ----------
     width : int, optional
-        Width of the network, see
-        `~compact_removal.removal.network_inpainting.PartialConvUNet`.
+        Width of the network, see `PartialConvUNet`.
 
     Raises
     ------
@@ -44,7 +168,29 @@ class PaperModel(InpaintingModel):
 
     name = 'paper'
     removes_wings = False
-    scales_eps = False
+    size_step = 32
+    min_size = 96
+    usual_size = 96
+
+    def __init__(self, width=32):
+        super().__init__(width)
+
+    @staticmethod
+    def make_network(width):
+        """
+        Make the network.
+
+        Parameters
+        ----------
+        width : int
+            Its width.
+
+        Returns
+        -------
+        network : `PartialConvUNet`
+            New.
+        """
+        return PartialConvUNet(width)
 
     def prepare(self, image, valid):
         """

@@ -3,12 +3,10 @@
 The network that sees the pixels under the sources, and its model.
 """
 
-from itertools import pairwise
 from types import MappingProxyType
 
 import torch
 from torch import nn
-from torch.nn import functional
 
 from compact_removal.nn import Field
 from compact_removal.nn.devices import has_bfloat16
@@ -16,6 +14,7 @@ from compact_removal.nn.filling import fill_smoothly
 from compact_removal.nn.layers import check_size
 from compact_removal.nn.models import Model
 from compact_removal.nn.scaling import robust_limits
+from compact_removal.nn.unet import ResidualUNet
 from compact_removal.removal.loss_separation import SeparationLoss
 from compact_removal.removal.networks import ERROR_RADII
 from compact_removal.utils.parameters import check_positive_integer
@@ -47,49 +46,18 @@ _BRIGHT = 20.0
 # Channels per level in units of the width.
 _LEVELS = (3, 8, 12)
 
-# The first level works on blocks of this many pixels a side.
-_BLOCK = 2
-
 # Hidden units of the head for the errors of fluxes.
 _N_HIDDEN = 64
 
 
-class _ResidualBlock(nn.Module):
-    """
-    Two convolutions and a shortcut; the identity at first.
-
-    Parameters
-    ----------
-    n_channels : int
-        Number of channels.
-    """
-
-    def __init__(self, n_channels):
-        super().__init__()
-        self.first = nn.Conv2d(n_channels, n_channels, 3, padding=1)
-        self.second = nn.Conv2d(n_channels, n_channels, 3, padding=1)
-        nn.init.zeros_(self.second.weight)
-        nn.init.zeros_(self.second.bias)
-
-    def forward(self, features):
-        """
-        Return the new features.
-        """
-        return features + self.second(functional.silu(self.first(features)))
-
-
-class SeparationUNet(nn.Module):
+class SeparationUNet(ResidualUNet):
     """
     Residual U-Net with maps and a few numbers per cutout as output.
-
-    Three levels; the first one works on blocks of 2 x 2 pixels, each of
-    which becomes channels. There is no normalisation: the brightness of
-    one part of a cutout has no influence on another.
 
     Parameters
     ----------
     width : int, optional
-        The levels have 3, 8 and 12 times as many channels.
+        The three levels have 3, 8 and 12 times as many channels.
     n_inputs, n_maps, n_values : int, optional
         Channels of the input, maps and numbers in the output.
 
@@ -106,21 +74,8 @@ class SeparationUNet(nn.Module):
     """
 
     def __init__(self, width=8, *, n_inputs=9, n_maps=4, n_values=4):
-        super().__init__()
         channels = [factor * width for factor in _LEVELS]
-        self.first = nn.Conv2d(n_inputs * _BLOCK ** 2, channels[0], 3,
-                               padding=1)
-        self.encoder = nn.ModuleList(_ResidualBlock(n) for n in channels)
-        self.decoder = nn.ModuleList(_ResidualBlock(n)
-                                     for n in channels[:-1])
-        pairs = list(pairwise(channels))
-        self.down = nn.ModuleList(nn.Conv2d(n, m, 2, stride=2)
-                                  for n, m in pairs)
-        self.up = nn.ModuleList(nn.Conv2d(m, n, 1) for n, m in pairs)
-        self.last = nn.Conv2d(channels[0], n_maps * _BLOCK ** 2, 3,
-                              padding=1)
-        nn.init.zeros_(self.last.weight)
-        nn.init.zeros_(self.last.bias)
+        super().__init__(channels, n_inputs=n_inputs, n_maps=n_maps)
         self.head = nn.Sequential(
             nn.Linear(2 * channels[0] + 1, _N_HIDDEN), nn.SiLU(),
             nn.Linear(_N_HIDDEN, n_values))
@@ -145,22 +100,12 @@ class SeparationUNet(nn.Module):
             Numbers for the source in the centre.
 
         """
-        features = self.first(functional.pixel_unshuffle(image, _BLOCK))
-        skips = []
-        for block, down in zip(self.encoder, self.down, strict=False):
-            features = block(features)
-            skips.append(features)
-            features = down(features)
-        features = self.encoder[-1](features)
-        for block, up in zip(reversed(self.decoder), reversed(self.up),
-                             strict=True):
-            features = functional.interpolate(up(features), scale_factor=2)
-            features = block(features + skips.pop())
-        maps = functional.pixel_shuffle(self.last(features), _BLOCK)
-        pooled = [_pool(features, scale * fwhm / _BLOCK)
+        features = self.make_features(image)
+        ratio = features.shape[-1] / image.shape[-1]
+        pooled = [_pool(features, scale * ratio * fwhm)
                   for scale in (0.75, 3.0)]
         pooled.append(torch.log2(fwhm / 3.5)[:, None])
-        return maps, self.head(torch.cat(pooled, dim=1))
+        return self.make_maps(features), self.head(torch.cat(pooled, dim=1))
 
 
 def _pool(features, sigma):

@@ -100,14 +100,14 @@ SETTINGS = {
         'sizes': (48, 64), 'n_distinct': 8,
     },
     'inpainting': {
-        'width': 5,
-        'loss': {'valid': 0.1, 'hole': 1.0, 'style': 0.0, 'ssim': 0.0,
+        'width': 8,
+        'loss': {'valid': 0.0, 'hole': 20.0, 'style': 0.0, 'ssim': 0.0,
                  'source': 0.0, 'flux': 0.5},
-        'training': {'n_epochs': 24, 'learning_rate': 0.002,
+        'training': {'n_epochs': 48, 'learning_rate': 0.001,
                      'scheduler': 'cosine', 'max_norm': 5.0},
-        'cutouts': {'size': 104, 'batch_size': 32, 'n_batches': 120,
-                    'n_fields': 200, 'real_fraction': 0.4},
-        'sizes': (96,), 'n_distinct': 4,
+        'cutouts': {'size': 88, 'batch_size': 32, 'n_batches': 150,
+                    'n_fields': 160, 'n_psfs': 16, 'real_fraction': 0.4},
+        'sizes': (64, 80), 'n_distinct': 8,
     },
     # the paper's loss, learning rate, schedule and augmentation
     'paper': {
