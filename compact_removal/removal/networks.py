@@ -88,7 +88,7 @@ def find_model_class(network):
     >>> from compact_removal.removal import find_model_class
     >>> model_class = find_model_class('inpainting')
     >>> model_class.size_step, model_class.min_size
-    (32, 96)
+    (16, 32)
     """
     module, name = NETWORKS[check_choice('network', network, NETWORKS)]
     return getattr(import_module(module), name)
@@ -105,8 +105,8 @@ def build_model(network, *, seed=None, **config):
     seed : int, optional
         Seed of the weights.
     **config
-        Its configuration, such as ``width``; default: 8 for separation,
-        otherwise that of the paper.
+        Its configuration, such as ``width``; default: 8, for
+        ``paper`` that of the paper.
 
     Returns
     -------
