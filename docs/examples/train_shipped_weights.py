@@ -405,7 +405,7 @@ def calibrate(weights, output, network, maps):
         before = calibration({'validation': factors}, name)(entry['snr'])
         factors[name] = {'snr': entry['snr'], 'factor': [
             round(float(value), 4)
-            for value in entry['factor'] ** MAP_SHARE * before]}
+            for value in np.array(entry['factor']) ** MAP_SHARE * before]}
     save()
     return path
 
