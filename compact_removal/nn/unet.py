@@ -94,6 +94,10 @@ class ResidualUNet(nn.Module):
         features : `torch.Tensor`, (n, channels[0], ny / 2, nx / 2)
             The features of the first level.
         """
+        if not len(image):
+            # PyTorch leaves the shape of nothing as it is
+            return image.new_zeros(0, self.first.out_channels,
+                                   *(n // _BLOCK for n in image.shape[2:]))
         features = self.first(functional.pixel_unshuffle(image, _BLOCK))
         skips = []
         for block, down in zip(self.encoder, self.down, strict=False):
@@ -121,6 +125,10 @@ class ResidualUNet(nn.Module):
         maps : `torch.Tensor`, (n, n_maps, ny, nx)
             Maps of the size of the input.
         """
+        if not len(features):
+            return features.new_zeros(
+                0, self.last.out_channels // _BLOCK ** 2,
+                *(n * _BLOCK for n in features.shape[2:]))
         return functional.pixel_shuffle(self.last(features), _BLOCK)
 
     def forward(self, image):

@@ -10,8 +10,10 @@ from compact_removal.nn.losses import (WeightedLoss, composite, hole_loss,
                                        ssim_loss, style_loss, valid_loss)
 from compact_removal.utils.parameters import ParameterError
 
-__all__ = ['InpaintingLoss', 'flux_loss', 'source_loss']
+__all__ = ['InpaintingLoss', 'flux_loss', 'log_loss', 'source_loss']
 
+# Errors below this share of the scale do not get better in `log_loss`.
+_SMALL = 0.03
 
 
 def source_loss(output, target, image, mask):
@@ -104,6 +106,38 @@ def flux_loss(output, target, mask, aperture, *, annulus=(12.0, 22.0)):
     return terms.sum() / (weight > 0).sum().clamp(min=1)
 
 
+def log_loss(output, target, mask):
+    """
+    Logarithmic error in holes (not in the paper).
+
+    The mean over cutouts of the logarithm of one plus the mean absolute
+    error in the holes over 0.03, so that a smooth background counts as
+    much as a rough one.
+
+    Parameters
+    ----------
+    output, target, mask : `torch.Tensor`, (n, 1, ny, nx)
+        The prediction, the truth and the mask.
+
+    Returns
+    -------
+    loss : `torch.Tensor`
+        A scalar.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from compact_removal.removal.loss_inpainting import log_loss
+    >>> mask = torch.tensor([[[[1.0, 0.0]]]])
+    >>> round(log_loss(mask + 0.03, mask, mask).item(), 3)
+    0.693
+    """
+    hole = 1 - mask
+    error = ((output - target).abs() * hole).sum((1, 2, 3))
+    error = error / hole.sum((1, 2, 3)).clamp(min=1)
+    return torch.log1p(error / _SMALL).mean()
+
+
 class InpaintingLoss(WeightedLoss):
     """
     The weighted sum of all terms (equation 7 of the paper).
@@ -114,8 +148,9 @@ class InpaintingLoss(WeightedLoss):
     ----------
     valid, hole, style, ssim, source : float, optional
         Weights; the defaults are those of the paper.
-    flux : float, optional
-        Weight of `flux_loss`, which the paper does not have.
+    flux, log : float, optional
+        Weights of `flux_loss` and `log_loss`, which the paper does not
+        have.
     features : `torch.nn.Module` or str, optional
         For the style loss: maps images to a list of feature maps; or a
         file for `~compact_removal.nn.features.VGG16Features`, as in the
@@ -138,9 +173,9 @@ class InpaintingLoss(WeightedLoss):
     """
 
     def __init__(self, *, valid=2.0, hole=6.0, style=120.0, ssim=0.4,
-                 source=1.0, flux=0.0, features=None):
+                 source=1.0, flux=0.0, log=0.0, features=None):
         super().__init__(valid=valid, hole=hole, style=style, ssim=ssim,
-                         source=source, flux=flux)
+                         source=source, flux=flux, log=log)
         if features is None:
             features = FilterBankFeatures()
         elif isinstance(features, str):
@@ -183,6 +218,8 @@ class InpaintingLoss(WeightedLoss):
             terms['ssim'] = ssim_loss(output, target)
         if weights['source']:
             terms['source'] = source_loss(output, target, image, mask)
+        if weights['log']:
+            terms['log'] = log_loss(output, target, mask)
         if weights['flux']:
             if aperture is None:
                 msg = 'aperture is needed for the flux term of the loss'

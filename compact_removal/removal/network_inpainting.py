@@ -8,7 +8,7 @@ from types import MappingProxyType
 import torch
 
 from compact_removal.nn import Field
-from compact_removal.nn.filling import fill_smoothly
+from compact_removal.nn.filling import fill_curved, fill_smoothly
 from compact_removal.nn.layers import check_size
 from compact_removal.nn.models import Model
 from compact_removal.nn.scaling import robust_limits
@@ -33,8 +33,9 @@ class InpaintingModel(Model):
 
     The unit of each cutout is half the 16-84 % range of its valid pixels,
     so that one bright spot does not hide the structure. The network sees
-    a smooth fill of the holes, compressed, and where they are, and
-    predicts a correction in them. A new network returns the fill.
+    two fills of the holes, a flat one and one that continues the slopes
+    around them, and where they are. It predicts how to mix the two, and
+    a correction. A new network returns their mean.
 
     Parameters
     ----------
@@ -94,7 +95,7 @@ class InpaintingModel(Model):
             New.
         """
         return ResidualUNet([factor * width for factor in _LEVELS],
-                            n_inputs=2, n_maps=1)
+                            n_inputs=4, n_maps=2)
 
     def prepare(self, image, valid):
         """
@@ -141,10 +142,16 @@ class InpaintingModel(Model):
         background : `torch.Tensor`, (n, 1, ny, nx)
             The estimate, in all pixels.
         """
-        hole = 1 - mask
-        inputs = torch.cat((torch.asinh(filled), hole), dim=1)
+        with torch.no_grad():
+            curved = fill_curved(filled, mask, filled)
+            hole = 1 - mask
+            inputs = torch.cat((
+                torch.asinh(filled), torch.asinh(curved),
+                torch.asinh(curved - filled), hole), dim=1)
         inputs = inputs.contiguous(memory_format=torch.channels_last)
-        return filled + hole * self.network(inputs)
+        mixture, correction = self.network(inputs).split(1, dim=1)
+        mixed = torch.lerp(filled, curved, torch.sigmoid(mixture))
+        return mixed + hole * correction
 
     def compute_loss(self, batch, loss):
         """

@@ -101,13 +101,13 @@ SETTINGS = {
     },
     'inpainting': {
         'width': 8,
-        'loss': {'valid': 0.0, 'hole': 20.0, 'style': 0.0, 'ssim': 0.0,
-                 'source': 0.0, 'flux': 0.5},
-        'training': {'n_epochs': 48, 'learning_rate': 0.001,
+        'loss': {'valid': 0.0, 'hole': 0.0, 'style': 0.0, 'ssim': 0.0,
+                 'source': 0.0, 'log': 1.0, 'flux': 0.5},
+        'training': {'n_epochs': 32, 'learning_rate': 0.002,
                      'scheduler': 'cosine', 'max_norm': 5.0},
-        'cutouts': {'size': 88, 'batch_size': 32, 'n_batches': 150,
+        'cutouts': {'size': 72, 'batch_size': 32, 'n_batches': 150,
                     'n_fields': 160, 'n_psfs': 16, 'real_fraction': 0.4},
-        'sizes': (64, 80), 'n_distinct': 8,
+        'sizes': (64,), 'n_distinct': 6,
     },
     # the paper's loss, learning rate, schedule and augmentation
     'paper': {

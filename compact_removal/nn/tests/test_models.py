@@ -11,7 +11,7 @@ from compact_removal.removal import find_model_class
 
 
 def test_make_model():
-    model_class = find_model_class('inpainting')
+    model_class = find_model_class('paper')
     state = torch.get_rng_state()
     first, second = (make_model(model_class, {'width': 1}, seed=5)
                      for _ in range(2))

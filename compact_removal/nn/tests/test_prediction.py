@@ -137,7 +137,7 @@ def test_errors(model, cutouts):
     with pytest.raises(ValueError, match='^validity must have the shape'):
         predict(model, image, validity[:2])
     with pytest.raises(ValueError, match='^image must have sides'):
-        predict(model, image[:, :80], validity[:, :80])
+        predict(model, image[:, :84], validity[:, :84])
     for batch_size in (0, 1.5):
         with pytest.raises(ValueError, match='^batch_size must be'):
             predict(model, image, validity, batch_size=batch_size)

@@ -31,6 +31,7 @@ def test_output_is_zero_at_first():
 def test_output_has_size_of_input(network):
     with torch.no_grad():
         assert network(torch.randn(2, 2, 24, 40)).shape == (2, 3, 24, 40)
+        assert network(torch.randn(0, 2, 24, 40)).shape == (0, 3, 24, 40)
 
 
 def test_distant_pixels_have_no_influence(network):

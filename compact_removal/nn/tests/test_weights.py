@@ -21,7 +21,7 @@ METADATA = {'mode': 'scanmap', 'bands': ['blue', 'green'], 'n_steps': 7,
 
 @pytest.fixture(scope='module')
 def model():
-    model = build_model('inpainting', width=1, seed=3)
+    model = build_model('paper', width=1, seed=3)
     # Statistics of normalisation that half precision cannot hold.
     for module in model.modules():
         if isinstance(module, torch.nn.BatchNorm2d):
@@ -55,10 +55,10 @@ def rewrite(path, *, tensors=None, **changes):
 def test_round_trip(model, path):
     loaded, metadata = load(path)
     assert metadata == METADATA | {
-        'network': 'inpainting', 'config': {'width': 1},
+        'network': 'paper', 'config': {'width': 1},
         'sha256': weights.compute_sha256(path)}
     assert not loaded.training
-    assert (loaded.name, loaded.config) == ('inpainting', {'width': 1})
+    assert (loaded.name, loaded.config) == ('paper', {'width': 1})
     for key, tensor in model.state_dict().items():
         found = loaded.state_dict()[key]
         assert found.dtype == tensor.dtype
@@ -170,7 +170,7 @@ def test_wrong_tensors(path):
 
 
 def test_too_large_for_half_precision(tmp_path):
-    model = build_model('inpainting', width=1, seed=3)
+    model = build_model('paper', width=1, seed=3)
     torch.nn.init.constant_(model.network.down[0].conv.weight, 1e6)
     path = tmp_path / 'weights.safetensors'
     with pytest.raises(ValueError, match='^weights.*not finite'):
@@ -215,7 +215,7 @@ def test_wrong_hash(path):
 
 
 def test_rounding_and_hash(model, path):
-    rounded = build_model('inpainting', width=1, seed=3)
+    rounded = build_model('paper', width=1, seed=3)
     rounded.load_state_dict(model.state_dict())
     weights.round_weights(rounded)
     loaded, _ = load(path)
@@ -232,7 +232,7 @@ def test_home_of_the_user(model, folder, tmp_path, monkeypatch):
     monkeypatch.setenv('HOME', str(tmp_path))
     (tmp_path / 'sub').mkdir()
     weights.save_weights(model, f'{folder}/a.safetensors')
-    assert load(f'{folder}/a.safetensors')[1]['network'] == 'inpainting'
+    assert load(f'{folder}/a.safetensors')[1]['network'] == 'paper'
 
 
 @pytest.fixture

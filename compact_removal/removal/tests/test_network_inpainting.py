@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from compact_removal.nn.filling import fill_curved
 from compact_removal.removal import build_model
 from compact_removal.removal.loss_inpainting import InpaintingLoss
 
@@ -65,11 +66,14 @@ def test_empty_and_constant(model, cutouts):
     assert (output[0] == 0).all()
 
 
-def test_new_network_returns_fill(model, cutouts):
+def test_new_network_returns_mean_of_fills(model, cutouts):
     image, valid = cutouts
     filled, mask, center, half_range = model.prepare(image, valid)
+    curved = fill_curved(filled, mask, filled)
+    assert (curved - filled).abs().max() > 0.01
     with torch.no_grad():
-        assert torch.equal(model.predict_scaled(filled, mask), filled)
+        torch.testing.assert_close(model.predict_scaled(filled, mask),
+                                   (filled + curved) / 2)
 
 
 def test_correction_is_in_holes(cutouts):
@@ -81,6 +85,19 @@ def test_correction_is_in_holes(cutouts):
         change = model.predict_scaled(filled, mask) - filled
     assert (change[mask > 0] == 0).all()
     assert change[mask == 0].abs().min() > 0
+
+
+@pytest.mark.parametrize('share', [0, 1])
+def test_mixture_is_of_the_two_fills(cutouts, share):
+    image, valid = cutouts
+    model = build_model('inpainting', width=1, seed=1).eval()
+    # the first four of the channels are the mixture
+    model.network.last.bias.data[:4] = 50 if share else -50
+    filled, mask, center, half_range = model.prepare(image, valid)
+    expected = fill_curved(filled, mask, filled) if share else filled
+    with torch.no_grad():
+        torch.testing.assert_close(model.predict_scaled(filled, mask),
+                                   expected)
 
 
 def test_scale_is_that_of_the_structure(model, cutouts):
@@ -100,14 +117,15 @@ def test_scale_is_that_of_the_structure(model, cutouts):
 def test_compute_loss_ignores_unknown_target(cutouts):
     image, valid = cutouts
     model = build_model('inpainting', width=1, seed=1).eval()
-    batch = {'image': image, 'validity': valid.float(),
-             'target': torch.full_like(image, float('nan')),
+    target = image.clone()
+    target[:, 45:50, 45:50] = float('nan')
+    batch = {'image': image, 'validity': valid.float(), 'target': target,
              'aperture': torch.zeros_like(image)}
-    torch.nn.init.normal_(model.network.last.weight)
-    loss = InpaintingLoss(style=0, ssim=0)
-    total, terms = model.compute_loss(batch, loss)
+    loss = InpaintingLoss(style=0, ssim=0, source=0, valid=0)
+    total, _ = model.compute_loss(batch, loss)
     assert total.item() > 0
-    assert terms['hole'].item() == 0
-    assert terms['valid'].item() == 0
     total.backward()
     assert all(torch.isfinite(one.grad).all() for one in model.parameters())
+    # nothing is compared where nothing is known
+    batch['target'] = torch.full_like(image, float('nan'))
+    assert model.compute_loss(batch, loss)[0].item() == 0

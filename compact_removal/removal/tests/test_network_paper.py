@@ -64,7 +64,7 @@ def test_loss_has_the_weights_of_equation_7():
     loss = build_model('paper', width=1, seed=1).make_loss()
     assert isinstance(loss, InpaintingLoss)
     assert loss.weights == {'valid': 2, 'hole': 6, 'style': 120,
-                            'ssim': 0.4, 'source': 1, 'flux': 0}
+                            'ssim': 0.4, 'source': 1, 'flux': 0, 'log': 0}
 
 
 def test_simulations_are_those_of_table_1():
