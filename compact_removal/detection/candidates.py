@@ -1,0 +1,260 @@
+# Licensed under a 3-clause BSD style license - see licenses/LICENSE.rst
+"""
+Candidates: where a source may be, and what a fit finds there.
+
+Bright sources are fitted first and taken out, since their wings hide
+others; what peaks then, or where the network sees a centre, is fitted
+together with them.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from scipy.ndimage import gaussian_filter, maximum_filter
+from scipy.spatial import KDTree
+
+from compact_removal.detection.filters import (filter_flux, filter_map,
+                                               local_scatter)
+from compact_removal.fitting import SourceFit, fit_sources, render_sources
+from compact_removal.fitting.patches import percentile_range
+from compact_removal.maps.cutouts import chunk_slices, extract_valid
+
+__all__ = ['FEATURES', 'Candidates', 'find_candidates', 'find_peaks',
+           'measure_candidates']
+
+# Least significance of sources that are fitted first; of other peaks, in
+# the map without those; and of those that the network supports.
+BRIGHT = 8.0
+_PEAK = 5.0
+_SUPPORTED = 2.0
+
+# Least logit of a centre that supports a peak, and that stands alone.
+_SUPPORT, _ALONE = -2.2, -1.0
+
+# Distance of candidates from brighter ones (full widths), and error of
+# the models of bright ones as a share of their light.
+_APART = 0.7
+_MODEL_ERROR = 0.02
+
+# Radii of the surroundings in which structure is measured (full widths).
+_NEAR, _FAR = 3.0, 7.0
+
+# What is known of each candidate: significances of its flux for three
+# backgrounds and two sizes of boxes; its peak over the structure near and
+# far; residuals in its core; width, elongation and offset; light of
+# others; distance of the nearest other, and how much brighter it is;
+# significances in the map; logits of the network; width of the PSF.
+FEATURES = ('weak_small', 'medium_small', 'strong_small', 'weak', 'medium',
+            'strong', 'near', 'far', 'core', 'width', 'elongation', 'offset',
+            'others', 'distance', 'brighter', 'peak', 'logit_compact',
+            'logit_extended', 'logit_artefact', 'fwhm')
+
+
+class Candidates(NamedTuple):
+    """
+    What `measure_candidates` found.
+
+    Attributes
+    ----------
+    x, y : `~numpy.ndarray`
+        Fitted positions (pixels), shape ``(n,)``.
+    fit : `~compact_removal.fitting.SourceFit`
+        Fluxes and shapes.
+    flux_err : `~numpy.ndarray`
+        Scatter of such fluxes where nothing is, shape ``(n,)``.
+    features : `~numpy.ndarray`
+        Shape ``(n, len(FEATURES))``.
+    """
+
+    x: np.ndarray
+    y: np.ndarray
+    fit: SourceFit
+    flux_err: np.ndarray
+    features: np.ndarray
+
+
+def find_peaks(values, least, size=3):
+    """
+    Find local maxima.
+
+    Parameters
+    ----------
+    values : `~numpy.ndarray`
+        Shape ``(ny, nx)``; not NaN.
+    least : float
+        Their least value.
+    size : int, optional
+        Side of the box in which nothing is larger (pixels).
+
+    Returns
+    -------
+    x, y : `~numpy.ndarray` of int
+        Pixels, shape ``(n,)``.
+    height : `~numpy.ndarray`
+        Their values, shape ``(n,)``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from compact_removal.detection.candidates import find_peaks
+    >>> values = np.zeros((5, 6))
+    >>> values[2, 4] = 3
+    >>> [part.tolist() for part in find_peaks(values, 1)]
+    [[4], [2], [3.0]]
+    """
+    rows, columns = np.nonzero((values > least)
+                               & (values == maximum_filter(values, size)))
+    return columns, rows, values[rows, columns]
+
+
+def find_candidates(data, psf, filtered, logit):
+    """
+    Find where a source may be.
+
+    Parameters
+    ----------
+    data : `~numpy.ndarray`
+        The map, NaN where unknown, shape ``(ny, nx)``.
+    psf : `~compact_removal.fitting.SourcePSF`
+        The PSF of the map.
+    filtered : `~compact_removal.detection.filters.FilteredMap`
+        Its significances.
+    logit : `~numpy.ndarray`
+        Logits of centres by kind, shape ``(n_kinds, ny, nx)``.
+
+    Returns
+    -------
+    x, y : `~numpy.ndarray`
+        Pixels, the brightest first, shape ``(n,)``.
+    """
+    planes, known = filtered
+    logit = np.where(known, logit, -np.inf)
+    any_kind = logit.max(axis=0)
+    x, y, height = find_peaks(planes[1], BRIGHT)
+    x, y = _select(x, y, height, psf.fwhm)
+    light = np.zeros(data.shape)
+    if x.size:
+        noise = _structure(data, x, y, psf)
+        fit = fit_sources(data, x, y, psf, noise)
+        light = render_sources(data.shape, x, y, np.maximum(fit.flux, 0),
+                               fit.shapes, psf, noise=noise)
+    rest, _ = filter_map(data - light, psf)
+    flux = filter_flux(_MODEL_ERROR * maximum_filter(light, 3), psf, 2)
+    scatter = local_scatter(
+        np.where(known, filter_flux(np.nan_to_num(data - light), psf, 2),
+                 np.nan), round(10 * psf.fwhm))
+    share = np.divide(scatter, np.hypot(scatter, flux),
+                      out=np.zeros_like(scatter), where=scatter > 0)
+    rest = rest.max(axis=0) * share
+    near = maximum_filter(logit[0], 3)
+    found = [(x, y, 1e3 + planes[1][y, x])]
+    for values, least, allowed in (
+            (rest, _PEAK, known), (rest, _SUPPORTED, near > _SUPPORT),
+            (any_kind, _ALONE, known)):
+        column, row, height = find_peaks(values, least)
+        kept = allowed[row, column]
+        found.append((column[kept], row[kept],
+                      rest[row[kept], column[kept]]))
+    return _select(*(np.concatenate(part) for part in
+                     zip(*found, strict=True)), psf.fwhm)
+
+
+def _select(x, y, height, fwhm):
+    """
+    Each peak once, the highest first.
+    """
+    order = np.argsort(-height, kind='stable')
+    points = np.column_stack([x, y])[order]
+    if not len(points):
+        return np.zeros((2, 0), dtype=int)
+    near = KDTree(points).query_ball_point(points, _APART * fwhm)
+    kept = np.ones(len(points), dtype=bool)
+    for k, others in enumerate(near):
+        if kept[k]:
+            kept[[other for other in others if other > k]] = False
+    return points[kept].T
+
+
+def _structure(data, x, y, psf, radius=_FAR):
+    """
+    Half of the 16-84 % range around positions; positive.
+    """
+    size = 2 * int(np.ceil(radius * psf.fwhm)) + 1
+    scatter = np.zeros(len(x))
+    for part in chunk_slices(len(x), size):
+        stack, _ = extract_valid(data, x[part], y[part], size)
+        scatter[part] = percentile_range(stack) / 2
+    usual = np.median(scatter[scatter > 0]) if np.any(scatter > 0) else 1.0
+    return np.where(scatter > 0, scatter, usual)
+
+
+def measure_candidates(data, x, y, psf, filtered, logit):
+    """
+    Fit all candidates together, and say how they look.
+
+    Parameters
+    ----------
+    data : `~numpy.ndarray`
+        The map, NaN where unknown, shape ``(ny, nx)``.
+    x, y : `~numpy.ndarray`
+        Pixels of the candidates, shape ``(n,)``.
+    psf, filtered, logit : object
+        See `find_candidates`.
+
+    Returns
+    -------
+    candidates : `Candidates`
+        Fits and features.
+    """
+    pixels = y, x
+    noise = _structure(data, x, y, psf)
+    fit = fit_sources(data, x, y, psf, noise)
+    light = render_sources(data.shape, x, y, fit.flux, fit.shapes, psf,
+                           noise=noise)
+    rest = data - light
+    known = np.isfinite(rest)
+    filled = np.where(known, rest, np.nanmedian(rest))
+    columns, errors = [], []
+    for box in (5, 10):
+        for level in (0, 2, 5):
+            flux = filter_flux(filled, psf, level)
+            flux[~known] = np.nan
+            error = local_scatter(flux, round(box * psf.fwhm))[pixels]
+            errors.append(np.maximum(error, 1e-30))
+            columns.append(np.arcsinh(fit.flux / errors[-1]))
+    peak = fit.flux * psf(0)
+    near, far = (_structure(rest, x, y, psf, radius)
+                 for radius in (_NEAR, _FAR))
+    core, _ = extract_valid(rest, x, y, 2 * max(1, round(psf.fwhm / 2)) + 1)
+    with np.errstate(invalid='ignore'):
+        core = np.sqrt(np.nanmean(core ** 2, axis=(1, 2)))
+    shapes = fit.shapes - psf.mean_at(x, y)
+    others = gaussian_filter(np.nan_to_num(light), 0.5)[pixels] - peak
+    distance, brighter = _nearest(x, y, fit.flux)
+    size = np.maximum(np.abs(peak), 1e-30)
+    columns += [
+        np.arcsinh(peak / near), np.arcsinh(peak / far),
+        np.log(np.maximum(np.nan_to_num(core / near), 0.05)),
+        shapes[:, 2], np.hypot(*shapes[:, 3:].T),
+        np.hypot(*shapes[:, :2].T) / psf.fwhm,
+        np.arcsinh(others / size), np.log(distance / psf.fwhm),
+        np.clip(np.log(np.maximum(brighter, 1e-30) * psf(0) / size), -5, 8),
+        np.arcsinh(filtered.planes[1][pixels])]
+    columns += [maximum_filter(plane, 3)[pixels] for plane in logit]
+    columns.append(np.full(len(x), np.log2(psf.fwhm / 3.5)))
+    features = np.clip(np.nan_to_num(np.column_stack(columns)), -20, 20)
+    return Candidates(x + fit.shapes[:, 0], y + fit.shapes[:, 1], fit,
+                      errors[4], features)
+
+
+def _nearest(x, y, flux):
+    """
+    Distance of the nearest other candidate, at most 100 pixels, and its
+    flux.
+    """
+    if x.size < 2:
+        return np.full(x.size, 100.0), np.zeros(x.size)
+    points = np.column_stack([x, y])
+    distance, index = KDTree(points).query(points, k=2)
+    return (np.clip(distance[:, 1], 0.5, 100.0),
+            np.maximum(flux[index[:, 1]], 0.0))

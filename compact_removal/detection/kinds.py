@@ -1,0 +1,10 @@
+# Licensed under a 3-clause BSD style license - see licenses/LICENSE.rst
+"""
+The kinds of what is found.
+"""
+
+__all__ = ['KINDS']
+
+# In the order of maps and probabilities. A compact source is at most 1.5
+# beams wide; artefacts are cosmic rays and hot pixels.
+KINDS = ('compact', 'extended', 'artefact')
