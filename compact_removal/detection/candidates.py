@@ -29,7 +29,7 @@ _PEAK = 5.0
 _SUPPORTED = 2.0
 
 # Least logit of a centre that supports a peak, and that stands alone.
-_SUPPORT, _ALONE = -2.2, -1.0
+_SUPPORT, _ALONE = -1.5, -0.5
 
 # Distance of candidates from brighter ones (full widths), and error of
 # the models of bright ones as a share of their light.
