@@ -163,7 +163,7 @@ def fit_sources(data, x, y, psf, noise, *, mask=None, noise_ratio=None,
         flux, shapes, blend_error = (np.array(values) for values in (
             start.flux, start.shapes, start.blend_error))
     if noise_ratio is None:
-        noise_ratio = measure_noise_ratio(data, x, y, psf, mask=mask)
+        noise_ratio = measure_noise_ratio(data, x, y, psf.fwhm, mask=mask)
     kept = np.zeros(x.size, dtype=bool)
     if rows is not None:
         kept = ~np.isin(np.arange(x.size), rows)

@@ -134,7 +134,7 @@ def fit_good_pixels(data, x, y, psf, noise, *, mask=None, noise_ratio=None):
     [31 29] [5.]
     """
     if noise_ratio is None:
-        noise_ratio = measure_noise_ratio(data, x, y, psf, mask=mask)
+        noise_ratio = measure_noise_ratio(data, x, y, psf.fwhm, mask=mask)
     fit = fit_sources(data, x, y, psf, noise, mask=mask,
                       noise_ratio=noise_ratio)
     pixels = np.zeros((2, 0), dtype=int)
@@ -205,7 +205,7 @@ def find_outliers(data, x, y, fit, psf, noise, *, mask=None,
     noise = np.asarray(noise, dtype=float)
     neighbors = Neighbors(x, y, psf)
     if noise_ratio is None:
-        noise_ratio = measure_noise_ratio(data, x, y, psf, mask=mask)
+        noise_ratio = measure_noise_ratio(data, x, y, psf.fwhm, mask=mask)
     known = np.isfinite(noise) & (noise > 0)
     affected, dented = np.zeros((2, x.size), dtype=bool)
     found = []

@@ -307,7 +307,7 @@ def close_pairs(x, y, distance):
     return pairs[np.lexsort(pairs.T)].T
 
 
-def measure_noise_ratio(data, x, y, psf, *, mask=None):
+def measure_noise_ratio(data, x, y, fwhm, *, mask=None):
     """
     Measure the rms of pixels minus their neighbours over that of pixels.
 
@@ -316,8 +316,10 @@ def measure_noise_ratio(data, x, y, psf, *, mask=None):
 
     Parameters
     ----------
-    data, x, y, psf, mask
+    data, x, y, mask
         See `SourcePatches`.
+    fwhm : float
+        Width of the PSF (pixels).
 
     Returns
     -------
@@ -325,7 +327,7 @@ def measure_noise_ratio(data, x, y, psf, *, mask=None):
         See `~compact_removal.fitting.covariance.expected_noise_ratio`;
         0 where nothing is known, shape ``(n,)``.
     """
-    inner, outer = (max(value * psf.fwhm, least) for value, least
+    inner, outer = (max(value * fwhm, least) for value, least
                     in zip(ANNULUS_FWHM, _LEAST_ANNULUS, strict=True))
     size = 2 * int(np.ceil(outer)) + 3
     ratio = np.zeros(len(x))

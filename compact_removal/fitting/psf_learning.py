@@ -126,8 +126,8 @@ def learn_psf(data, x, y, psf, noise, *, mask=None, noise_ratio=None,
     flux, shapes = np.zeros(x.size), np.zeros((x.size, 5))
     if noise_ratio is None:
         noise_ratio = np.zeros(x.size)
-        noise_ratio[near] = measure_noise_ratio(data, x[near], y[near], psf,
-                                                mask=mask)
+        noise_ratio[near] = measure_noise_ratio(
+            data, x[near], y[near], psf.fwhm, mask=mask)
     # defects and saturated stars teach nothing
     fit, outliers, dented = fit_good_pixels(
         data, x[near], y[near], psf, noise[near], mask=mask,

@@ -152,7 +152,7 @@ def _assess(clean, models, index, std):
     each, center = np.arange(index.size), np.zeros(index.size)
     residual = patches.copy_values()
     patches.subtract(each, center, center, -models.flux[index], shapes, psf)
-    patches.scale(std, measure_noise_ratio(clean, x, y, psf), psf)
+    patches.scale(std, measure_noise_ratio(clean, x, y, psf.fwhm), psf)
     unit = patches.unit
     flux = models.flux[index] / unit
     enough = patches.known & (rest > 8)

@@ -106,7 +106,7 @@ def fit_map(data, x, y, psf, noise, *, mask=None):
     dented = np.zeros(n_listed, dtype=bool)
     for again in (False, True):
         used = add_pixels(mask, pixels, np.shape(data))
-        ratio = measure_noise_ratio(data, x, y, psf, mask=used)
+        ratio = measure_noise_ratio(data, x, y, psf.fwhm, mask=used)
         learned, n_psf = learn_psf(data, x, y, psf, noise, mask=used,
                                    noise_ratio=ratio, n_teachers=n_listed)
         fit, found, dents = fit_good_pixels(

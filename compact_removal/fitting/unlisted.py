@@ -248,7 +248,7 @@ def _change(data, every, joint, psf, noise, mask, neighbors, owners):
         x, y = (values[chosen] for values in every)
         patches = SourcePatches(data, x, y, psf, _RADIUS, mask=mask)
         patches.scale(noise[chosen], measure_noise_ratio(
-            data, x, y, psf, mask=mask), psf)
+            data, x, y, psf.fwhm, mask=mask), psf)
         where = place[mine] - part.start
         light = patches.light(
             where, every[0][neighbors[mine]] - x[where],

@@ -5,6 +5,7 @@ Errors of sums in apertures: as predicted, or from the map.
 
 import numpy as np
 
+from compact_removal.fitting.patches import measure_noise_ratio
 from compact_removal.photometry import annulus_background, aperture_scatter
 from compact_removal.removal.networks import ERROR_RADII
 
@@ -60,8 +61,8 @@ def background_scatter(data, x, y, radius, fwhm, *, mask=None):
     Apertures are laid 6 FWHM from the sources, and compared with those
     beside them, as networks interpolate: structure much larger than a
     hole adds nothing to their errors. The scatter is at least
-    that of apertures in white noise with the standard deviation of the
-    pixels from 5 to 7 FWHM, which are clipped.
+    that of apertures in the white noise of the pixels, which their
+    differences from their neighbours show.
 
     The errors of fluxes and the factors that calibrate them
     (`~compact_removal.removal.calibration.measure_errors`) both come
@@ -98,4 +99,6 @@ def background_scatter(data, x, y, radius, fwhm, *, mask=None):
     scatter = aperture_scatter(data, x, y, radius, np.mean(annulus),
                                mask=mask, local=True)
     _, _, std = annulus_background(data, x, y, *annulus, mask=mask)
-    return np.fmax(scatter, std * np.sqrt(np.pi) * np.asarray(radius))
+    # white pixels minus the mean of four others have 5 / 4 of the variance
+    noise = std * measure_noise_ratio(data, x, y, fwhm, mask=mask) / 1.25**0.5
+    return np.fmax(scatter, noise * np.sqrt(np.pi) * np.asarray(radius))

@@ -46,12 +46,12 @@ def test_noise_ratio_is_measured_as_expected():
     assert np.all(np.diff(expected) > 0)
     # white noise: a pixel and the mean of four
     data = np.random.default_rng(1).normal(size=(121, 121))
-    ratio = measure_noise_ratio(data, [60], [60], psf)
+    ratio = measure_noise_ratio(data, [60], [60], psf.fwhm)
     assert_allclose(ratio, np.sqrt(1.25), rtol=0.1)
     assert ratio > expected[-1]
     # a ramp is structure alone
     ramp = np.indices((121, 121)).sum(axis=0)
-    assert_allclose(measure_noise_ratio(ramp, [60], [60], psf), 0,
+    assert_allclose(measure_noise_ratio(ramp, [60], [60], psf.fwhm), 0,
                     atol=1e-9)
     data[:] = np.nan
-    assert_array_equal(measure_noise_ratio(data, [60], [60], psf), 0)
+    assert_array_equal(measure_noise_ratio(data, [60], [60], psf.fwhm), 0)
