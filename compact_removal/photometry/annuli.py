@@ -255,10 +255,10 @@ def aperture_scatter(data, x, y, radius, distance, *, mask=None,
         True where a pixel must not be used, shape ``(ny, nx)``; pixels
         that are not finite are never used.
     local : bool, optional
-        Whether to measure how far the sums lie from the mean of those
-        of two apertures beside them (scaled, so that white noise gives
-        the same). Structure that is larger than the gaps between them
-        does not count then.
+        Whether to measure how far the sums lie from what those beside
+        them lead to (a line or a cubic; scaled, so that white noise
+        gives the same). Structure that is larger than the gaps between
+        them does not count then.
 
     Returns
     -------
@@ -294,18 +294,38 @@ def aperture_scatter(data, x, y, radius, distance, *, mask=None,
             sums = np.divide(sums * full, areas,
                              out=np.full_like(sums, np.nan),
                              where=areas > 0.7 * full)
-            if local:
-                step = _steps_apart(value, distance)
-                beside = (np.roll(sums, step, axis=1)
-                          + np.roll(sums, -step, axis=1)) / 2
-                sums = (sums - beside) / np.sqrt(1.5)
-            enough = np.isfinite(sums).sum(axis=1) >= 3
-            chosen = sums[enough]
-            middle = 0 if local else np.nanmedian(chosen, axis=1,
-                                                  keepdims=True)
-            scatter[chunk[enough]] = _SIGMA_PER_MAD * np.nanmedian(
-                np.abs(chosen - middle), axis=1)
+            scatter[chunk] = (_scatter_beside(sums, value, distance) if local
+                              else _median_deviation(sums, np.nanmedian))
     return scatter
+
+
+def _median_deviation(sums, middle=None):
+    """
+    Scaled median absolute deviation of rows; NaN with less than three.
+    """
+    scatter = np.full(len(sums), np.nan)
+    enough = np.isfinite(sums).sum(axis=1) >= 3
+    chosen = sums[enough]
+    if middle is not None:
+        chosen = chosen - middle(chosen, axis=1, keepdims=True)
+    scatter[enough] = _SIGMA_PER_MAD * np.nanmedian(np.abs(chosen), axis=1)
+    return scatter
+
+
+def _scatter_beside(sums, radius, distance):
+    """
+    Scatter of sums around what those beside them lead to.
+
+    A line through one on each side, or a cubic through two: what has less
+    scatter. The cubic follows smooth structure, and more of its values
+    are wrong where something else lies on the circle.
+    """
+    step = _steps_apart(radius, distance)
+    near, far = (np.roll(sums, k * step, axis=1)
+                 + np.roll(sums, -k * step, axis=1) for k in (1, 2))
+    return np.fmin(_median_deviation((sums - near / 2) / np.sqrt(1.5)),
+                   _median_deviation((sums - (4 * near - far) / 6)
+                                     / np.sqrt(1 + 34 / 36)))
 
 
 def _steps_apart(radius, distance):

@@ -7,7 +7,9 @@ from types import MappingProxyType
 
 import torch
 from torch import nn
+from torch.nn import functional
 
+from compact_removal.fitting.models import LEAST_SHOWN
 from compact_removal.nn import Field
 from compact_removal.nn.devices import has_bfloat16
 from compact_removal.nn.filling import fill_smoothly
@@ -42,6 +44,15 @@ _LOG_ERROR_LIMITS = (-4.0, 8.0)
 # (benchmarks/unbiased.py).
 _BELIEF = 0.2
 _BRIGHT = 20.0
+
+# Structure finer than the beam is noise, or an error of the PSF, of this
+# share of the light of sources; the beam is that of a Gaussian with this
+# share of its width as standard deviation.
+_FINE_ERROR = 0.06
+_FINE_SIGMA = 0.3
+
+# A source counts where its peak is within so many pixels.
+_NEAR = 7
 
 # Channels per level in units of the width.
 _LEVELS = (3, 8, 12)
@@ -350,9 +361,37 @@ class SeparationModel(Model):
             1 - _BELIEF) * light / (light + _BRIGHT), 1.0)
         background = torch.lerp(filled + _clip(difference), background,
                                 belief)
+        background = _smooth_cores(background, validity, light, fwhm)
         return {'background': center + half_range * background,
                 'error': half_range * torch.exp(log_error),
                 'flux_error': half_range[:, 0] * torch.exp(log_flux_error)}
+
+
+def _smooth_cores(background, validity, light, fwhm):
+    """
+    Damp what is finer than the beam where errors of the PSF exceed noise.
+
+    The optimal share of it is the variance of the noise over the sum of
+    both; the noise is what the pixels outside of all holes show.
+    """
+    sizes = background.shape[-2:]
+    matrices = []
+    for size in sizes:
+        place = torch.arange(size, device=fwhm.device, dtype=fwhm.dtype)
+        matrix = torch.exp(-0.5 * ((place - place[:, None])
+                                   / (_FINE_SIGMA * fwhm[:, None, None])) ** 2)
+        matrices.append(matrix / matrix.sum(2, keepdim=True))
+    smooth = matrices[0] @ background @ matrices[1].transpose(1, 2)
+    fine = background - smooth
+    noise = torch.where(validity > 0.5, fine, torch.nan).flatten(1)
+    noise = torch.nan_to_num(torch.nanmedian(noise.abs(), dim=1).values / 0.67)
+    noise = noise[:, None, None] ** 2
+    # faint sources are shown brighter than they are
+    peak = functional.max_pool2d(light[:, None], 2 * _NEAR + 1, stride=1,
+                                 padding=_NEAR)[:, 0]
+    light = light * (1 - LEAST_SHOWN / peak.clamp(min=LEAST_SHOWN))
+    share = noise / (noise + (_FINE_ERROR * light) ** 2).clamp(min=1e-30)
+    return smooth + share * fine
 
 
 def _clip(difference):

@@ -317,3 +317,23 @@ def test_network_shapes():
 def test_errors():
     with pytest.raises(ValueError, match='^flux must be a weight'):
         SeparationLoss(flux=-1)
+
+
+@pytest.mark.parametrize(('peak', 'damped'), [(8, False), (500, True)])
+def test_fine_residuals_of_bright_sources_are_damped(peak, damped):
+    # a pattern finer than the beam, as errors of the PSF leave it
+    model = build_model('separation', width=1, seed=1).eval()
+    generator = torch.Generator().manual_seed(1)
+    image = torch.randn(1, 48, 48, generator=generator).cumsum(1).cumsum(2)
+    image = image / image.std()
+    y, x = torch.arange(48)[:, None] - 24, torch.arange(48) - 24
+    squared = (x ** 2 + y ** 2)[None]
+    light = torch.exp(-squared / 8.0)
+    pattern = 2 * light * (1 - 2 * ((x + y) % 2))
+    inputs = {'validity': (squared > 64).float(), 'sources': peak * light,
+              'fwhm': torch.tensor([3.3]), 'psf_error': torch.tensor([0.1])}
+    with torch.no_grad():
+        clean, rough = (model(one, **inputs)['background']
+                        for one in (image, image + pattern))
+    left = (rough - clean).abs().amax() / 2
+    assert left < 0.35 if damped else left > 0.8
