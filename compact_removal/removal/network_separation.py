@@ -371,7 +371,7 @@ def _smooth_cores(background, validity, light, fwhm):
     """
     Damp what is finer than the beam where errors of the PSF exceed noise.
 
-    The optimal share of it is the variance of the noise over the sum of
+    This is done in holes. The optimal share of it is the variance of the noise over the sum of
     both; the noise is what the pixels outside of all holes show.
     """
     sizes = background.shape[-2:]
@@ -391,7 +391,7 @@ def _smooth_cores(background, validity, light, fwhm):
                                  padding=_NEAR)[:, 0]
     light = light * (1 - LEAST_SHOWN / peak.clamp(min=LEAST_SHOWN))
     share = noise / (noise + (_FINE_ERROR * light) ** 2).clamp(min=1e-30)
-    return smooth + share * fine
+    return torch.where(validity > 0.5, background, smooth + share * fine)
 
 
 def _clip(difference):

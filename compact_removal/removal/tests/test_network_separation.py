@@ -53,7 +53,9 @@ def test_first_estimate(cutouts):
     torch.testing.assert_close(found['background'][valid], image[valid],
                                rtol=1e-4, atol=1e-4)
     assert (difference[valid] == 0).all()
-    small = (difference.abs() < 0.3) & ~valid
+    # under bright sources what is finer than the beam is damped
+    small = (difference.abs() < 0.3) & ~valid & (sources == 0)
+    assert small.sum() > 50
     share = (1 + 1 / (1 + math.exp(-4))) / 2
     expected = (center + spread * (filled + share * difference))[small]
     torch.testing.assert_close(found['background'][small], expected, rtol=1e-2,
