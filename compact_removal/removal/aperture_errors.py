@@ -15,6 +15,11 @@ __all__ = ['background_scatter', 'interpolate_errors']
 _SCATTER_ANNULUS = (5.0, 7.0)
 
 
+# Smooth structure is filled better than rough: errors grow with this power
+# of the share of pixels that is white, which is at least the second number.
+_ROUGHNESS, _LEAST_ROUGH = 0.3, 0.03
+
+
 def interpolate_errors(errors, radius):
     """
     Interpolate errors of aperture sums between radii.
@@ -60,7 +65,8 @@ def background_scatter(data, x, y, radius, fwhm, *, mask=None):
 
     Apertures are laid 6 FWHM from the sources, and compared with those
     beside them, as networks interpolate: structure much larger than a
-    hole adds nothing to their errors. The scatter is at least
+    hole adds nothing to their errors, and smooth structure less than
+    rough. The scatter is at least
     that of apertures in the white noise of the pixels, which their
     differences from their neighbours show.
 
@@ -100,5 +106,7 @@ def background_scatter(data, x, y, radius, fwhm, *, mask=None):
                                mask=mask, local=True)
     _, _, std = annulus_background(data, x, y, *annulus, mask=mask)
     # white pixels minus the mean of four others have 5 / 4 of the variance
-    noise = std * measure_noise_ratio(data, x, y, fwhm, mask=mask) / 1.25**0.5
-    return np.fmax(scatter, noise * np.sqrt(np.pi) * np.asarray(radius))
+    white = measure_noise_ratio(data, x, y, fwhm, mask=mask) / np.sqrt(1.25)
+    rough = np.clip(white, _LEAST_ROUGH, 1) ** _ROUGHNESS
+    return np.fmax(scatter * rough,
+                   std * white * np.sqrt(np.pi) * np.asarray(radius))

@@ -371,8 +371,9 @@ def _smooth_cores(background, validity, light, fwhm):
     """
     Damp what is finer than the beam where errors of the PSF exceed noise.
 
-    This is done in holes. The optimal share of it is the variance of the noise over the sum of
-    both; the noise is what the pixels outside of all holes show.
+    This is done in holes. The optimal share of it is the variance of the
+    noise over the sum of both; the noise is what the pixels outside of
+    all holes show.
     """
     sizes = background.shape[-2:]
     matrices = []
