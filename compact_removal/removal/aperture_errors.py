@@ -99,7 +99,7 @@ def background_scatter(data, x, y, radius, fwhm, *, mask=None):
     >>> from compact_removal.removal.aperture_errors import background_scatter
     >>> data = np.random.default_rng(1).normal(size=(61, 61))
     >>> print(background_scatter(data, [30], [30], [3.0], 3.2).round(0))
-    [6.]
+    [5.]
     """
     annulus = np.multiply(_SCATTER_ANNULUS, fwhm)
     scatter = aperture_scatter(data, x, y, radius, np.mean(annulus),

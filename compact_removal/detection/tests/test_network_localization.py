@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from compact_removal import nn
-from compact_removal.detection import find_model_class
+from compact_removal.detection import WEIGHTS, find_model_class
 from compact_removal.detection.loss_localization import (LocalizationLoss,
                                                          center_loss)
 
@@ -84,3 +84,13 @@ def test_loss_falls():
         optimizer.step()
         losses.append(total.item())
     assert losses[-1] < 0.3 * losses[0]
+
+
+def test_weights_in_the_folder():
+    for row in WEIGHTS.list():
+        model, info = nn.load_weights(WEIGHTS.path(row['name']),
+                                      find_model_class, sha256=row['sha256'])
+        assert info['network'] == row['network']
+        assert model.config == {'width': row['width']}
+        assert sum(one.numel() for one in model.parameters()
+                   ) == row['n_parameters']
