@@ -316,10 +316,12 @@ def measure_noise_ratio(data, x, y, fwhm, *, mask=None):
 
     Parameters
     ----------
-    data, x, y, mask
+    data, x, y
         See `SourcePatches`.
     fwhm : float
         Width of the PSF (pixels).
+    mask
+        See `SourcePatches`.
 
     Returns
     -------

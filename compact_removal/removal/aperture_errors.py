@@ -17,7 +17,7 @@ _SCATTER_ANNULUS = (5.0, 7.0)
 
 # Smooth structure is filled better than rough: errors grow with this power
 # of the share of pixels that is white, which is at least the second number.
-_ROUGHNESS, _LEAST_ROUGH = 0.3, 0.03
+_ROUGHNESS, _LEAST_ROUGH = 0.1, 0.03
 
 
 def interpolate_errors(errors, radius):

@@ -122,11 +122,11 @@ def test_better_than_an_annulus(injected, place, network):
 
 def test_bright_neighbours_do_not_matter_to_errors():
     band = get_band('scanmap', 'blue')
-    image, _ = make_example_field(shape=(290, 360), n_sources=0, seed=3)
+    image, _ = make_example_field(shape=(434, 504), n_sources=0, seed=3)
     image.data[:] = 1e-3 * make_background(image.shape, kind='cloud',
                                            fwhm=3.1, noise=0.05, seed=77)
     image.uncertainty = None
-    y, x = (value.ravel() for value in np.mgrid[35:260:72, 35:330:72])
+    y, x = (value.ravel() for value in np.mgrid[35:404:72, 35:474:72])
     angle = np.arange(x.size)
     sky = image.wcs.pixel_to_world(np.append(x, x + 25 * np.cos(angle)),
                                    np.append(y, y + 25 * np.sin(angle)))
