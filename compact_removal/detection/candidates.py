@@ -13,18 +13,19 @@ import numpy as np
 from scipy.ndimage import gaussian_filter, maximum_filter
 from scipy.spatial import KDTree
 
-from compact_removal.detection.filters import (filter_flux, filter_map,
+from compact_removal.detection.filters import (LEVELS, SCATTER_BOX,
+                                               filter_flux, filter_map,
                                                local_scatter)
 from compact_removal.fitting import SourceFit, fit_sources, render_sources
 from compact_removal.fitting.patches import percentile_range
 from compact_removal.maps.cutouts import chunk_slices, extract_valid
 
 __all__ = ['FEATURES', 'Candidates', 'find_candidates', 'find_peaks',
-           'measure_candidates']
+           'measure_candidates', 'measure_structure']
 
 # Least significance of sources that are fitted first; of other peaks, in
 # the map without those; and of those that the network supports.
-BRIGHT = 8.0
+_BRIGHT = 8.0
 _PEAK = 5.0
 _SUPPORTED = 2.0
 
@@ -130,11 +131,11 @@ def find_candidates(data, psf, filtered, logit):
     planes, known = filtered
     logit = np.where(known, logit, -np.inf)
     any_kind = logit.max(axis=0)
-    x, y, height = find_peaks(planes[1], BRIGHT)
+    x, y, height = find_peaks(planes[1], _BRIGHT)
     x, y = _select(x, y, height, psf.fwhm)
     light = np.zeros(data.shape)
     if x.size:
-        noise = _structure(data, x, y, psf)
+        noise = measure_structure(data, x, y, psf)
         fit = fit_sources(data, x, y, psf, noise)
         light = render_sources(data.shape, x, y, np.maximum(fit.flux, 0),
                                fit.shapes, psf, noise=noise)
@@ -142,7 +143,7 @@ def find_candidates(data, psf, filtered, logit):
     flux = filter_flux(_MODEL_ERROR * maximum_filter(light, 3), psf, 2)
     scatter = local_scatter(
         np.where(known, filter_flux(np.nan_to_num(data - light), psf, 2),
-                 np.nan), round(10 * psf.fwhm))
+                 np.nan), round(SCATTER_BOX * psf.fwhm))
     share = np.divide(scatter, np.hypot(scatter, flux),
                       out=np.zeros_like(scatter), where=scatter > 0)
     rest = rest.max(axis=0) * share
@@ -175,9 +176,25 @@ def _select(x, y, height, fwhm):
     return points[kept].T
 
 
-def _structure(data, x, y, psf, radius=_FAR):
+def measure_structure(data, x, y, psf, radius=_FAR):
     """
-    Half of the 16-84 % range around positions; positive.
+    Half of the 16-84 % range of the pixels around positions.
+
+    Parameters
+    ----------
+    data : `~numpy.ndarray`
+        The map, NaN where unknown, shape ``(ny, nx)``.
+    x, y : `~numpy.ndarray`
+        Pixels, shape ``(n,)``.
+    psf : `~compact_removal.fitting.SourcePSF`
+        The PSF.
+    radius : float, optional
+        Half side of the squares (full widths).
+
+    Returns
+    -------
+    scatter : `~numpy.ndarray`
+        The median of the others where it is 0; positive, shape ``(n,)``.
     """
     size = 2 * int(np.ceil(radius * psf.fwhm)) + 1
     scatter = np.zeros(len(x))
@@ -207,7 +224,7 @@ def measure_candidates(data, x, y, psf, filtered, logit):
         Fits and features.
     """
     pixels = y, x
-    noise = _structure(data, x, y, psf)
+    noise = measure_structure(data, x, y, psf)
     fit = fit_sources(data, x, y, psf, noise)
     light = render_sources(data.shape, x, y, fit.flux, fit.shapes, psf,
                            noise=noise)
@@ -215,15 +232,15 @@ def measure_candidates(data, x, y, psf, filtered, logit):
     known = np.isfinite(rest)
     filled = np.where(known, rest, np.nanmedian(rest))
     columns, errors = [], []
-    for box in (5, 10):
-        for level in (0, 2, 5):
+    for box in (SCATTER_BOX / 2, SCATTER_BOX):
+        for level in LEVELS:
             flux = filter_flux(filled, psf, level)
             flux[~known] = np.nan
             error = local_scatter(flux, round(box * psf.fwhm))[pixels]
             errors.append(np.maximum(error, 1e-30))
             columns.append(np.arcsinh(fit.flux / errors[-1]))
     peak = fit.flux * psf(0)
-    near, far = (_structure(rest, x, y, psf, radius)
+    near, far = (measure_structure(rest, x, y, psf, radius)
                  for radius in (_NEAR, _FAR))
     core, _ = extract_valid(rest, x, y, 2 * max(1, round(psf.fwhm / 2)) + 1)
     with np.errstate(invalid='ignore'):

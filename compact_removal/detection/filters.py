@@ -19,17 +19,17 @@ from scipy.signal import oaconvolve
 
 from compact_removal.fitting.covariance import make_covariance
 
-__all__ = ['SCATTER_BOXES', 'FilteredMap', 'filter_flux', 'filter_map',
-           'local_scatter', 'make_kernel']
+__all__ = ['LEVELS', 'SCATTER_BOX', 'FilteredMap', 'filter_flux',
+           'filter_map', 'local_scatter', 'make_kernel']
 
 # Noise over structure of the backgrounds that filters are made for: numbers
 # of `compact_removal.fitting.covariance.NOISE_LEVELS`.
-_LEVELS = (0, 2, 5)
+LEVELS = (0, 2, 5)
 
-# Radius of the filters (full widths), and the boxes in which their scatter
-# is measured: of the first the planes are made.
+# Radius of the filters, and side of the boxes in which their scatter is
+# measured (full widths).
 _RADIUS = 2.0
-SCATTER_BOXES = (10, 5, 20)
+SCATTER_BOX = 10
 
 # Boxes with fewer known pixels than this share have the scatter of others.
 _LEAST_KNOWN = 0.3
@@ -89,12 +89,12 @@ def filter_map(data, psf):
     """
     measured = np.isfinite(data)
     known = ~_borders(measured, psf.fwhm)
-    planes = np.zeros((len(_LEVELS), *data.shape), dtype=np.float32)
+    planes = np.zeros((len(LEVELS), *data.shape), dtype=np.float32)
     if not known.any():
         return FilteredMap(planes, known)
     filled = _fill(data, measured, psf.fwhm)
-    box = round(SCATTER_BOXES[0] * psf.fwhm)
-    for plane, level in zip(planes, _LEVELS, strict=True):
+    box = round(SCATTER_BOX * psf.fwhm)
+    for plane, level in zip(planes, LEVELS, strict=True):
         flux = filter_flux(filled, psf, level)
         flux[~known] = np.nan
         scatter = local_scatter(flux, box)

@@ -10,11 +10,10 @@ import numpy as np
 from compact_removal import nn
 from compact_removal.detection.candidates import (FEATURES, find_candidates,
                                                   find_peaks,
-                                                  measure_candidates)
+                                                  measure_candidates,
+                                                  measure_structure)
 from compact_removal.detection.filters import filter_map
 from compact_removal.fitting import learn_psf
-from compact_removal.fitting.patches import percentile_range
-from compact_removal.maps.cutouts import chunk_slices, extract_valid
 from compact_removal.maps.tiles import make_tiles
 
 __all__ = ['Found', 'predict_logit', 'search']
@@ -153,11 +152,7 @@ def _learn_psf(window, tiles, shape, psf):
     if not x.size:
         return psf
     data = window(tuple(slice(0, n) for n in shape))
-    size = 2 * int(np.ceil(7 * psf.fwhm)) + 1
-    noise = np.zeros(x.size)
-    for part in chunk_slices(x.size, size):
-        stack, _ = extract_valid(data, x[part], y[part], size)
-        noise[part] = percentile_range(stack) / 2
+    noise = measure_structure(data, x, y, psf)
     return learn_psf(data, x, y, psf, noise)[0]
 
 

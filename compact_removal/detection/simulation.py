@@ -11,7 +11,7 @@ from astropy.stats import gaussian_fwhm_to_sigma
 
 from compact_removal.datasets import SceneSettings, SceneSimulator
 from compact_removal.detection.candidates import find_peaks
-from compact_removal.detection.filters import (SCATTER_BOXES, filter_flux,
+from compact_removal.detection.filters import (SCATTER_BOX, filter_flux,
                                                filter_map, local_scatter)
 from compact_removal.detection.kinds import KINDS
 from compact_removal.fitting import SourcePSF
@@ -152,7 +152,7 @@ def _filter_scatter(background, psf):
                       np.nanmedian(background))
     flux = filter_flux(filled, psf, 2)
     flux[~np.isfinite(background)] = np.nan
-    return local_scatter(flux, round(SCATTER_BOXES[0] * psf.fwhm))
+    return local_scatter(flux, round(SCATTER_BOX * psf.fwhm))
 
 
 def _draw_blob(shape, x, y, std, psf, rng):
