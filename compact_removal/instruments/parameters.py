@@ -381,6 +381,8 @@ class Band:
 
             found = PchipInterpolator(radii, values)(
                 np.clip(value, radii[0], radii[-1]))
+            # exactly, whatever the rounding of the polynomial
+            found = np.where(value >= radii[-1], values[-1], found)
         if np.any(small):
             core = self._core_energy(psf)
             *below, first = core(np.append(np.ravel(value[small]), radii[0]))
