@@ -1,8 +1,15 @@
 # Licensed under a 3-clause BSD style license - see licenses/LICENSE.rst
 """
-How good a removal was: fluxes, spectra, structure and pixels.
+How good results are: fluxes, spectra, structure, pixels, detections.
 """
 
+from compact_removal.metrics.detection import (calibration_table,
+                                               completeness_at_reliability,
+                                               completeness_by,
+                                               confusion_matrix,
+                                               detection_curve,
+                                               detection_scores,
+                                               match_detections)
 from compact_removal.metrics.fluxes import (RemovalRates,
                                             flux_ratio_statistics,
                                             removal_rates,
@@ -13,7 +20,10 @@ from compact_removal.metrics.spectra import (PowerLaw, compare_power_spectra,
                                              fit_power_law, power_spectrum)
 from compact_removal.metrics.structure import delta_variance
 
-__all__ = ['PixelComparison', 'PowerLaw', 'RemovalRates', 'compare_pixels',
-           'compare_power_spectra', 'delta_variance', 'fit_power_law',
-           'flux_ratio_statistics', 'pixel_statistics', 'power_spectrum',
+__all__ = ['PixelComparison', 'PowerLaw', 'RemovalRates', 'calibration_table',
+           'compare_pixels', 'compare_power_spectra',
+           'completeness_at_reliability', 'completeness_by',
+           'confusion_matrix', 'delta_variance', 'detection_curve',
+           'detection_scores', 'fit_power_law', 'flux_ratio_statistics',
+           'match_detections', 'pixel_statistics', 'power_spectrum',
            'removal_rates', 'removal_significance']
