@@ -18,6 +18,7 @@ except ImportError:  # a source tree that was never built
 # Public names and the folders that have them: a registry, one line for
 # each name. Those of an estimator are all that a script needs of a task.
 _LAZY_NAMES = {
+    'CompactSourceFinder': 'compact_removal.detection',
     'CompactSourceRemover': 'compact_removal.removal',
     'RemovalResult': 'compact_removal.removal',
     'decode_flags': 'compact_removal.removal',

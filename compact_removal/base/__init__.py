@@ -3,9 +3,10 @@
 What every estimator is: parameters, fit, save, load, provenance.
 """
 
+from compact_removal.base.band import BandEstimator
 from compact_removal.base.estimator import (BaseEstimator, BaseEvaluation,
                                             NotFittedError)
 from compact_removal.base.trainable import TrainableEstimator
 
-__all__ = ['BaseEstimator', 'BaseEvaluation', 'NotFittedError',
-           'TrainableEstimator']
+__all__ = ['BandEstimator', 'BaseEstimator', 'BaseEvaluation',
+           'NotFittedError', 'TrainableEstimator']

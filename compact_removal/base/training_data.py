@@ -40,7 +40,7 @@ class TrainingData:
     Examples
     --------
     >>> from compact_removal.instruments import get_band
-    >>> from compact_removal.removal.training_data import TrainingData
+    >>> from compact_removal.base.training_data import TrainingData
     >>> data = TrainingData((get_band('scanmap', 'blue'),), (), ())
     >>> [band.name for band in data.bands], data.maps
     (['blue'], ())
@@ -106,7 +106,7 @@ def make_training_data(band, backgrounds, *, catalogs=None, validation=None):
     --------
     >>> from compact_removal.datasets import make_example_field
     >>> from compact_removal.instruments import get_band
-    >>> from compact_removal.removal.training_data import make_training_data
+    >>> from compact_removal.base.training_data import make_training_data
     >>> image, catalog = make_example_field(shape=(64, 64), n_sources=2)
     >>> data = make_training_data(
     ...     get_band('scanmap', 'blue'), {'blue': [image], 'red': None},

@@ -32,6 +32,7 @@ __all__ = ['COMMANDS', 'main', 'make_parser']
 # Verbs, in the order of the help text, and their modules.
 COMMANDS = {
     'demo': 'compact_removal.cli.demo',
+    'find': 'compact_removal.cli.find',
     'remove': 'compact_removal.cli.remove',
     'batch': 'compact_removal.cli.batch',
     'evaluate': 'compact_removal.cli.evaluate',

@@ -1,9 +1,58 @@
 # Licensed under a 3-clause BSD style license - see licenses/LICENSE.rst
 """
-What verbs print, and figures that they write.
+What verbs print, and where they write.
 """
 
-__all__ = ['print_paths', 'print_table', 'save_figure']
+import os
+from pathlib import Path
+
+__all__ = ['add_prefix', 'find_prefix', 'print_paths', 'print_table',
+           'save_figure']
+
+
+def add_prefix(parser):
+    """
+    Add the options for the paths of output files.
+
+    Parameters
+    ----------
+    parser : `~compact_removal.cli.parser.Parser`
+        The parser.
+    """
+    output = parser.add_mutually_exclusive_group()
+    output.add_argument('--output', metavar='PREFIX',
+                        help='beginning of the paths of the output files, or '
+                             'a folder (default: the name of MAP, in this '
+                             'folder)')
+    output.add_argument('--output-dir', metavar='DIR', type=Path,
+                        help='where to write, under the name of MAP (default: '
+                             'this folder)')
+
+
+def find_prefix(args):
+    """
+    Find the beginning of the paths of output files.
+
+    Parameters
+    ----------
+    args : `argparse.Namespace`
+        The options, ``map`` among them.
+
+    Returns
+    -------
+    prefix : str or `~pathlib.Path`
+        The beginning.
+    """
+    from compact_removal.maps.files import map_stem
+
+    stem = map_stem(args.map)
+    if args.output_dir is not None:
+        return args.output_dir / stem
+    if args.output is None:
+        return stem
+    if args.output.endswith(('/', os.sep)) or Path(args.output).is_dir():
+        return Path(args.output) / stem
+    return args.output
 
 
 def save_figure(figure, path):

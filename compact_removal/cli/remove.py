@@ -3,7 +3,6 @@
 ``compact-removal remove``.
 """
 
-import os
 from pathlib import Path
 
 from compact_removal.cli.estimators import make_estimator
@@ -11,7 +10,7 @@ from compact_removal.cli.inputs import (add_unit, check_inputs, check_outputs,
                                         read_map, read_positions_file,
                                         renamed)
 from compact_removal.cli.options import add_options
-from compact_removal.cli.output import print_paths
+from compact_removal.cli.output import add_prefix, find_prefix, print_paths
 from compact_removal.cli.parser import EXIT_ERROR, print_error, print_warning
 from compact_removal.cli.removal_output import (is_any_processed,
                                                 print_sources, write_picture)
@@ -56,36 +55,13 @@ def add_arguments(parser, estimator):
                         help='FITS file with the map')
     parser.add_argument('catalog', metavar='CATALOG', type=Path,
                         help='positions (a table or regions of DS9)')
-    output = parser.add_mutually_exclusive_group()
-    output.add_argument('--output', metavar='PREFIX',
-                        help='beginning of the paths of the output files, or '
-                             'a folder (default: the name of MAP, in this '
-                             'folder)')
-    output.add_argument('--output-dir', metavar='DIR', type=Path,
-                        help='where to write, under the name of MAP (default: '
-                             'this folder)')
+    add_prefix(parser)
     parser.add_argument('--plot', action='store_true',
                         help='write a picture (PNG), too')
     add_options(parser, estimator, skip=['seed'])
     add_unit(parser)
     parser.add_argument('--overwrite', action='store_true',
                         help='replace files that exist')
-
-
-def _find_prefix(args):
-    """
-    The beginning of the paths of the output files.
-    """
-    from compact_removal.maps.files import map_stem
-
-    stem = map_stem(args.map)
-    if args.output_dir is not None:
-        return args.output_dir / stem
-    if args.output is None:
-        return stem
-    if args.output.endswith(('/', os.sep)) or Path(args.output).is_dir():
-        return Path(args.output) / stem
-    return args.output
 
 
 def run(args):
@@ -106,7 +82,7 @@ def run(args):
     from compact_removal.maps.products import write_products
 
     check_inputs({'map': [args.map], 'catalog': [args.catalog]}, args.weights)
-    prefix = _find_prefix(args)
+    prefix = find_prefix(args)
     paths = {'background': Path(f'{prefix}_background.fits'),
              'sources': Path(f'{prefix}_sources.ecsv')}
     if args.plot:

@@ -29,12 +29,13 @@ _BRIGHT = 8.0
 _PEAK = 5.0
 _SUPPORTED = 2.0
 
-# Least logit of a centre that supports a peak, and that stands alone.
-_SUPPORT, _ALONE = -1.5, -0.5
+# Least logits of a centre: of bright sources, of other peaks, of weak ones,
+# and of a centre that stands alone.
+_BRIGHT_SUPPORT, _PEAK_SUPPORT, _SUPPORT, _ALONE = -3.0, -2.5, -1.5, -0.5
 
 # Distance of candidates from brighter ones (full widths), and error of
 # the models of bright ones as a share of their light.
-_APART = 0.7
+_APART = 0.5
 _MODEL_ERROR = 0.02
 
 # Radii of the surroundings in which structure is measured (full widths).
@@ -128,30 +129,30 @@ def find_candidates(data, psf, filtered, logit):
     x, y : `~numpy.ndarray`
         Pixels, the brightest first, shape ``(n,)``.
     """
-    planes, known = filtered
+    known = filtered.known
     logit = np.where(known, logit, -np.inf)
-    any_kind = logit.max(axis=0)
-    x, y, height = find_peaks(planes[1], _BRIGHT)
-    x, y = _select(x, y, height, psf.fwhm)
-    light = np.zeros(data.shape)
+    near = maximum_filter(logit[0], 3)
+    x, y, height = find_peaks(filtered.planes[1], _BRIGHT)
+    seen = near[y, x] > _BRIGHT_SUPPORT
+    x, y = _select(x[seen], y[seen], height[seen], psf.fwhm)
+    rest, share = filtered, 1.0
     if x.size:
         noise = measure_structure(data, x, y, psf)
         fit = fit_sources(data, x, y, psf, noise)
         light = render_sources(data.shape, x, y, np.maximum(fit.flux, 0),
                                fit.shapes, psf, noise=noise)
-    rest, _ = filter_map(data - light, psf)
-    flux = filter_flux(_MODEL_ERROR * maximum_filter(light, 3), psf, 2)
-    scatter = local_scatter(
-        np.where(known, filter_flux(np.nan_to_num(data - light), psf, 2),
-                 np.nan), round(SCATTER_BOX * psf.fwhm))
-    share = np.divide(scatter, np.hypot(scatter, flux),
-                      out=np.zeros_like(scatter), where=scatter > 0)
-    rest = rest.max(axis=0) * share
-    near = maximum_filter(logit[0], 3)
-    found = [(x, y, 1e3 + planes[1][y, x])]
+        rest = filter_map(data - light, psf)
+        # errors of the models count as noise
+        error = filter_flux(_MODEL_ERROR * maximum_filter(light, 3), psf,
+                            LEVELS[1])
+        share = np.divide(rest.scatter, np.hypot(rest.scatter, error),
+                          out=np.zeros_like(error), where=rest.scatter > 0)
+    rest = rest.planes.max(axis=0) * share
+    found = [(x, y, 1e3 + filtered.planes[1][y, x])]
     for values, least, allowed in (
-            (rest, _PEAK, known), (rest, _SUPPORTED, near > _SUPPORT),
-            (any_kind, _ALONE, known)):
+            (rest, _PEAK, near > _PEAK_SUPPORT),
+            (rest, _SUPPORTED, near > _SUPPORT),
+            (logit.max(axis=0), _ALONE, known)):
         column, row, height = find_peaks(values, least)
         kept = allowed[row, column]
         found.append((column[kept], row[kept],

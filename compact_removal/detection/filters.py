@@ -15,7 +15,6 @@ from typing import NamedTuple
 import numpy as np
 from scipy.ndimage import (binary_dilation, gaussian_filter, map_coordinates,
                            median_filter)
-from scipy.signal import oaconvolve
 
 from compact_removal.fitting.covariance import make_covariance
 
@@ -48,11 +47,15 @@ class FilteredMap(NamedTuple):
     planes : `~numpy.ndarray`
         Significances for the backgrounds, float32, 0 where they are not
         known, shape ``(3, ny, nx)``.
+    scatter : `~numpy.ndarray`
+        Scatter of the flux with medium noise, float32, shape
+        ``(ny, nx)``; 0 where it is not known.
     known : `~numpy.ndarray` of bool
         Where a source may be found, shape ``(ny, nx)``.
     """
 
     planes: np.ndarray
+    scatter: np.ndarray
     known: np.ndarray
 
 
@@ -83,23 +86,24 @@ def filter_map(data, psf):
     >>> band = get_band('scanmap', 'blue')
     >>> data = np.random.default_rng(1).normal(size=(80, 90))
     >>> data += 200 * make_psf_stamp(band, shape=data.shape, center=(60, 30))
-    >>> planes, known = filter_map(data, SourcePSF(band, band.pixel_scale))
+    >>> planes, _, known = filter_map(data, SourcePSF(band, band.pixel_scale))
     >>> [int(i) for i in np.unravel_index(planes[2].argmax(), known.shape)]
     [30, 60]
     """
     measured = np.isfinite(data)
     known = ~_borders(measured, psf.fwhm)
-    planes = np.zeros((len(LEVELS), *data.shape), dtype=np.float32)
-    if not known.any():
-        return FilteredMap(planes, known)
-    filled = _fill(data, measured, psf.fwhm)
-    box = round(SCATTER_BOX * psf.fwhm)
-    for plane, level in zip(planes, LEVELS, strict=True):
-        flux = filter_flux(filled, psf, level)
-        flux[~known] = np.nan
-        scatter = local_scatter(flux, box)
-        np.divide(flux, scatter, out=plane, where=known & (scatter > 0))
-    return FilteredMap(planes, known)
+    planes, scatters = np.zeros((2, len(LEVELS), *data.shape),
+                                dtype=np.float32)
+    if known.any():
+        filled = _fill(data, measured, psf.fwhm)
+        box = round(SCATTER_BOX * psf.fwhm)
+        for plane, scatter, level in zip(planes, scatters, LEVELS,
+                                         strict=True):
+            flux = filter_flux(filled, psf, level)
+            flux[~known] = np.nan
+            scatter[:] = local_scatter(flux, box)
+            np.divide(flux, scatter, out=plane, where=known & (scatter > 0))
+    return FilteredMap(planes, scatters[1], known)
 
 
 def filter_flux(data, psf, level):
@@ -119,6 +123,9 @@ def filter_flux(data, psf, level):
     flux : `~numpy.ndarray`
         Shape ``(ny, nx)``.
     """
+    # it loads scipy.stats
+    from scipy.signal import oaconvolve
+
     kernel = make_kernel(psf, level)
     padded = np.pad(data, kernel.shape[0] // 2, mode='symmetric')
     return oaconvolve(padded, kernel, mode='valid')
@@ -175,29 +182,46 @@ def local_scatter(values, box):
         Shape ``(ny, nx)``; 0 if nothing is known.
     """
     sizes = [max(1, round(n / box)) for n in values.shape]
-    edges = [np.linspace(0, n, size + 1).astype(int)
-             for n, size in zip(values.shape, sizes, strict=True)]
-    coarse = np.full(sizes, np.nan)
-    for i, j in np.ndindex(*sizes):
-        part = values[edges[0][i]:edges[0][i + 1], edges[1][j]:edges[1][j + 1]]
-        inside = part[np.isfinite(part)]
-        if inside.size > max(_LEAST_KNOWN * part.size, 8):
-            low, high = np.percentile(inside, [16, 84])
-            coarse[i, j] = (high - low) / 2
+    coarse = _box_scatter(values, sizes)
     if not np.isfinite(coarse).any():
         return np.zeros(values.shape)
-    coarse = median_filter(_fill_coarse(coarse), 3, mode='nearest')
+    # unknown boxes get the median of the others
+    coarse = np.where(np.isfinite(coarse), coarse, np.nanmedian(coarse))
+    coarse = median_filter(coarse, 3, mode='nearest')
     places = [(np.arange(n) + 0.5) / n * size - 0.5
               for n, size in zip(values.shape, sizes, strict=True)]
     return map_coordinates(coarse, np.meshgrid(*places, indexing='ij'),
                            order=1, mode='nearest')
 
 
-def _fill_coarse(coarse):
+def _box_scatter(values, sizes):
     """
-    Unknown boxes get the median of the others.
+    Half of the 16-84 % range in a grid of boxes; NaN where little is known.
     """
-    return np.where(np.isfinite(coarse), coarse, np.nanmedian(coarse))
+    edges = [np.linspace(0, n, size + 1).astype(int)
+             for n, size in zip(values.shape, sizes, strict=True)]
+    largest = [np.diff(edge).max() for edge in edges]
+    padded = np.pad(values, [(0, 1), (0, 1)], constant_values=np.nan)
+    # pixels beyond the end of a box are the last ones, which are not known
+    rows, columns = (
+        np.where(edge[:-1, None] + np.arange(n) < edge[1:, None],
+                 edge[:-1, None] + np.arange(n), edge[-1])
+        for edge, n in zip(edges, largest, strict=True))
+    boxes = np.sort(padded[rows[:, None, :, None], columns[:, None, :]]
+                    .reshape(*sizes, -1), axis=2)
+    n_known = np.isfinite(boxes).sum(axis=2)
+    n_pixels = np.multiply.outer(*(np.diff(edge) for edge in edges))
+    limits = []
+    for level in (0.16, 0.84):
+        place = level * np.maximum(n_known - 1, 0)
+        low = place.astype(int)
+        one, other = (np.take_along_axis(
+            boxes, np.minimum(index, boxes.shape[2] - 1)[..., None],
+            axis=2)[..., 0] for index in (low, low + 1))
+        limits.append(np.where(place > low, one + (place - low)
+                               * (other - one), one))
+    enough = n_known > np.maximum(_LEAST_KNOWN * n_pixels, 8)
+    return np.where(enough, (limits[1] - limits[0]) / 2, np.nan)
 
 
 def _borders(measured, fwhm):

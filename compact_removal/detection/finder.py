@@ -3,35 +3,50 @@
 The estimator that finds compact sources.
 """
 
+import sys
+import warnings
+
 import astropy.units as u
 import numpy as np
 from astropy.nddata import CCDData
 from astropy.table import QTable
+from scipy.spatial import KDTree
+from tqdm import tqdm
 
-from compact_removal.base import TrainableEstimator
+from compact_removal.base import BandEstimator
 from compact_removal.detection.filters import filter_map
+from compact_removal.detection.flags import DETECTION_FLAG
 from compact_removal.detection.kinds import KINDS
 from compact_removal.detection.networks import WEIGHTS, find_model_class
 from compact_removal.detection.probability import Scorer
 from compact_removal.detection.search import predict_logit, search
+from compact_removal.detection.training import FinderTraining, fit_finder
 from compact_removal.fitting import SourcePSF
-from compact_removal.instruments import get_band, get_mode
+from compact_removal.fitting.aperture_fraction import ApertureFraction
+from compact_removal.instruments import get_band
 from compact_removal.maps.images import read_image
-from compact_removal.utils.parameters import (ParameterError,
+from compact_removal.utils.parameters import (ParameterError, check_boolean,
                                               check_positive_integer)
+from compact_removal.utils.progress import bar_shape
 
 __all__ = ['CompactSourceFinder']
 
+# Detections within so many full widths share light.
+_BLENDED = 1.5
 
-class CompactSourceFinder(TrainableEstimator):
+# Errors of the flux below which it is not significant.
+_SIGNIFICANT = 3.0
+
+
+class CompactSourceFinder(BandEstimator):
     """
     Find compact sources in maps with structured backgrounds.
 
     A U-Net finds centres in maps of the significance of a source, as
-    AutoSourceID-Light does in images (Stoppa et al. 2022). The PSF of the
-    map is learned from its bright sources, all candidates are fitted
-    together, and a model calibrated on simulations turns what network and
-    fit say into a probability.
+    AutoSourceID-Light does in images (Stoppa et al. 2022, Sect. 3). The
+    PSF of the map is learned from its bright sources, all candidates are
+    fitted together, and a model that was calibrated on simulations turns
+    what network and fit show into a probability.
 
     Parameters
     ----------
@@ -47,24 +62,45 @@ class CompactSourceFinder(TrainableEstimator):
         Default: the one at which 90 % of the detections in simulated
         maps are sources.
     weights : str or path-like, optional
-        As for `~compact_removal.CompactSourceRemover`.
+        ``'default'``: the weights that ship; or the name of shipped
+        weights, or a safetensors file. `None`: random weights, to be
+        trained with `fit`. After `fit` and `load` it is only where the
+        next `fit` starts.
     batch_size : int, optional
-        Tiles in one pass through the network.
+        Scenes in one step of a training.
     device : str, optional
         ``'auto'`` (a GPU if there is one), ``'cpu'``, ``'cuda'``, ...
     seed : int, optional
         Seed of everything random in `fit`.
     progress_bar : bool, optional
         Whether to show progress.
+
+    Attributes
+    ----------
+    history_ : dict of list
+        After `fit`: ``epoch``, ``learning_rate``, ``loss``,
+        ``validation_loss`` and the terms of both, one value per epoch.
+    n_epochs_ : int
+        After `fit`: number of epochs.
+
+    Examples
+    --------
+    >>> from compact_removal import CompactSourceFinder
+    >>> from compact_removal.datasets import make_example_field
+    >>> image, catalog = make_example_field(shape=(128, 128), n_sources=3)
+    >>> sources = CompactSourceFinder('scanmap', 'blue').find(image)
+    >>> len(sources)
+    3
     """
 
     task = 'detection'
+    training_class = FinderTraining
     find_model_class = staticmethod(find_model_class)
     shipped_weights = WEIGHTS
     output_files = {'sources': '_sources.ecsv'}
 
     def __init__(self, mode, band, *, network='localization',
-                 threshold='default', weights='default', batch_size=1,
+                 threshold='default', weights='default', batch_size=16,
                  device='auto', seed=None, progress_bar=False):
         self.mode = mode
         self.band = band
@@ -84,16 +120,71 @@ class CompactSourceFinder(TrainableEstimator):
         ----------
         image : `~astropy.nddata.CCDData` or `~astropy.nddata.NDData`
             The map, shape ``(ny, nx)``, with a celestial WCS and a unit
-            of flux per pixel, solid angle or beam.
+            of flux per pixel, solid angle or beam. Pixels that are
+            masked or not finite are not used. It is never modified.
 
         Returns
         -------
         sources : `~astropy.table.QTable`
             The most probable first: ``id``, ``sky_center``,
             ``x_center``, ``y_center`` (pixels), ``probability`` (that it
-            is a compact source), ``snr`` (of the fitted flux),
-            ``flux``, ``flux_err``, ``fwhm_ratio`` (width over that of
-            the PSF), ``kind`` and ``probability_<kind>``.
+            is a compact source), ``snr`` (flux over its error),
+            ``flux``, ``flux_err`` (of the PSF, fitted together with its
+            neighbours), ``fwhm_ratio`` (width over that of the PSF of
+            the map), ``kind``, ``probability_<kind>`` for the kinds
+            compact, extended and artefact, and ``flags``, bits of
+            ``DETECTION_FLAGS``. ``meta`` has the provenance.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If an argument or a parameter of the estimator is not
+            allowed; the message starts with its name.
+        NotFittedError
+            If ``weights`` is `None` and `fit` was not called.
+
+        Warns
+        -----
+        AstropyUserWarning
+            If the header of the map or the width of the PSF in pixels
+            does not fit the band.
+        """
+        band = self._check()
+        input_map = read_image(image, everywhere=True)
+        model, info = self._model()
+        self._check_map(image, input_map, band, info.get('name'))
+        psf = SourcePSF(band, input_map.pixel_scale)
+        table = self._search(input_map.window, input_map.data.shape, psf,
+                             model, info)
+        x, y = table['x_center'], table['y_center']
+        unit = input_map.to_flux_at(x, y) * input_map.flux_unit
+        for name in ('flux', 'flux_err'):
+            table[name] = table[name] * unit
+        table.add_column(input_map.grid.to_sky(x, y), name='sky_center',
+                         index=1)
+        table.meta.update(self._provenance(band, info))
+        return table
+
+    def __call__(self, data, mask=None):
+        """
+        Find sources in an array, as a finder of photutils does.
+
+        The pixels are taken to be the nominal ones of the band. This is
+        for ``finder=`` of `~photutils.psf.PSFPhotometry`.
+
+        Parameters
+        ----------
+        data : array_like or `~astropy.units.Quantity`
+            The image, shape ``(ny, nx)``.
+        mask : array_like of bool, optional
+            True where a pixel must not be used.
+
+        Returns
+        -------
+        sources : `~astropy.table.QTable` or `None`
+            ``id``, ``x_centroid``, ``y_centroid`` (pixels), ``flux``
+            (unit of the data times pixel) and ``probability``, the most
+            probable first; `None`, with a warning, if there are none.
 
         Raises
         ------
@@ -101,34 +192,39 @@ class CompactSourceFinder(TrainableEstimator):
             If an argument or a parameter is not allowed.
         """
         band = self._check()
-        input_map = read_image(image)
+        unit = getattr(data, 'unit', None)
+        values = np.array(getattr(data, 'value', data), dtype=float)
+        if values.ndim != 2:
+            msg = f'data must be an image, got an array of {values.shape}'
+            raise ParameterError(msg, 'data')
+        if mask is not None:
+            if np.shape(mask) != values.shape:
+                msg = (f'mask must have the shape {values.shape} of data, got '
+                       f'{np.shape(mask)}')
+                raise ParameterError(msg, 'mask')
+            values[np.asarray(mask, dtype=bool)] = np.nan
+        values[~np.isfinite(values)] = np.nan
         model, info = self._model()
-        psf = SourcePSF(band, input_map.pixel_scale)
-        found, _ = search(input_map.window, input_map.data.shape, psf, model,
-                          device=self.device)
-        score = Scorer.from_dict(info.get('scorer'))(found.features)
-        threshold = (info['threshold'] if isinstance(self.threshold, str)
-                     else self.threshold)
-        order = np.argsort(-score[:, 0], kind='stable')
-        order = order[score[order, 0] >= threshold]
-        score, (x, y, flux, error, width) = score[order], (
-            values[order] for values in found[:5])
-        to_flux = input_map.to_flux_at(x, y)
-        return QTable({
-            'id': np.arange(1, order.size + 1),
-            'sky_center': input_map.grid.to_sky(x, y),
-            'x_center': x, 'y_center': y, 'probability': score[:, 0],
-            'snr': flux / error,
-            'flux': flux * to_flux * input_map.flux_unit,
-            'flux_err': error * to_flux * input_map.flux_unit,
-            'fwhm_ratio': np.exp(width),
-            'kind': np.array(KINDS)[score.argmax(axis=1)],
-            **{f'probability_{kind}': score[:, k]
-               for k, kind in enumerate(KINDS)}})
+        table = self._search(lambda part: values[part], values.shape,
+                             SourcePSF(band, band.pixel_scale), model, info)
+        if not len(table):
+            from photutils.utils import NoDetectionsWarning
+
+            warnings.warn('No sources were found.', NoDetectionsWarning,
+                          stacklevel=2)
+            return None
+        table.rename_columns(['x_center', 'y_center'],
+                             ['x_centroid', 'y_centroid'])
+        if unit is not None:
+            table['flux'] = table['flux'] * unit
+        return table['id', 'x_centroid', 'y_centroid', 'flux', 'probability']
 
     def predict_proba(self, image):
         """
-        Predict the probability of a centre at each pixel.
+        Predict where centres of compact sources are.
+
+        This is what the network alone predicts, before any fit. It is
+        not calibrated: neighbouring pixels share one source.
 
         Parameters
         ----------
@@ -138,18 +234,142 @@ class CompactSourceFinder(TrainableEstimator):
         Returns
         -------
         probability : `~astropy.nddata.CCDData`
-            Of the network alone, not calibrated; dimensionless.
+            Dimensionless, shape ``(ny, nx)``; masked where no source can
+            be found.
+
+        Raises
+        ------
+        TypeError, ValueError, NotFittedError
+            See `find`.
         """
         band = self._check()
-        input_map = read_image(image)
-        model, _ = self._model()
+        input_map = read_image(image, everywhere=True)
+        model, info = self._model()
+        self._check_map(image, input_map, band, info.get('name'))
         psf = SourcePSF(band, input_map.pixel_scale)
-        data = input_map.window(np.s_[:, :])
-        filtered = filter_map(data, psf)
+        filtered = filter_map(input_map.window(np.s_[:, :]), psf)
         logit = predict_logit(model, filtered.planes, psf,
                               device=self.device)[0]
         return CCDData(1 / (1 + np.exp(-logit)), mask=~filtered.known,
-                       unit=u.dimensionless_unscaled, wcs=image.wcs)
+                       unit=u.dimensionless_unscaled,
+                       wcs=input_map.grid.wcs,
+                       meta=self._provenance(band, info))
+
+    def fit(self, backgrounds=None, *, training=None):
+        """
+        Train the network and the probabilities on simulated scenes.
+
+        Sources, extended blobs and artefacts are added to backgrounds.
+        Training starts from ``weights``, or from random ones if
+        ``weights`` is `None`; what an earlier call has learned is
+        replaced.
+
+        Parameters
+        ----------
+        backgrounds : list of `~astropy.nddata.CCDData`, dict or None
+            Maps to learn from; `None`: simulated ones. A dict has one of
+            these for each of several bands of the mode, by its name.
+            Compact sources that they have already are left out.
+        training : dict, optional
+            Settings that differ from the defaults, see
+            `~compact_removal.detection.FinderTraining`.
+
+        Returns
+        -------
+        self : `CompactSourceFinder`
+            The fitted estimator.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If an argument is not allowed.
+        TrainingDivergedError
+            If the loss is not finite.
+        """
+        band = self._check()
+        model, info, history = fit_finder(self, band, backgrounds,
+                                          training=training)
+        self._set_fitted(model, info)
+        self.history_, self.n_epochs_ = history, len(history['epoch'])
+        return self
+
+    def experiment(self, data=None, *, n_maps=8, size=256, seed=None,
+                   progress_bar=False):
+        """
+        Find simulated sources, and judge what was found.
+
+        Parameters
+        ----------
+        data : list or dict of `~astropy.nddata.CCDData`, optional
+            Maps that sources are added to. Default: simulated ones.
+        n_maps : int, optional
+            Scenes: in all, or from each map.
+        size : int, optional
+            Side of the scenes (pixels).
+        seed : int or `~numpy.random.Generator`, optional
+            Seed of everything random.
+        progress_bar : bool, optional
+            Whether to show progress.
+
+        Returns
+        -------
+        evaluation : `~compact_removal.detection.FinderEvaluation`
+            Tables and figures.
+        """
+        from compact_removal.detection.evaluation import evaluate_finder
+
+        return evaluate_finder(self, data, n_maps=n_maps, size=size,
+                               seed=seed, progress_bar=progress_bar)
+
+    def process(self, image, positions=None):
+        return {'sources': self.find(image)}
+
+    def describe_task(self, image, positions=None):
+        return f'sources found in {image}'
+
+    def _search(self, window, shape, psf, model, info):
+        """
+        Search a map; fluxes in its unit times pixel.
+        """
+        scorer = Scorer.from_dict(info.get('scorer'))
+
+        def progress(tiles):
+            return tqdm(tiles, unit='tile', disable=not self.progress_bar,
+                        **bar_shape(sys.stderr))
+
+        found, learned = search(window, shape, psf, model,
+                                device=self.device, progress=progress)
+        score = scorer(found.features)
+        order = np.argsort(-score[:, 0], kind='stable')
+        order = order[score[order, 0] >= self._find_threshold()]
+        score = score[order]
+        x, y, flux, error, width, edge, invalid = (
+            values[order] for values in found[:7])
+        normal = ApertureFraction(learned).normalization(
+            learned.mean_at(x, y)[:, 2])
+        error = normal * np.hypot(error, flux * learned.prior[2])
+        flux = normal * flux
+        flags = (DETECTION_FLAG['edge'] * edge
+                 | DETECTION_FLAG['invalid_pixels'] * invalid
+                 | DETECTION_FLAG['blended'] * _have_neighbors(
+                     x, y, _BLENDED * psf.fwhm)
+                 | DETECTION_FLAG['not_significant']
+                 * (flux < _SIGNIFICANT * error))
+        return QTable({
+            'id': np.arange(1, order.size + 1), 'x_center': x,
+            'y_center': y, 'probability': score[:, 0], 'snr': flux / error,
+            'flux': flux, 'flux_err': error, 'fwhm_ratio': np.exp(width),
+            'kind': np.array(KINDS)[score.argmax(axis=1)],
+            **{f'probability_{kind}': score[:, k]
+               for k, kind in enumerate(KINDS)},
+            'flags': flags.astype(np.int64)})
+
+    def _find_threshold(self):
+        """
+        The least probability of what is returned.
+        """
+        return (self._model()[1]['threshold']
+                if isinstance(self.threshold, str) else self.threshold)
 
     def _check(self):
         """
@@ -157,14 +377,24 @@ class CompactSourceFinder(TrainableEstimator):
         """
         band = get_band(self.mode, self.band)
         check_positive_integer('batch_size', self.batch_size)
+        check_boolean('progress_bar', self.progress_bar)
         find_model_class(self.network)
-        good = self.threshold == 'default' if isinstance(
-            self.threshold, str) else 0 <= self.threshold <= 1
+        good = (self.threshold == 'default' if isinstance(self.threshold, str)
+                else isinstance(self.threshold, (int, float, np.number))
+                and not isinstance(self.threshold, bool)
+                and 0 <= self.threshold <= 1)
         if not good:
             msg = ("threshold must be 'default' or a probability in [0, 1], "
                    f'got {self.threshold!r}')
             raise ParameterError(msg, 'threshold')
         return band
 
-    def _weights_mode(self):
-        return get_mode(self.mode).name
+
+def _have_neighbors(x, y, radius):
+    """
+    Whether another position lies within a radius.
+    """
+    if x.size < 2:
+        return np.zeros(x.size, dtype=bool)
+    points = np.column_stack([x, y])
+    return KDTree(points).query(points, k=2)[0][:, 1] < radius

@@ -10,7 +10,6 @@ part of the weights file.
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import minimize
 from scipy.special import logsumexp
 
 from compact_removal.detection.candidates import FEATURES
@@ -135,6 +134,8 @@ def fit_scorer(features, kind):
     scorer : `Scorer`
         The maximum of the posterior.
     """
+    from scipy.optimize import minimize
+
     mean, std = features.mean(axis=0), features.std(axis=0)
     std = np.where(std > 0, std, 1.0)
     terms = _make_terms((features - mean) / std)

@@ -3,9 +3,11 @@
 The search for sources on a whole map, tile by tile.
 """
 
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
+from scipy.ndimage import maximum_filter
 
 from compact_removal import nn
 from compact_removal.detection.candidates import (FEATURES, find_candidates,
@@ -14,6 +16,7 @@ from compact_removal.detection.candidates import (FEATURES, find_candidates,
                                                   measure_structure)
 from compact_removal.detection.filters import filter_map
 from compact_removal.fitting import learn_psf
+from compact_removal.maps.cutouts import extract_cutouts
 from compact_removal.maps.tiles import make_tiles
 
 __all__ = ['Found', 'predict_logit', 'search']
@@ -26,6 +29,10 @@ _LEAST_MARGIN = 64
 # Significance of sources that the PSF of the map is learned from, and
 # their largest number.
 _BRIGHT, _MOST = 20.0, 100
+
+# Cutouts in which the network looks for its centres and their neighbours
+# (pixels): least logit of a centre, and largest distance (full widths).
+_CUTOUT, _CENTER, _NEIGHBORS = 64, -0.5, 3.0
 
 
 class Found(NamedTuple):
@@ -40,6 +47,9 @@ class Found(NamedTuple):
         In the unit of the map times pixel, shape ``(n,)``.
     width : `~numpy.ndarray`
         Log of the width over that of the PSF, shape ``(n,)``.
+    edge, invalid : `~numpy.ndarray` of bool
+        Whether the edge of what was observed is near, and pixels in the
+        core are not known, shape ``(n,)``.
     features : `~numpy.ndarray`
         See `~compact_removal.detection.candidates.FEATURES`, shape
         ``(n, n_features)``.
@@ -50,6 +60,8 @@ class Found(NamedTuple):
     flux: np.ndarray
     flux_err: np.ndarray
     width: np.ndarray
+    edge: np.ndarray
+    invalid: np.ndarray
     features: np.ndarray
 
 
@@ -77,7 +89,7 @@ def predict_logit(model, planes, psf, *, device='auto'):
                           device=device)['logit']
 
 
-def search(window, shape, psf, model, *, device='auto', progress=None):
+def search(window, shape, psf, model, *, device='auto', progress=iter):
     """
     Find candidates on a map, and measure them.
 
@@ -94,7 +106,7 @@ def search(window, shape, psf, model, *, device='auto', progress=None):
     device : str, optional
         Where to compute.
     progress : callable, optional
-        Wraps the list of tiles.
+        Wraps the numbers of tiles.
 
     Returns
     -------
@@ -105,13 +117,22 @@ def search(window, shape, psf, model, *, device='auto', progress=None):
     """
     margin = max(_LEAST_MARGIN, int(np.ceil(_MARGIN * psf.fwhm)))
     tiles = make_tiles(shape, margin)
-    learned = _learn_psf(window, tiles, shape, psf)
+
+    # a map of one tile is filtered once, for the PSF and for the search
+    @lru_cache(maxsize=1)
+    def filter_tile(number):
+        data = window(tiles[number].window)
+        return data, filter_map(data, psf)
+
+    learned = _learn_psf(window, tiles, shape, psf, model, filter_tile,
+                         device)
+    step = round(psf.fwhm)
     rows = []
-    for tile in tiles if progress is None else progress(tiles):
-        data = window(tile.window)
-        if not np.isfinite(data).any():
+    for number in progress(range(len(tiles))):
+        tile = tiles[number]
+        data, filtered = filter_tile(number)
+        if not filtered.known.any():
             continue
-        filtered = filter_map(data, psf)
         logit = predict_logit(model, filtered.planes, psf, device=device)
         start = [part.start for part in tile.window]
         here = learned.moved(-start[1], -start[0])
@@ -119,46 +140,59 @@ def search(window, shape, psf, model, *, device='auto', progress=None):
         if not x.size:
             continue
         part = measure_candidates(data, x, y, here, filtered, logit)
+        near = (maximum_filter(lost, 2 * step + 1, mode='constant',
+                               cval=outside)[y, x]
+                for lost, outside in ((~filtered.known, True),
+                                      (~np.isfinite(data), False)))
         mine = tile.distance(part.x + start[1], part.y + start[0]) <= 0
         rows.append([value[mine] for value in (
             part.x + start[1], part.y + start[0], part.fit.flux,
             part.flux_err, part.fit.shapes[:, 2] - here.mean_at(x, y)[:, 2],
-            part.features)])
+            *near, part.features)])
     if not rows:
-        return Found(*np.zeros((5, 0)), np.zeros((0, len(FEATURES)))), learned
+        none = np.zeros(0)
+        return Found(none, none, none, none, none, none > 0, none > 0,
+                     np.zeros((0, len(FEATURES)))), learned
     return Found(*(np.concatenate(column)
                    for column in zip(*rows, strict=True))), learned
 
 
-def _learn_psf(window, tiles, shape, psf):
+def _learn_psf(window, tiles, shape, psf, model, filter_tile, device):
     """
-    Learn the PSF from the brightest peaks of the map.
+    Learn the PSF from the brightest centres that the network sees.
+
+    It sees two where two are blended into one peak.
     """
     found = []
-    for tile in tiles:
-        data = window(tile.window)
-        if not np.isfinite(data).any():
-            continue
-        filtered = filter_map(data, psf)
-        x, y, height = _bright_peaks(filtered, psf)
-        x, y = x + tile.window[1].start, y + tile.window[0].start
-        mine = tile.distance(x, y) <= 0
-        found.append(np.array([x, y, height])[:, mine])
+    for number, tile in enumerate(tiles):
+        _, filtered = filter_tile(number)
+        x, y, height = find_peaks(filtered.planes[1], _BRIGHT,
+                                  2 * round(psf.fwhm) + 1)
+        start = tile.window[1].start, tile.window[0].start
+        mine = np.flatnonzero(tile.distance(x + start[0], y + start[1]) <= 0)
+        planes = [extract_cutouts(plane, x[mine], y[mine], _CUTOUT, fill=0)
+                  for plane in filtered.planes]
+        found += [(-height[k], *(planes[0][1][i] + start),
+                   np.stack([stack[i] for stack, _ in planes]))
+                  for i, k in enumerate(mine)]
+        # the brightest of the map so far
+        found = sorted(found, key=lambda row: row[:3])[:_MOST]
     if not found:
         return psf
-    x, y, height = np.concatenate(found, axis=1)
-    order = np.argsort(-height, kind='stable')[:_MOST]
-    x, y = x[order], y[order]
-    if not x.size:
+    logit = nn.predict(model, {
+        'significance': np.stack([row[3] for row in found]),
+        'fwhm': psf.fwhm}, device=device)['logit'][:, 0]
+    middle = _CUTOUT // 2
+    centers = set()
+    for (_, left, bottom, planes), one in zip(found, logit, strict=True):
+        x, y, _ = find_peaks(one, _CENTER)
+        near = np.hypot(x - middle, y - middle) < _NEIGHBORS * psf.fwhm
+        centers.update((-float(planes[1, j, i]), int(left + i),
+                        int(bottom + j))
+                       for i, j in zip(x[near], y[near], strict=True))
+    if not centers:
         return psf
+    _, x, y = np.array(sorted(centers)).T.astype(int)
     data = window(tuple(slice(0, n) for n in shape))
     noise = measure_structure(data, x, y, psf)
-    return learn_psf(data, x, y, psf, noise)[0]
-
-
-def _bright_peaks(filtered, psf):
-    """
-    Peaks of sources that may teach the PSF.
-    """
-    return find_peaks(filtered.planes[1], _BRIGHT,
-                      2 * round(psf.fwhm) + 1)
+    return learn_psf(data, x, y, psf, noise, n_teachers=_MOST)[0]

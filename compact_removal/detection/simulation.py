@@ -8,6 +8,7 @@ from functools import lru_cache
 
 import numpy as np
 from astropy.stats import gaussian_fwhm_to_sigma
+from scipy.ndimage import gaussian_filter
 
 from compact_removal.datasets import SceneSettings, SceneSimulator
 from compact_removal.detection.candidates import find_peaks
@@ -16,7 +17,8 @@ from compact_removal.detection.filters import (SCATTER_BOX, filter_flux,
 from compact_removal.detection.kinds import KINDS
 from compact_removal.fitting import SourcePSF
 
-__all__ = ['DetectionScene', 'DetectionScenes', 'draw_scene', 'make_truth']
+__all__ = ['DetectionScene', 'DetectionScenes', 'draw_scene', 'make_truth',
+           'match_radius']
 
 # Logarithms (base 10) of sources per pixel, and how often there are none.
 _DENSITIES = (-3.8, -2.4)
@@ -29,11 +31,21 @@ _BLOBS, _DEFECTS = 10 ** -3.9, 10 ** -3.9
 _BLOB_WIDTHS, _BLOB_PEAKS = (1.8, 4.0), (-0.2, 1.0)
 _LENGTHS, _DEFECT_PEAKS = (1, 1, 1, 2, 3, 6), (0.0, 1.7)
 
+# How often the coverage falls towards an edge, within how many pixels; the
+# logarithm of the noise over the local standard deviation where it is half;
+# and the least coverage.
+_BORDER_CHANCE = 0.3
+_BORDER_WIDTHS, _BORDER_NOISE, _LEAST_COVERAGE = (8, 60), (-1.7, 0.0), 0.02
+
 # Sources whose flux is less than this over the scatter of the filter are
 # neither right nor wrong, nor are peaks above the second that a real map
 # has already.
 _FAINTEST = 2.0
 _OWN_PEAK = 4.0
+
+# Candidates within so many full widths, and so many pixels more, of a
+# source are that source.
+_MATCH = (0.5, 1.0)
 
 # Width of what stands for a centre in the truth (full widths, pixels).
 _CENTER = (0.2, 0.7)
@@ -68,6 +80,8 @@ class DetectionScene:
         ``(x, y)`` of peaks of a real background, shape ``(2, m)``.
     psf : `~compact_removal.fitting.SourcePSF`
         The nominal PSF.
+    pixel_scale : `~astropy.units.Quantity`
+        Size of the pixels (angle).
     """
 
     image: np.ndarray
@@ -79,6 +93,7 @@ class DetectionScene:
     significance: np.ndarray
     own: np.ndarray
     psf: object
+    pixel_scale: object
 
 
 def draw_scene(simulator, rng, shape):
@@ -111,6 +126,9 @@ def draw_scene(simulator, rng, shape):
     image = np.where(scene.known, scene.image, np.nan).astype(float)
     std = float(np.nanmedian(scene.std)) if n_sources else float(
         np.nanstd(background)) or 1.0
+    if rng.random() < _BORDER_CHANCE:
+        noise = _draw_border(shape, std, rng)
+        image, background = image + noise, background + noise
     rows = [(x, y, 0) for x, y in zip(scene.x, scene.y, strict=True)]
     for _ in range(rng.poisson(_BLOBS * area)):
         x, y = rng.uniform(0, np.array(shape[::-1]) - 1)
@@ -133,7 +151,7 @@ def draw_scene(simulator, rng, shape):
         own = np.array(find_peaks(filter_map(background, psf).planes.max(0),
                                   _OWN_PEAK)[:2], dtype=float)
     return DetectionScene(image, background, x, y, kind.astype(int), flux,
-                          significance, own, psf)
+                          significance, own, psf, scene.band.pixel_scale)
 
 
 @lru_cache(maxsize=64)
@@ -153,6 +171,28 @@ def _filter_scatter(background, psf):
     flux = filter_flux(filled, psf, 2)
     flux[~np.isfinite(background)] = np.nan
     return local_scatter(flux, round(SCATTER_BOX * psf.fwhm))
+
+
+def _draw_border(shape, std, rng):
+    """
+    Noise where the coverage falls towards a ragged edge; NaN beyond it.
+    """
+    ny, nx = shape
+    angle = rng.uniform(0, 2 * np.pi)
+    rows, columns = np.indices(shape) - np.array([ny, nx])[:, None, None] / 2
+    distance = (columns * np.cos(angle) + rows * np.sin(angle)
+                + rng.uniform(0.1, 0.4) * min(ny, nx))
+    # scans end where they like
+    along = np.rint(rows * np.cos(angle) - columns * np.sin(angle))
+    ends = rng.normal(0, rng.uniform(0, 4), 2 * (ny + nx))
+    distance += ends[(along + ny + nx).astype(int) % ends.size]
+    coverage = np.clip(distance / rng.uniform(*_BORDER_WIDTHS), 0, 1)
+    level = std * 10 ** rng.uniform(*_BORDER_NOISE)
+    noise = gaussian_filter(rng.normal(size=shape), rng.uniform(0, 0.7))
+    noise *= level / noise.std()
+    with np.errstate(divide='ignore', invalid='ignore'):
+        return np.where(coverage > _LEAST_COVERAGE,
+                        noise * np.sqrt(1 / coverage - 1), np.nan)
 
 
 def _draw_blob(shape, x, y, std, psf, rng):
@@ -183,6 +223,24 @@ def _add_track(image, x, y, std, rng):
     image[rows[inside], columns[inside]] += std * 10 ** rng.uniform(
         *_DEFECT_PEAKS)
     return columns[inside].mean(), rows[inside].mean()
+
+
+def match_radius(psf):
+    """
+    Distance within which a candidate is a source.
+
+    Parameters
+    ----------
+    psf : `~compact_removal.fitting.SourcePSF`
+        The PSF.
+
+    Returns
+    -------
+    radius : float
+        In pixels.
+    """
+    share, more = _MATCH
+    return share * psf.fwhm + more
 
 
 def make_truth(scene):

@@ -9,10 +9,11 @@ from collections import Counter
 
 from astropy.utils.exceptions import AstropyUserWarning
 
+from compact_removal.utils.files import check_overwrite, replace_file
 from compact_removal.utils.parameters import ParameterError
 from compact_removal.utils.text import one_line
 
-__all__ = ['list_sources', 'read_ds9', 'select_sources']
+__all__ = ['list_sources', 'read_ds9', 'select_sources', 'write_ds9']
 
 # Shapes that mark a source; their centre is its position.
 _SOURCES = ('circle', 'ellipse', 'point')
@@ -247,3 +248,51 @@ def _parse(statement, shape, frame, common):
         return None, f'that cannot be read ({statement!r}: {reason})'
     reason = _why_not(found[0])
     return (None, reason) if reason else (found[0], '')
+
+
+def write_ds9(positions, path, *, radius, labels, overwrite=False):
+    """
+    Write circles around positions as regions of DS9.
+
+    Parameters
+    ----------
+    positions : `~astropy.coordinates.SkyCoord`
+        Centres, shape ``(n,)``.
+    path : str or path-like
+        The file.
+    radius : `~astropy.units.Quantity`
+        Radius of the circles (angle).
+    labels : iterable of str
+        A text for each.
+    overwrite : bool, optional
+        Whether an existing file may be replaced.
+
+    Raises
+    ------
+    OSError
+        If the file exists and ``overwrite`` is False.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import astropy.units as u
+    >>> from astropy.coordinates import SkyCoord
+    >>> from compact_removal.maps.source_regions import read_ds9, write_ds9
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder) / 'found.reg'
+    ...     write_ds9(SkyCoord([8], [5], unit='deg'), path,
+    ...               radius=5 * u.arcsec, labels=['1'])
+    ...     len(read_ds9(path.read_text()))
+    1
+    """
+    from regions import CircleSkyRegion, Regions
+
+    path = check_overwrite(path, overwrite=overwrite)
+    circles = Regions([CircleSkyRegion(center, radius, meta={'text': label})
+                       for center, label in zip(positions.icrs, labels,
+                                                strict=True)])
+    text = (circles.serialize(format='ds9') if len(circles)
+            else '# Region file format: DS9\n')
+    with replace_file(path) as temporary:
+        temporary.write_text(text, encoding='utf-8')

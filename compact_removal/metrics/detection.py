@@ -14,8 +14,9 @@ were not detected:
   over the number of sources.
 """
 
+from itertools import pairwise
+
 import numpy as np
-from astropy.stats import binom_conf_interval
 from astropy.table import QTable
 from scipy.spatial import KDTree
 
@@ -275,8 +276,11 @@ def _rates(values, good, edges, name, count):
     """
     Shares of what is good in bins, with confidence intervals.
     """
+    # it loads scipy.stats
+    from astropy.stats import binom_conf_interval
+
     rows = []
-    for low, high in zip(edges[:-1], edges[1:], strict=True):
+    for low, high in pairwise(edges):
         part = good[(values >= low) & (values < high)]
         limits = (np.nan, np.nan)
         if part.size:

@@ -139,9 +139,9 @@ class VGG16Features(nn.Module):
     Examples
     --------
     >>> from compact_removal.nn.features import VGG16Features
-    >>> from compact_removal.removal.loss_inpainting import InpaintingLoss
+    >>> from compact_removal.removal.loss_paper import PaperLoss
     >>> features = VGG16Features('vgg16.safetensors')  # doctest: +SKIP
-    >>> loss = InpaintingLoss(features=features)  # doctest: +SKIP
+    >>> loss = PaperLoss(features=features)  # doctest: +SKIP
     """
 
     def __init__(self, path):

@@ -1,17 +1,23 @@
 # Licensed under a 3-clause BSD style license - see licenses/LICENSE.rst
 """
-A residual U-Net for maps in, maps out.
+Residual U-Nets: maps in, maps out, and numbers for the centre.
 """
 
 from itertools import pairwise
 
+import torch
 from torch import nn
 from torch.nn import functional
 
-__all__ = ['ResidualUNet']
+__all__ = ['CenteredUNet', 'ResidualUNet']
 
 # The first level works on blocks of this many pixels a side.
 _BLOCK = 2
+
+# Hidden units of the head for numbers, and the windows (standard
+# deviations in units of the width) in which it sees features.
+_N_HIDDEN = 64
+_WINDOWS = (0.75, 3.0)
 
 
 class _ResidualBlock(nn.Module):
@@ -146,3 +152,75 @@ class ResidualUNet(nn.Module):
             Maps of the size of the input.
         """
         return self.make_maps(self.make_features(image))
+
+
+class CenteredUNet(ResidualUNet):
+    """
+    Residual U-Net with a few numbers per cutout beside its maps.
+
+    The numbers are for what lies in the centre.
+
+    Parameters
+    ----------
+    channels : tuple of int
+        Number of channels of each level.
+    n_inputs, n_maps, n_values : int
+        Channels of the input, maps and numbers in the output.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from compact_removal.nn.unet import CenteredUNet
+    >>> network = CenteredUNet((4, 8), n_inputs=3, n_maps=1, n_values=2)
+    >>> with torch.no_grad():
+    ...     maps, values = network(torch.zeros(5, 3, 32, 32),
+    ...                            torch.full((5,), 3.0))
+    >>> maps.shape, values.shape
+    (torch.Size([5, 1, 32, 32]), torch.Size([5, 2]))
+    """
+
+    def __init__(self, channels, *, n_inputs, n_maps, n_values):
+        super().__init__(channels, n_inputs=n_inputs, n_maps=n_maps)
+        self.head = nn.Sequential(
+            nn.Linear(len(_WINDOWS) * channels[0] + 1, _N_HIDDEN), nn.SiLU(),
+            nn.Linear(_N_HIDDEN, n_values))
+
+    def forward(self, image, fwhm):
+        """
+        Run the network.
+
+        Parameters
+        ----------
+        image : `torch.Tensor`, (n, n_inputs, ny, nx)
+            See `make_features`.
+        fwhm : `torch.Tensor`, (n,)
+            Width of the PSF (pixels), which says how far around the
+            central pixel the features are averaged for the numbers.
+
+        Returns
+        -------
+        maps : `torch.Tensor`, (n, n_maps, ny, nx)
+            Maps of the size of the input.
+        values : `torch.Tensor`, (n, n_values)
+            Numbers for the centre.
+        """
+        features = self.make_features(image)
+        ratio = features.shape[-1] / image.shape[-1]
+        pooled = [_pool(features, window * ratio * fwhm)
+                  for window in _WINDOWS]
+        pooled.append(torch.log2(fwhm / 3.5)[:, None])
+        return self.make_maps(features), self.head(torch.cat(pooled, dim=1))
+
+
+def _pool(features, sigma):
+    """
+    Average features around the centre with a Gaussian window.
+    """
+    ny, nx = features.shape[-2:]
+    y = torch.arange(ny, device=features.device) - (ny // 2 - 0.25)
+    x = torch.arange(nx, device=features.device) - (nx // 2 - 0.25)
+    scale = -0.5 / sigma[:, None] ** 2
+    wy, wx = torch.exp(scale * y ** 2), torch.exp(scale * x ** 2)
+    wy = wy / wy.sum(1, keepdim=True)
+    wx = wx / wx.sum(1, keepdim=True)
+    return torch.einsum('ncyx,ny,nx->nc', features, wy, wx)

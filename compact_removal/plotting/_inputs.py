@@ -120,3 +120,14 @@ def read_history(history):
                f'epoch, got lists of length {sorted(lengths)}')
         raise ParameterError(msg, 'history')
     return (np.asarray(history[key], dtype=float) for key in keys)
+
+
+def make_axes(axes, n_axes, **options):
+    """
+    Axes in an array, new ones if none are given.
+    """
+    if axes is None:
+        from matplotlib import pyplot as plt
+
+        _, axes = plt.subplots(layout='constrained', **options)
+    return read_axes(axes, n_axes)

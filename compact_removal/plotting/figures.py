@@ -10,7 +10,7 @@ import numpy as np
 
 from compact_removal.plotting._boxes import (box_statistics, draw_boxes,
                                              ratio_limits)
-from compact_removal.plotting._inputs import (read_axes, read_history,
+from compact_removal.plotting._inputs import (make_axes, read_history,
                                               read_limits, read_ratios,
                                               read_spectra, read_values)
 from compact_removal.utils.parameters import ParameterError, ParameterTypeError
@@ -95,7 +95,7 @@ def plot_flux_ratios(levels, ratios, *, axes=None, limits=None):
     boxes = [box_statistics([values[texts == text] for text in distinct])
              for values in ratios.values()]
     width = np.clip(2.0 + 0.25 * len(distinct) * (1 + len(ratios)), 5, 12)
-    (ax,) = _make_axes(axes, 1, figsize=(width, 4))
+    (ax,) = make_axes(axes, 1, figsize=(width, 4))
     low, high = limits or ratio_limits(boxes)
     ax.axhline(1, color='black', linewidth=1, linestyle='--', zorder=1)
     step = 0.8 / len(ratios)
@@ -177,7 +177,7 @@ def plot_power_spectra(spectra, *, reference=None, axes=None):
         msg = f'reference must be one of {list(spectra)}, got {reference!r}'
         raise ParameterError(msg, 'reference')
     frequency, powers = read_spectra(spectra, reference)
-    left, right = axes = _make_axes(axes, 2, ncols=2, figsize=(10, 4))
+    left, right = axes = make_axes(axes, 2, ncols=2, figsize=(10, 4))
     x = frequency.value
     differences = {label: _relative_difference(power, powers[reference])
                    for label, power in powers.items()}
@@ -242,7 +242,7 @@ def plot_pixel_pdf(comparison, *, axes=None,
     if len(labels) != 2:
         msg = f'labels must be two, got {labels}'
         raise ParameterError(msg, 'labels')
-    (ax,) = _make_axes(axes, 1, figsize=(5.5, 4))
+    (ax,) = make_axes(axes, 1, figsize=(5.5, 4))
     low, high, density, other = (
         read_values(comparison.pdf[name])
         for name in ('low', 'high', 'reference_pdf', 'pdf'))
@@ -304,7 +304,7 @@ def plot_history(history, *, axes=None):
     ['training', 'validation', 'best (epoch 1)']
     """
     epoch, loss, validation, rate = read_history(history)
-    top, bottom = axes = _make_axes(axes, 2, nrows=2, figsize=(6, 5.5),
+    top, bottom = axes = make_axes(axes, 2, nrows=2, figsize=(6, 5.5),
                                     sharex=True, height_ratios=(2, 1))
     # a single epoch makes no line
     style = {'linewidth': 1.8, 'marker': 'o' if epoch.size == 1 else None}
@@ -333,17 +333,6 @@ def plot_history(history, *, axes=None):
         ax.xaxis.get_major_locator().set_params(integer=True,
                                                 min_n_ticks=1)
     return axes
-
-
-def _make_axes(axes, n_axes, **options):
-    """
-    Axes in an array, new ones if none are given.
-    """
-    if axes is None:
-        from matplotlib import pyplot as plt
-
-        _, axes = plt.subplots(layout='constrained', **options)
-    return read_axes(axes, n_axes)
 
 
 def _width(ax):

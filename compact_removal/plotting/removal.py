@@ -5,12 +5,14 @@ A map, its background and the removed sources.
 
 import numpy as np
 
-from compact_removal.plotting._inputs import read_axes, read_limits
+from compact_removal.plotting._inputs import read_limits
+from compact_removal.plotting._maps import (draw_circles, make_norm,
+                                            make_sky_axes, read_pixels,
+                                            style_sky_axes)
 from compact_removal.utils.parameters import ParameterError
 
 __all__ = ['plot_removal']
 
-_CIRCLE_COLOR = '#d55e00'  # stands out from gray, also for the colour-blind
 _REACH = 32  # pixels around a source that set the limits of the stretch
 
 
@@ -71,27 +73,27 @@ def plot_removal(image, result, *, axes=None, cmap='gray_r', limits=None,
     ['Map', 'Background', 'Removed sources']
     """
     background, sources = result
-    data = _pixels(image)
-    filled = _pixels(background)
+    data = read_pixels(image)
+    filled = read_pixels(background)
     if data.shape != filled.shape:
         msg = (f'image must have the shape of the background '
                f'{filled.shape}, got {data.shape}')
         raise ParameterError(msg, 'image')
     limits = read_limits(limits)
-    axes = _make_axes(axes, image.wcs, data.shape)
+    axes = make_sky_axes(axes, image.wcs, data.shape, 3)
     near = _near_sources(data.shape, sources)
     low, high = limits or _limits(data[near], filled[near])
-    shared = _norm(low, high)
+    shared = make_norm(low, high)
     panels = (('Map', data, shared),
               ('Background', filled, shared),
-              ('Removed sources', data - filled, _norm(0, high - low)))
+              ('Removed sources', data - filled, make_norm(0, high - low)))
     unit = '' if image.unit is None else image.unit.to_string()
     for ax, (title, values, norm) in zip(axes, panels, strict=True):
         shown = ax.imshow(values, cmap=cmap, norm=norm, origin='lower',
                           interpolation='nearest')
-        _style(ax, title, first=ax is axes[0])
+        style_sky_axes(ax, title, first=ax is axes[0])
         if circles:
-            _draw_circles(ax, sources)
+            draw_circles(ax, *_circles(sources).T)
         # without a layout engine, colour bars would lie on tick labels
         pad = 0.2 if ax.figure.get_layout_engine() is None else 0.03
         bar = ax.figure.colorbar(shown, ax=ax, orientation='horizontal',
@@ -99,17 +101,6 @@ def plot_removal(image, result, *, axes=None, cmap='gray_r', limits=None,
         bar.set_label(unit)
         _thin_ticks(bar, norm)
     return axes
-
-
-def _pixels(image):
-    """
-    Values of a map, NaN where masked.
-    """
-    data = np.array(image.data, dtype=float)
-    if image.mask is not None:
-        data[np.broadcast_to(np.asarray(image.mask, dtype=bool),
-                             data.shape)] = np.nan
-    return data
 
 
 def _near_sources(shape, sources):
@@ -140,60 +131,6 @@ def _limits(*maps):
     return float(low), float(high)
 
 
-def _norm(low, high):
-    """
-    An asinh stretch between two values.
-    """
-    from astropy.visualization import AsinhStretch, ImageNormalize
-
-    return ImageNormalize(vmin=low, vmax=high, stretch=AsinhStretch(0.1),
-                          clip=False)
-
-
-def _make_axes(axes, wcs, shape):
-    """
-    Three axes in an array, new ones if none are given.
-    """
-    if axes is None:
-        from matplotlib import pyplot as plt
-
-        celestial = None
-        if wcs is not None and getattr(wcs, 'has_celestial', False):
-            from astropy.visualization import wcsaxes  # noqa: F401
-
-            celestial = {'projection': wcs.celestial}
-        # 3.5 inches a panel, and room for titles, labels, colour bars;
-        # the layout does not see titles of axes with a WCS.
-        height = float(np.clip(3.5 * shape[0] / shape[1], 1, 8)) + 1.8
-        figure, axes = plt.subplots(1, 3, figsize=(12, height), sharex=True,
-                                    sharey=True, subplot_kw=celestial,
-                                    layout='constrained')
-        figure.get_layout_engine().set(rect=(0, 0, 1, 1 - 0.3 / height))
-    return read_axes(axes, 3)
-
-
-def _style(ax, title, *, first):
-    """
-    Title and labels; coordinates of latitude on the first panel only.
-    """
-    ax.set_title(title)
-    if not hasattr(ax, 'coords'):
-        ax.set_xlabel('x (pixels)')
-        ax.set_ylabel('y (pixels)' if first else '')
-        return
-    longitude, latitude = ax.coords
-    names = {'ra': 'Right ascension', 'dec': 'Declination',
-             'glon': 'Galactic longitude', 'glat': 'Galactic latitude'}
-    for coord in (longitude, latitude):
-        name = coord.default_label
-        coord.set_axislabel(names.get(name.split('.')[-1], name))
-        coord.set_ticklabel(exclude_overlapping=True, size='small')
-    longitude.set_ticks(number=3)
-    if not first:
-        latitude.set_ticklabel_visible(False)
-        latitude.set_axislabel(' ')
-
-
 def _circles(sources):
     """
     ``(x, y, radius)`` of the sources that have a mask, shape ``(n, 3)``.
@@ -202,17 +139,6 @@ def _circles(sources):
         np.asarray(sources[name], dtype=float)
         for name in ('x_center', 'y_center', 'mask_radius')])
     return circles[np.isfinite(circles).all(axis=1)]
-
-
-def _draw_circles(ax, sources):
-    """
-    The mask radius around each source that has one.
-    """
-    from matplotlib.patches import Circle
-
-    for x, y, radius in _circles(sources):
-        ax.add_patch(Circle((x, y), radius, fill=False, linewidth=0.8,
-                            edgecolor=_CIRCLE_COLOR))
 
 
 def _thin_ticks(bar, norm):

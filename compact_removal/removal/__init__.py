@@ -8,7 +8,7 @@ from compact_removal.base import (BaseEstimator, NotFittedError,
 from compact_removal.maps.columns import join_catalog
 from compact_removal.removal.evaluation import evaluate_remover
 from compact_removal.removal.evaluation_result import Evaluation
-from compact_removal.removal.flags import (PIXEL_FLAGS, SOURCE_FLAGS, Flag,
+from compact_removal.removal.flags import (PIXEL_FLAGS, SOURCE_FLAGS,
                                            decode_flags)
 from compact_removal.removal.map_evaluation import (RemovalEvaluation,
                                                     evaluate_removal)
@@ -18,6 +18,7 @@ from compact_removal.removal.remover import CompactSourceRemover
 from compact_removal.removal.results import RemovalResult
 from compact_removal.removal.simulation import TrainingCutouts
 from compact_removal.removal.training import TRAINING_DEFAULTS, RemovalTraining
+from compact_removal.utils.flags import Flag
 
 __all__ = ['BaseEstimator', 'CompactSourceRemover', 'ERROR_RADII',
            'Evaluation', 'Flag', 'NETWORKS', 'NotFittedError', 'PIXEL_FLAGS',

@@ -15,11 +15,6 @@ __all__ = ['background_scatter', 'interpolate_errors']
 _SCATTER_ANNULUS = (5.0, 7.0)
 
 
-# Smooth structure is filled better than rough: errors grow with this power
-# of the share of pixels that is white, which is at least the second number.
-_ROUGHNESS, _LEAST_ROUGH = 0.1, 0.03
-
-
 def interpolate_errors(errors, radius):
     """
     Interpolate errors of aperture sums between radii.
@@ -65,10 +60,9 @@ def background_scatter(data, x, y, radius, fwhm, *, mask=None):
 
     Apertures are laid 6 FWHM from the sources, and compared with those
     beside them, as networks interpolate: structure much larger than a
-    hole adds nothing to their errors, and smooth structure less than
-    rough. The scatter is at least
-    that of apertures in the white noise of the pixels, which their
-    differences from their neighbours show.
+    hole adds nothing to their errors. The scatter is at least that of
+    apertures in the white noise of the pixels, which their differences
+    from their neighbours show.
 
     The errors of fluxes and the factors that calibrate them
     (`~compact_removal.removal.calibration.measure_errors`) both come
@@ -107,6 +101,4 @@ def background_scatter(data, x, y, radius, fwhm, *, mask=None):
     _, _, std = annulus_background(data, x, y, *annulus, mask=mask)
     # white pixels minus the mean of four others have 5 / 4 of the variance
     white = measure_noise_ratio(data, x, y, fwhm, mask=mask) / np.sqrt(1.25)
-    rough = np.clip(white, _LEAST_ROUGH, 1) ** _ROUGHNESS
-    return np.fmax(scatter * rough,
-                   std * white * np.sqrt(np.pi) * np.asarray(radius))
+    return np.fmax(scatter, std * white * np.sqrt(np.pi) * np.asarray(radius))

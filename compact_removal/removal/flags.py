@@ -3,41 +3,15 @@
 The bit flags of sources and of background pixels.
 """
 
-from dataclasses import dataclass
 from types import MappingProxyType
 
 import numpy as np
 
+from compact_removal.utils.flags import Flag
 from compact_removal.utils.parameters import ParameterError
 
-__all__ = ['FLAG', 'PIXEL_FLAG', 'PIXEL_FLAGS', 'SOURCE_FLAGS', 'Flag',
+__all__ = ['FLAG', 'PIXEL_FLAG', 'PIXEL_FLAGS', 'SOURCE_FLAGS',
            'decode_flags']
-
-
-@dataclass(frozen=True)
-class Flag:
-    """
-    Definition of one bit.
-
-    Parameters
-    ----------
-    value : int
-        A power of two.
-    name : str
-        Name of the flag.
-    description : str
-        What it means.
-
-    Examples
-    --------
-    >>> from compact_removal.removal import SOURCE_FLAGS
-    >>> [flag.name for flag in SOURCE_FLAGS if flag.value < 4]
-    ['edge', 'invalid_pixels']
-    """
-
-    value: int
-    name: str
-    description: str
 
 
 SOURCE_FLAGS = (
@@ -117,7 +91,7 @@ def decode_flags(flags, *, definitions=SOURCE_FLAGS):
     flags : int or array_like of int
         Flag values.
     definitions : tuple of `~compact_removal.removal.Flag`, optional
-        ``SOURCE_FLAGS`` or ``PIXEL_FLAGS``.
+        ``SOURCE_FLAGS``, ``PIXEL_FLAGS``, or those of another task.
 
     Returns
     -------

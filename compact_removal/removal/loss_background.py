@@ -1,14 +1,20 @@
 # Licensed under a 3-clause BSD style license - see licenses/LICENSE.rst
 """
-The loss of the separation network.
+The loss of networks that estimate a background and its errors.
 """
+
+import math
 
 import torch
 
 from compact_removal.nn.losses import WeightedLoss
 from compact_removal.removal.networks import ERROR_RADII
+from compact_removal.utils.parameters import ParameterError
 
-__all__ = ['SeparationLoss', 'aperture_weights']
+__all__ = ['BackgroundLoss', 'aperture_weights']
+
+# Mean errors in apertures that hardly count, over those of pixels.
+_FLUX_SHARE = 0.48
 
 
 def aperture_weights(shape, x, y, radius):
@@ -30,7 +36,7 @@ def aperture_weights(shape, x, y, radius):
     Examples
     --------
     >>> import torch
-    >>> from compact_removal.removal.loss_separation import aperture_weights
+    >>> from compact_removal.removal.loss_background import aperture_weights
     >>> four = torch.tensor([4.0])
     >>> round(aperture_weights((9, 9), four, four, four / 2).sum().item(), 1)
     13.1
@@ -42,18 +48,18 @@ def aperture_weights(shape, x, y, radius):
     return (radius[:, None, None] + 0.5 - squared.sqrt()).clamp(0, 1)
 
 
-class SeparationLoss(WeightedLoss):
+class BackgroundLoss(WeightedLoss):
     r"""
     Logarithmic errors of background and fluxes, and of their errors.
 
     With all differences in units of the local standard deviation of the
     background, per cutout:
 
-    * ``hole``: :math:`\ln(1 + \langle|\Delta|\rangle / 0.25)`, where the
+    * ``hole``: :math:`\ln(1 + \langle|\Delta|\rangle / s)`, where the
       mean is over the holes and, with half the weight, over pixels
       outside that the source models reach;
-    * ``flux``: :math:`\ln(1 + |\Delta F| / 0.12 A)`, mean over apertures
-      of area A around the central source, with the radii
+    * ``flux``: :math:`\ln(1 + |\Delta F| / 0.48 s A)`, mean over
+      apertures of area A around the central source, with the radii
       `compact_removal.removal.ERROR_RADII`;
     * ``error``, ``flux_error``: negative log-likelihood of these pixels,
       and of the aperture sums, under normal distributions of the
@@ -63,29 +69,37 @@ class SeparationLoss(WeightedLoss):
     ----------
     hole, flux, error, flux_error : float, optional
         Weights of the terms.
+    small : float, optional
+        Errors below this, s, hardly count.
 
     Raises
     ------
-    ValueError
-        If a weight is negative or not finite.
+    ParameterError
+        If a weight is negative or not finite, or ``small`` is not
+        positive.
 
     Examples
     --------
     >>> import torch
-    >>> from compact_removal.removal.loss_separation import SeparationLoss
+    >>> from compact_removal.removal.loss_background import BackgroundLoss
     >>> zero = torch.zeros(1, 48, 48)
     >>> aperture = zero.clone()
     >>> aperture[:, 20:24, 20:24] = 1
-    >>> total, terms = SeparationLoss()(
+    >>> total, terms = BackgroundLoss()(
     ...     zero, zero, torch.zeros(1, 4), zero, zero, zero, aperture,
     ...     torch.tensor([3.0]))
     >>> terms['hole'].item(), terms['flux'].item()
     (0.0, 0.0)
     """
 
-    def __init__(self, *, hole=1.0, flux=1.0, error=0.1, flux_error=0.1):
+    def __init__(self, *, hole=1.0, flux=1.0, error=0.1, flux_error=0.1,
+                 small=0.25):
         super().__init__(hole=hole, flux=flux, error=error,
                          flux_error=flux_error)
+        if not 0 < small < math.inf:
+            msg = f'small must be a positive number, got {small!r}'
+            raise ParameterError(msg, 'small')
+        self.small = small
 
     def forward(self, background, log_error, log_flux_error, target,
                 validity, sources, aperture, fwhm):
@@ -117,7 +131,7 @@ class SeparationLoss(WeightedLoss):
         weight = hole + 0.5 * reached
         mean = ((weight * difference.abs()).sum((1, 2))
                 / weight.sum((1, 2)).clamp(min=1))
-        terms = {'hole': torch.log1p(mean / 0.25).mean()}
+        terms = {'hole': torch.log1p(mean / self.small).mean()}
         terms['error'] = ((weight * _surprise(difference, log_error))
                           .sum() / weight.sum().clamp(min=1))
 
@@ -137,7 +151,8 @@ class SeparationLoss(WeightedLoss):
         usable = torch.stack(usable, 1).to(sums.dtype)
         count = usable.sum().clamp(min=1)
         terms['flux'] = (usable * torch.log1p(
-            sums.abs() / (0.12 * areas))).sum() / count
+            sums.abs() / (_FLUX_SHARE * self.small * areas))
+        ).sum() / count
         terms['flux_error'] = (usable * _surprise(
             sums, log_flux_error)).sum() / count
         return self.add(terms), terms

@@ -3,12 +3,18 @@
 The partial-convolution U-Net of the paper and its model, as published.
 """
 
+from types import MappingProxyType
+
 import torch
 from torch import nn
 
-from compact_removal.nn.layers import PartialConv2d, PartialConvTranspose2d
+from compact_removal.nn import Field
+from compact_removal.nn.layers import (PartialConv2d, PartialConvTranspose2d,
+                                       check_size)
+from compact_removal.nn.models import Model
 from compact_removal.nn.scaling import range_limits
-from compact_removal.removal.network_inpainting import InpaintingModel
+from compact_removal.removal.loss_paper import PaperLoss
+from compact_removal.utils.parameters import check_positive_integer
 
 __all__ = ['PaperModel', 'PartialConvUNet']
 
@@ -136,7 +142,7 @@ class PartialConvUNet(nn.Module):
         return features
 
 
-class PaperModel(InpaintingModel):
+class PaperModel(Model):
     """
     Estimate the background in holes as the paper does.
 
@@ -166,31 +172,23 @@ class PaperModel(InpaintingModel):
     torch.Size([2, 96, 96])
     """
 
+    task = 'removal'
     name = 'paper'
     removes_wings = False
+    inputs = MappingProxyType({
+        'image': Field('plane', 'affine'),
+        'validity': Field('mask')})
+    targets = MappingProxyType({'target': Field('target', 'affine')})
+    outputs = MappingProxyType({'background': Field('plane', 'affine')})
+    loss_class = PaperLoss
     size_step = 32
     min_size = 96
     usual_size = 96
 
     def __init__(self, width=32):
-        super().__init__(width)
-
-    @staticmethod
-    def make_network(width):
-        """
-        Make the network.
-
-        Parameters
-        ----------
-        width : int
-            Its width.
-
-        Returns
-        -------
-        network : `PartialConvUNet`
-            New.
-        """
-        return PartialConvUNet(width)
+        width = check_positive_integer('width', width)
+        super().__init__(width=width)
+        self.network = PartialConvUNet(width)
 
     def prepare(self, image, valid):
         """
@@ -220,18 +218,57 @@ class PaperModel(InpaintingModel):
             return ((image - center) / half_range * mask, mask, center,
                     half_range)
 
-    def predict_scaled(self, filled, mask):
+    def compute_loss(self, batch, loss):
         """
-        Estimate the background in scaled units.
+        Compare the prediction for a batch with the truth.
 
         Parameters
         ----------
-        filled, mask : `torch.Tensor`, (n, 1, ny, nx)
-            From `prepare`.
+        batch : dict of `torch.Tensor`, (n, ny, nx)
+            ``image``, ``validity`` and ``target`` (the true background;
+            NaN where it is not known).
+        loss : callable
+            From ``make_loss``.
 
         Returns
         -------
-        background : `torch.Tensor`, (n, 1, ny, nx)
-            The output of the network, in all pixels.
+        total : `torch.Tensor`
+            The value of the loss.
+        terms : dict of `torch.Tensor`
+            Its terms.
         """
-        return self.network(filled, mask)
+        check_size(batch['image'], self)
+        scaled, mask, center, half_range = self.prepare(batch['image'],
+                                                        batch['validity'])
+        output = self.network(scaled, mask)
+        target = (batch['target'].unsqueeze(1) - center) / half_range
+        target = torch.where(torch.isfinite(target), target,
+                             output.detach())
+        return loss(output, target, scaled, mask)
+
+    def forward(self, image, validity):
+        """
+        Estimate the background of raw cutouts.
+
+        Parameters
+        ----------
+        image : `torch.Tensor`, (n, ny, nx)
+            Cutouts in any unit. Holes may hold anything, NaN included.
+        validity : `torch.Tensor`, (n, ny, nx)
+            True (or 1) at background pixels that may be used.
+
+        Returns
+        -------
+        outputs : dict of `torch.Tensor`
+            ``background``, (n, ny, nx), in the unit of the image, in all
+            pixels.
+
+        Raises
+        ------
+        ParameterError
+            If the size of the image does not fit the network.
+        """
+        check_size(image, self)
+        scaled, mask, center, half_range = self.prepare(image, validity)
+        output = self.network(scaled, mask)
+        return {'background': (center + half_range * output).squeeze(1)}

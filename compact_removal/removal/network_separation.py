@@ -6,7 +6,6 @@ The network that sees the pixels under the sources, and its model.
 from types import MappingProxyType
 
 import torch
-from torch import nn
 from torch.nn import functional
 
 from compact_removal.fitting.models import LEAST_SHOWN
@@ -16,12 +15,12 @@ from compact_removal.nn.filling import fill_smoothly
 from compact_removal.nn.layers import check_size
 from compact_removal.nn.models import Model
 from compact_removal.nn.scaling import robust_limits
-from compact_removal.nn.unet import ResidualUNet
-from compact_removal.removal.loss_separation import SeparationLoss
+from compact_removal.nn.unet import CenteredUNet
+from compact_removal.removal.loss_background import BackgroundLoss
 from compact_removal.removal.networks import ERROR_RADII
 from compact_removal.utils.parameters import check_positive_integer
 
-__all__ = ['SeparationModel', 'SeparationUNet']
+__all__ = ['SeparationModel']
 
 # Residuals of the fitted sources beyond this many standard deviations of
 # the background do not show it.
@@ -57,81 +56,6 @@ _NEAR = 7
 # Channels per level in units of the width.
 _LEVELS = (3, 8, 12)
 
-# Hidden units of the head for the errors of fluxes.
-_N_HIDDEN = 64
-
-
-class SeparationUNet(ResidualUNet):
-    """
-    Residual U-Net with maps and a few numbers per cutout as output.
-
-    Parameters
-    ----------
-    width : int, optional
-        The three levels have 3, 8 and 12 times as many channels.
-    n_inputs, n_maps, n_values : int, optional
-        Channels of the input, maps and numbers in the output.
-
-    Examples
-    --------
-    >>> import torch
-    >>> from compact_removal.removal.network_separation import SeparationUNet
-    >>> network = SeparationUNet(width=1).eval()
-    >>> with torch.no_grad():
-    ...     maps, values = network(torch.zeros(2, 9, 32, 32),
-    ...                            torch.tensor([3.0, 3.0]))
-    >>> maps.shape, values.shape
-    (torch.Size([2, 4, 32, 32]), torch.Size([2, 4]))
-    """
-
-    def __init__(self, width=8, *, n_inputs=9, n_maps=4, n_values=4):
-        channels = [factor * width for factor in _LEVELS]
-        super().__init__(channels, n_inputs=n_inputs, n_maps=n_maps)
-        self.head = nn.Sequential(
-            nn.Linear(2 * channels[0] + 1, _N_HIDDEN), nn.SiLU(),
-            nn.Linear(_N_HIDDEN, n_values))
-
-    def forward(self, image, fwhm):
-        """
-        Run the network.
-
-        Parameters
-        ----------
-        image : `torch.Tensor`, (n, n_inputs, ny, nx)
-            The input, finite.
-        fwhm : `torch.Tensor`, (n,)
-            Width of the PSF (pixels), which says how far around the
-            central pixel the features are averaged for the numbers.
-
-        Returns
-        -------
-        maps : `torch.Tensor`, (n, n_maps, ny, nx)
-            Maps of the size of the input.
-        values : `torch.Tensor`, (n, n_values)
-            Numbers for the source in the centre.
-
-        """
-        features = self.make_features(image)
-        ratio = features.shape[-1] / image.shape[-1]
-        pooled = [_pool(features, scale * ratio * fwhm)
-                  for scale in (0.75, 3.0)]
-        pooled.append(torch.log2(fwhm / 3.5)[:, None])
-        return self.make_maps(features), self.head(torch.cat(pooled, dim=1))
-
-
-def _pool(features, sigma):
-    """
-    Average features around the centre with a Gaussian window.
-    """
-    ny, nx = features.shape[-2:]
-    y = torch.arange(ny, device=features.device) - (ny // 2 - 0.25)
-    x = torch.arange(nx, device=features.device) - (nx // 2 - 0.25)
-    scale = -0.5 / sigma[:, None] ** 2
-    wy, wx = torch.exp(scale * y ** 2), torch.exp(scale * x ** 2)
-    wy = wy / wy.sum(1, keepdim=True)
-    wx = wx / wx.sum(1, keepdim=True)
-    return torch.einsum('ncyx,ny,nx->nc', features, wy, wx)
-
 
 class SeparationModel(Model):
     """
@@ -152,7 +76,8 @@ class SeparationModel(Model):
     Parameters
     ----------
     width : int, optional
-        Width of the network, see `SeparationUNet`.
+        The three levels of the network have 3, 8 and 12 times as many
+        channels.
 
     Raises
     ------
@@ -188,7 +113,7 @@ class SeparationModel(Model):
         'background': Field('plane', 'affine'),
         'error': Field('plane', 'linear'),
         'flux_error': Field('value', 'linear')})
-    loss_class = SeparationLoss
+    loss_class = BackgroundLoss
     size_step = 8
     min_size = 32
     usual_size = 48
@@ -196,7 +121,9 @@ class SeparationModel(Model):
     def __init__(self, width=8):
         width = check_positive_integer('width', width)
         super().__init__(width=width)
-        self.network = SeparationUNet(width)
+        self.network = CenteredUNet(
+            [factor * width for factor in _LEVELS], n_inputs=9, n_maps=4,
+            n_values=len(ERROR_RADII))
 
     def prepare(self, image, valid, sources, fwhm, psf_error):
         """

@@ -6,17 +6,13 @@ PyTorch is loaded when a network is first asked for.
 """
 
 import math
-import warnings
 from importlib import import_module
 
-from astropy.utils.exceptions import AstropyUserWarning
-
 from compact_removal import nn
-from compact_removal.psf import fwhm_in_pixels
 from compact_removal.utils.parameters import check_choice
 
 __all__ = ['ERROR_RADII', 'NETWORKS', 'WEIGHTS', 'build_model',
-           'choose_size', 'find_model_class', 'warn_of_width']
+           'choose_size', 'find_model_class']
 
 # Module and class of each model.
 NETWORKS = {
@@ -125,27 +121,3 @@ def build_model(network, *, seed=None, **config):
     'inpainting'
     """
     return nn.make_model(find_model_class(network), config, seed=seed)
-
-
-def warn_of_width(weights, band, pixel_scale):
-    """
-    Warn of a PSF that shipped weights have not seen.
-
-    Parameters
-    ----------
-    weights : str
-        Name of the weights; of others nothing is known.
-    band : `~compact_removal.instruments.Band`
-        The band.
-    pixel_scale : `~astropy.units.Quantity`
-        Size of the pixels of the map (angle).
-    """
-    row = WEIGHTS.get(weights)
-    if row is None:
-        return
-    fwhm = fwhm_in_pixels(band, pixel_scale)
-    low, high = row['fwhm_min'], row['fwhm_max']
-    if not 0.95 * low <= fwhm <= 1.05 * high:
-        warnings.warn(f'the PSF of band {band.name!r} is {fwhm:.2g} pixels '
-                      f'wide; the weights were trained with {low} to {high}',
-                      AstropyUserWarning, stacklevel=3)

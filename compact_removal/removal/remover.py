@@ -9,11 +9,8 @@ import astropy.units as u
 import numpy as np
 from astropy.utils.exceptions import AstropyUserWarning
 
-from compact_removal.base import TrainableEstimator
-from compact_removal.instruments import (Band, ObservingMode, get_band,
-                                         get_mode, list_bands)
-from compact_removal.maps.headers import warn_of_band
-from compact_removal.maps.holes import scale_factor
+from compact_removal.base import BandEstimator
+from compact_removal.instruments import get_band
 from compact_removal.maps.images import read_image
 from compact_removal.maps.positions import read_positions
 from compact_removal.photometry.corrections import check_apertures
@@ -26,21 +23,17 @@ from compact_removal.removal.inspection import inspect_sources
 from compact_removal.removal.locate import locate
 from compact_removal.removal.measure import measure
 from compact_removal.removal.networks import (WEIGHTS, choose_size,
-                                              find_model_class,
-                                              warn_of_width)
+                                              find_model_class)
 from compact_removal.removal.reach import hole_taper
 from compact_removal.removal.results import make_result
 from compact_removal.removal.training import RemovalTraining, fit_remover
 from compact_removal.utils.parameters import (ParameterError, check_boolean,
-                                              check_positive_integer,
-                                              rename_parameter)
+                                              check_positive_integer)
 
 __all__ = ['CompactSourceRemover']
 
 
-
-
-class CompactSourceRemover(TrainableEstimator):
+class CompactSourceRemover(BandEstimator):
     """
     Remove compact sources from maps, and measure them.
 
@@ -114,6 +107,7 @@ class CompactSourceRemover(TrainableEstimator):
     output_files = {'background': '_background.fits',
                     'sources': '_sources.ecsv'}
     positions_use = 'required'
+    mode_params = {'apertures': None}
 
     def __init__(self, mode, band, *, network='separation',
                  weights='default', apertures=None, cutout_size=None,
@@ -166,20 +160,6 @@ class CompactSourceRemover(TrainableEstimator):
 
     def process(self, image, positions=None):
         return self.remove(image, positions)._asdict()
-
-    def check_params(self):
-        if self.mode is not None and self.band is not None:
-            self._check()
-            return
-        # any will do for the other parameters
-        row = list_bands()[0]
-        type(self)(**{**self.get_params(), 'apertures': None,
-                      'mode': self.mode or str(row['mode']),
-                      'band': self.band or str(row['band'])})._check()
-
-    def check_images(self, images):
-        for image in images:
-            read_image(image)
 
     def describe_task(self, image, positions=None):
         what = 'sources' if positions is None else f'sources of {positions}'
@@ -252,13 +232,9 @@ class CompactSourceRemover(TrainableEstimator):
         coordinates = read_positions(positions,
                                      wcs=getattr(image, 'wcs', None))
         input_map = read_image(image, coordinates)
-        try:
-            scale_factor(band, input_map.pixel_scale)
-        except ParameterError as error:
-            raise ParameterError(rename_parameter(
-                error, pixel_scale='image: pixel_scale'), 'image') from error
         apertures = check_apertures(self.apertures, band)
         model, info = self._model()
+        self._check_map(image, input_map, band, info.get('name'))
         located = locate(input_map, coordinates, band,
                          recenter=self.recenter)
         if np.all(located.flags & FLAG['off_map']) and located.x.size:
@@ -266,8 +242,6 @@ class CompactSourceRemover(TrainableEstimator):
                           'longitude and latitude in their columns, and '
                           'their units right?)', AstropyUserWarning,
                           stacklevel=2)
-        warn_of_band(image, band)
-        warn_of_width(info.get('name'), band, input_map.pixel_scale)
         fitted = fit(input_map, located, band)
         located, inspection = inspect_sources(input_map, located, fitted,
                                               band)
@@ -291,7 +265,8 @@ class CompactSourceRemover(TrainableEstimator):
             apertures=apertures, error_scale=calibration(info, 'flux_error'))
         size = network.sizes(np.nanmax(located.radius, initial=0)
                              + hole_taper(band, input_map.pixel_scale))
-        provenance = {**self._provenance(band, info, size),
+        provenance = {**self._provenance(band, info), 'CRCUTOUT': int(size),
+                      'CRRECENT': bool(self.recenter),
                       'CRNPSF': fitted.n_psf}
         return make_result(image, coordinates, input_map.flux_unit, located,
                            fitted, inspection, estimate, measurement,
@@ -384,39 +359,9 @@ class CompactSourceRemover(TrainableEstimator):
         return params
 
     def _plain_values(self):
-        for name, kind in (('band', Band), ('mode', ObservingMode)):
-            if isinstance(getattr(self, name), kind):
-                msg = (f'{name} must be a name in the tables for saving; keep '
-                       f'an own {kind.__name__} in a script, and save the '
-                       f'network with compact_removal.nn.save_weights('
-                       f'remover.model_, path, remover.info_)')
-                raise ParameterError(msg, name)
+        plain = super()._plain_values()
         band = get_band(self.mode, self.band)
         apertures = self.apertures
         if apertures is not None:
             apertures = check_apertures(apertures, band).value.tolist()
-        return {'band': band.name, 'apertures': apertures}
-
-    def _fit_depends_on(self):
-        band = get_band(self.mode, self.band)
-        return {'mode': band.mode, 'band': band, **super()._fit_depends_on()}
-
-    def _weights_mode(self):
-        return get_mode(self.mode).name
-
-    def _provenance(self, band, info, size):
-        """
-        How a result was made, as FITS keywords.
-        """
-        from compact_removal import __version__
-
-        return {
-            'CRVERS': __version__,
-            'CRMODE': band.mode,
-            'CRBAND': band.name,
-            'CRNET': self.network,
-            'CRWEIGHT': info.get('name', 'fitted'),
-            'CRSHA256': info.get('sha256', ''),
-            'CRCUTOUT': int(size),
-            'CRRECENT': bool(self.recenter),
-        }
+        return {**plain, 'apertures': apertures}

@@ -12,18 +12,19 @@ from compact_removal import nn
 from compact_removal.base.trainable import make_integer_seed
 from compact_removal.datasets import FLUX_LEVELS
 from compact_removal.nn import TrainingSettings
+from compact_removal.nn.batches import SelectedFields
 from compact_removal.psf import fwhm_in_pixels
 from compact_removal.removal.calibration import measure_errors
 from compact_removal.removal.cutout_network import make_predict
 from compact_removal.removal.networks import choose_size, find_model_class
 from compact_removal.removal.simulation import TrainingCutouts
-from compact_removal.removal.training_data import make_training_data
+from compact_removal.base.training_data import make_training_data
 from compact_removal.utils.descriptions import hash_settings
 from compact_removal.utils.parameters import (ParameterError, check_boolean,
                                               check_positive_integer)
 
-__all__ = ['RemovalTraining', 'SelectedFields', 'TRAINING_DEFAULTS',
-           'choose_scenes', 'choose_settings', 'fit_remover']
+__all__ = ['RemovalTraining', 'TRAINING_DEFAULTS', 'choose_scenes',
+           'choose_settings', 'fit_remover']
 
 # Simulated maps per band, unless told otherwise.
 _N_FIELDS = 400
@@ -317,39 +318,3 @@ def fit_remover(remover, band, backgrounds, *, catalogs, validation,
                  make_predict(model, device=remover.device),
                  calibration_batches.epoch(0))}
     return model, info, history
-
-
-class SelectedFields:
-    """
-    Batches with some of their fields.
-
-    Parameters
-    ----------
-    batches : object
-        See `compact_removal.nn.train`.
-    names : iterable of str
-        The fields that stay.
-    """
-
-    def __init__(self, batches, names):
-        self._batches, self._names = batches, tuple(names)
-
-    def __len__(self):
-        return len(self._batches)
-
-    def batch(self, epoch, number):
-        """
-        Make one batch.
-
-        Parameters
-        ----------
-        epoch, number : int
-            Which one.
-
-        Returns
-        -------
-        batch : dict of `~numpy.ndarray`
-            The fields that stay.
-        """
-        batch = self._batches.batch(epoch, number)
-        return {name: batch[name] for name in self._names}

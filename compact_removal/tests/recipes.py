@@ -11,6 +11,7 @@ __all__ = ['RECIPES', 'Recipe', 'get_recipe']
 # By estimator the module that holds its ``RECIPE``: one entry for each
 # estimator that the package exports.
 RECIPES = {
+    'CompactSourceFinder': 'compact_removal.detection.tests.recipe',
     'CompactSourceRemover': 'compact_removal.removal.tests.recipe',
 }
 

@@ -24,14 +24,21 @@ from pathlib import Path
 
 os.environ.setdefault('OMP_NUM_THREADS', '2')
 
-from train_shipped_weights import HELD_OUT, RecalledFields, make_bands
+from tqdm import tqdm
+from train_shipped_weights import HELD_OUT, make_bands, ship
 
 from compact_removal import __version__, nn
 from compact_removal.datasets import load_background_maps
-from compact_removal.detection.networks import find_model_class
+from compact_removal.detection.networks import WEIGHTS, find_model_class
 from compact_removal.detection.simulation import DetectionScenes
+from compact_removal.detection.training import (measure_candidates_of_scenes,
+                                                score_candidates)
+from compact_removal.nn.batches import RecalledFields
 
 SEED = 20261126
+
+# What differs where training starts from weights.
+AGAIN = {'n_epochs': 16, 'learning_rate': 0.0005}
 SETTINGS = {
     'width': 8,
     'training': {'n_epochs': 40, 'learning_rate': 0.001,
@@ -40,6 +47,9 @@ SETTINGS = {
                'real_fraction': 0.5, 'n_fields': 40},
     'size': 128, 'n_distinct': 4,
 }
+
+# Scenes for the probabilities, and their side (pixels).
+N_SCENES, SCENE_SIZE = 240, 256
 
 
 def make_scenes(maps, seed, **changes):
@@ -57,6 +67,13 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split('\n')[1])
     parser.add_argument('output', type=Path)
     parser.add_argument('--maps', type=Path, help='folder of real maps')
+    parser.add_argument('--start', type=Path,
+                        help='weights to start from, instead of new ones')
+    parser.add_argument('--score', type=Path,
+                        help='weights of which only the probabilities are '
+                             'fitted anew')
+    parser.add_argument('--ship', action='store_true',
+                        help='copy the weights into the package')
     args = parser.parse_args()
     args.output.mkdir(parents=True, exist_ok=True)
     warnings.filterwarnings('ignore', 'File may have been truncated')
@@ -65,27 +82,67 @@ def main():
         maps = [background for background
                 in load_background_maps(args.maps, fwhm=2.0)
                 if background.name not in HELD_OUT]
-    model = nn.make_model(find_model_class('localization'),
-                          {'width': SETTINGS['width']}, seed=1)
+    if args.score is not None:
+        path = score(args.score, args.output, maps)
+    else:
+        path = train(args, maps)
+    if args.ship:
+        ship(path, path.stem, WEIGHTS, find_model_class)
+
+
+def train(args, maps):
+    """
+    Train the network, and fit the probabilities.
+    """
+    settings, seed = SETTINGS, SEED
+    if args.start is None:
+        model, start = nn.make_model(
+            find_model_class('localization'), {'width': SETTINGS['width']},
+            seed=1), 'new weights'
+    else:
+        model, start = nn.load_weights(args.start, find_model_class)
+        start = f'weights with sha256 {start["sha256"]}'
+        settings = {**SETTINGS, 'training': {**SETTINGS['training'], **AGAIN}}
+        seed = SEED + 10
     names = (*model.inputs, *model.targets)
     sizes = (SETTINGS['size'],)
     history = nn.train(
         model,
-        RecalledFields(make_scenes(maps, SEED), names, sizes,
+        RecalledFields(make_scenes(maps, seed), names, sizes,
                        SETTINGS['n_distinct']),
-        RecalledFields(make_scenes(maps, SEED + 1, n_batches=10), names,
+        RecalledFields(make_scenes(maps, seed + 1, n_batches=10), names,
                        sizes, 1),
-        nn.TrainingSettings(**SETTINGS['training'], checkpoint=str(
+        nn.TrainingSettings(**settings['training'], checkpoint=str(
             args.output / 'localization.checkpoint')),
         loss=model.make_loss(), progress_bar=True, seed=1)
     (args.output / 'localization.json').write_text(json.dumps(history))
-    nn.save_weights(model, args.output / 'localization.safetensors', {
+    path = args.output / 'localization.safetensors'
+    metadata = {
         'mode': 'any', 'date': datetime.date.today().isoformat(),
-        'version': __version__, 'seed': SEED, 'configuration': SETTINGS,
+        'version': __version__, 'seed': seed, 'start': start,
+        'configuration': settings,
         'n_steps': (SETTINGS['scenes']['n_batches']
-                    * SETTINGS['training']['n_epochs']),
+                    * settings['training']['n_epochs']),
         'data': ('simulated backgrounds of all kinds and the real maps '
-                 + ', '.join(background.name for background in maps))})
+                 + ', '.join(background.name for background in maps))}
+    nn.save_weights(model, path, metadata)
+    return score(path, args.output, maps)
+
+
+def score(weights, output, maps):
+    """
+    Copy weights, with probabilities that are fitted anew.
+    """
+    model, info = nn.load_weights(weights, find_model_class)
+    metadata = {key: value for key, value in info.items()
+                if key not in ('network', 'config', 'sha256')}
+    candidates = measure_candidates_of_scenes(
+        model, make_scenes(maps, SEED + 2), N_SCENES, SCENE_SIZE,
+        progress=tqdm)
+    metadata.update(score_candidates(*candidates), n_scenes=N_SCENES)
+    path = output / Path(weights).name
+    nn.save_weights(model, path, metadata)
+    return path
 
 
 if __name__ == '__main__':

@@ -46,13 +46,14 @@ from compact_removal.datasets import (list_background_kinds,
                                       load_background_maps, make_background)
 from compact_removal.instruments import get_band
 from compact_removal.maps import source_snr
+from compact_removal.nn.batches import RecalledFields
 from compact_removal.psf import fwhm_in_pixels, make_psf_stamp
 from compact_removal.removal import (WEIGHTS, TrainingCutouts, build_model,
                                      find_model_class)
 from compact_removal.removal.calibration import (ERROR_SAMPLES, calibration,
                                                  make_factors, measure_errors)
 from compact_removal.removal.cutout_network import make_predict
-from compact_removal.removal.training import SelectedFields, choose_scenes
+from compact_removal.removal.training import choose_scenes
 
 # Never trained on: they are for benchmarks/accuracy.py.
 HELD_OUT = ('W5_WISE12um_10.8as.fits', 'GC_Bolocam1.1mm_7.2as.fits',
@@ -101,8 +102,7 @@ SETTINGS = {
     },
     'inpainting': {
         'width': 8,
-        'loss': {'valid': 0.0, 'hole': 0.0, 'style': 0.0, 'ssim': 0.0,
-                 'source': 0.0, 'log': 1.0, 'flux': 0.5},
+        'loss': {},
         'training': {'n_epochs': 32, 'learning_rate': 0.002,
                      'scheduler': 'cosine', 'max_norm': 5.0},
         'cutouts': {'size': 72, 'batch_size': 32, 'n_batches': 150,
@@ -121,81 +121,6 @@ SETTINGS = {
         'sizes': (96,), 'n_distinct': 5,
     },
 }
-
-
-class RecalledFields(SelectedFields):
-    """
-    Batches with some of their fields, used again in other orientations.
-
-    Parameters
-    ----------
-    batches : object
-        See `compact_removal.nn.train`.
-    names : iterable of str
-        The fields that stay.
-    sizes : tuple of int
-        Sides of the cutouts, which take turns.
-    n_distinct : int
-        So many epochs are made; the next ones show them again, turned
-        and mirrored.
-    """
-
-    def __init__(self, batches, names, sizes, n_distinct):
-        super().__init__(batches, names)
-        self._sizes, self._n_distinct = sizes, n_distinct
-        self._kept = {}
-
-    def batch(self, epoch, number):
-        """
-        Make one batch.
-
-        Parameters
-        ----------
-        epoch, number : int
-            Which one.
-
-        Returns
-        -------
-        batch : dict of `~numpy.ndarray`
-            The fields that stay.
-        """
-        again, distinct = divmod(epoch, self._n_distinct)
-        key = distinct, number
-        if key not in self._kept:
-            self._kept[key] = super().batch(*key)
-        size = self._sizes[(again + number) % len(self._sizes)]
-        return {name: turn_and_crop(values, (again + number) % 8, size)
-                for name, values in self._kept[key].items()}
-
-
-def turn_and_crop(values, symmetry, size):
-    """
-    Turned and mirrored cutouts around the same centre.
-
-    Parameters
-    ----------
-    values : `~numpy.ndarray`
-        Cutouts, shape ``(n, ny, nx)``, or numbers, which stay as they
-        are.
-    symmetry : int
-        One of the eight of a square.
-    size : int
-        Side of the result (pixels), less than that of the cutouts.
-
-    Returns
-    -------
-    values : `~numpy.ndarray`
-        Shape ``(n, size, size)``.
-    """
-    if values.ndim < 3:
-        return values
-    center = values.shape[-1] // 2
-    forth = np.arange(size) - size // 2 + center
-    back = center - (np.arange(size) - size // 2)
-    rows, columns = (back if symmetry & bit else forth for bit in (1, 2))
-    values = values[..., rows[:, None], columns]
-    return np.ascontiguousarray(
-        values.swapaxes(-1, -2) if symmetry & 4 else values)
 
 
 def make_bands(network):
@@ -228,14 +153,14 @@ def make_cutouts(network, maps, seed, **changes):
                            seed=seed, **settings)
 
 
-def ship(path, name):
+def ship(path, name, registry=WEIGHTS, find_class=find_model_class):
     """
     Copy weights into the package, and enter them into its table.
     """
-    folder = WEIGHTS.path('separation').parent
+    folder = registry.path(name).parent
     target = folder / f'{name}.safetensors'
     shutil.copyfile(path, target)
-    model, info = nn.load_weights(target, find_model_class)
+    model, info = nn.load_weights(target, find_class)
     table = Table.read(folder / 'weights.ecsv', format='ascii.ecsv')
     descriptions = {key: table[key].description for key in table.colnames}
     rows = [dict(zip(row.colnames, row, strict=True)) for row in table

@@ -13,7 +13,7 @@ from numpy.testing import assert_allclose
 from compact_removal.datasets import make_example_field
 from compact_removal.instruments import get_band
 from compact_removal.removal import TrainingCutouts
-from compact_removal.removal.training_data import make_training_data
+from compact_removal.base.training_data import make_training_data
 from compact_removal.utils.parameters import ParameterError
 
 BLUE = get_band('scanmap', 'blue')

@@ -55,7 +55,7 @@ def test_unit_has_no_influence(psf, factor, offset):
 
 
 def test_noise_has_unit_scatter(psf):
-    planes, known = filter_map(make_field(psf, flux=0), psf)
+    planes, _, known = filter_map(make_field(psf, flux=0), psf)
     assert known.all()
     for plane in planes:
         assert 0.85 < np.std(plane) < 1.15
@@ -66,7 +66,7 @@ def test_borders_and_lost_pixels(psf):
     data[:, 90:] = 1e4
     data[:, 100:] = np.nan
     data[60, 40] = np.nan
-    planes, known = filter_map(data, psf)
+    planes, _, known = filter_map(data, psf)
     assert np.isfinite(planes).all()
     # a single pixel is filled, a border is not searched
     assert known[60, 40]
@@ -76,7 +76,7 @@ def test_borders_and_lost_pixels(psf):
 
 
 def test_nothing_known(psf):
-    planes, known = filter_map(np.full((40, 50), np.nan), psf)
+    planes, _, known = filter_map(np.full((40, 50), np.nan), psf)
     assert not known.any()
     assert (planes == 0).all()
 

@@ -9,7 +9,9 @@ import torch
 
 from compact_removal.nn.filling import fill_curved
 from compact_removal.removal import build_model
-from compact_removal.removal.loss_inpainting import InpaintingLoss
+
+
+FWHM = torch.full((3,), 3.0)
 
 
 @pytest.fixture(scope='module')
@@ -29,8 +31,8 @@ def cutouts():
 def test_output_in_unit_of_input(model, cutouts):
     image, valid = cutouts
     with torch.no_grad():
-        first = model(image, valid)['background']
-        second = model(4.0 * image + 8.0, valid)['background']
+        first = model(image, valid, FWHM)['background']
+        second = model(4.0 * image + 8.0, valid, FWHM)['background']
     torch.testing.assert_close(second, 4.0 * first + 8.0, rtol=1e-4,
                                atol=1e-3)
 
@@ -38,10 +40,11 @@ def test_output_in_unit_of_input(model, cutouts):
 def test_only_valid_pixels_count(model, cutouts):
     image, valid = cutouts
     with torch.no_grad():
-        first = model(image, valid)['background']
+        first = model(image, valid, FWHM)['background']
         for value in (float('nan'), float('inf'), 1e30):
             changed = image.masked_fill(~valid, value)
-            assert torch.equal(model(changed, valid)['background'], first)
+            again = model(changed, valid, FWHM)['background']
+            assert torch.equal(again, first)
 
 
 def test_nan_is_invalid(model, cutouts):
@@ -51,8 +54,8 @@ def test_nan_is_invalid(model, cutouts):
     with_nan = image.clone()
     with_nan[:, 5, 5] = float('nan')
     with torch.no_grad():
-        assert torch.equal(model(with_nan, valid)['background'],
-                           model(image, hole)['background'])
+        assert torch.equal(model(with_nan, valid, FWHM)['background'],
+                           model(image, hole, FWHM)['background'])
 
 
 def test_empty_and_constant(model, cutouts):
@@ -61,7 +64,7 @@ def test_empty_and_constant(model, cutouts):
     valid[0] = False
     image[1] = 3.0
     with torch.no_grad():
-        output = model(image, valid)['background']
+        output = model(image, valid, FWHM)['background']
     assert torch.isfinite(output).all()
     assert (output[0] == 0).all()
 
@@ -72,8 +75,23 @@ def test_new_network_returns_mean_of_fills(model, cutouts):
     curved = fill_curved(filled, mask, filled)
     assert (curved - filled).abs().max() > 0.01
     with torch.no_grad():
-        torch.testing.assert_close(model.predict_scaled(filled, mask),
-                                   (filled + curved) / 2)
+        background, log_error, log_flux_error = model.predict_scaled(
+            filled, mask, FWHM)
+    torch.testing.assert_close(background, (filled + curved)[:, 0] / 2)
+    assert log_error.shape == background.shape
+    # larger apertures have larger errors
+    assert (log_flux_error.diff(dim=1) > 0).all()
+
+
+def test_errors_in_unit_of_input(model, cutouts):
+    image, valid = cutouts
+    with torch.no_grad():
+        first = model(image, valid, FWHM)
+        second = model(4.0 * image + 8.0, valid, FWHM)
+    for name in ('error', 'flux_error'):
+        assert (first[name] > 0).all()
+        torch.testing.assert_close(second[name], 4.0 * first[name],
+                                   rtol=1e-3, atol=0)
 
 
 def test_correction_is_in_holes(cutouts):
@@ -82,7 +100,8 @@ def test_correction_is_in_holes(cutouts):
     torch.nn.init.normal_(model.network.last.weight)
     filled, mask, center, half_range = model.prepare(image, valid)
     with torch.no_grad():
-        change = model.predict_scaled(filled, mask) - filled
+        change = model.predict_scaled(filled, mask, FWHM)[0] - filled[:, 0]
+    mask = mask[:, 0]
     assert (change[mask > 0] == 0).all()
     assert change[mask == 0].abs().min() > 0
 
@@ -96,8 +115,8 @@ def test_mixture_is_of_the_two_fills(cutouts, share):
     filled, mask, center, half_range = model.prepare(image, valid)
     expected = fill_curved(filled, mask, filled) if share else filled
     with torch.no_grad():
-        torch.testing.assert_close(model.predict_scaled(filled, mask),
-                                   expected)
+        background, *_ = model.predict_scaled(filled, mask, FWHM)
+    torch.testing.assert_close(background, expected[:, 0])
 
 
 def test_scale_is_that_of_the_structure(model, cutouts):
@@ -120,10 +139,11 @@ def test_compute_loss_ignores_unknown_target(cutouts):
     target = image.clone()
     target[:, 45:50, 45:50] = float('nan')
     batch = {'image': image, 'validity': valid.float(), 'target': target,
-             'aperture': torch.zeros_like(image)}
-    loss = InpaintingLoss(style=0, ssim=0, source=0, valid=0)
-    total, _ = model.compute_loss(batch, loss)
-    assert total.item() > 0
+             'aperture': torch.zeros_like(image), 'fwhm': FWHM}
+    loss = model.make_loss()
+    assert loss.small == 0.03
+    total, terms = model.compute_loss(batch, loss)
+    assert terms['hole'].item() > 0
     total.backward()
     assert all(torch.isfinite(one.grad).all() for one in model.parameters())
     # nothing is compared where nothing is known

@@ -12,7 +12,7 @@ from compact_removal import CompactSourceRemover
 from compact_removal.datasets import (FLUX_LEVELS, make_background,
                                       make_example_field)
 from compact_removal.removal import TrainingCutouts, build_model
-from compact_removal.removal.loss_inpainting import InpaintingLoss
+from compact_removal.removal.loss_paper import PaperLoss
 from compact_removal.removal.training import choose_scenes, choose_settings
 
 
@@ -62,9 +62,9 @@ def test_output_is_that_of_the_network(cutouts):
 
 def test_loss_has_the_weights_of_equation_7():
     loss = build_model('paper', width=1, seed=1).make_loss()
-    assert isinstance(loss, InpaintingLoss)
+    assert isinstance(loss, PaperLoss)
     assert loss.weights == {'valid': 2, 'hole': 6, 'style': 120,
-                            'ssim': 0.4, 'source': 1, 'flux': 0, 'log': 0}
+                            'ssim': 0.4, 'source': 1}
 
 
 def test_simulations_are_those_of_table_1():

@@ -1,0 +1,239 @@
+# Licensed under a 3-clause BSD style license - see licenses/LICENSE.rst
+"""
+What `CompactSourceFinder.fit` does: the network, then the probabilities.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from compact_removal import nn
+from compact_removal.base.trainable import make_integer_seed
+from compact_removal.base.training_data import make_training_data
+from compact_removal.detection.networks import find_model_class
+from compact_removal.detection.probability import fit_scorer
+from compact_removal.detection.search import search
+from compact_removal.detection.simulation import (DetectionScenes,
+                                                  match_radius)
+from compact_removal.metrics import (completeness_at_reliability,
+                                     match_detections)
+from compact_removal.nn.batches import SelectedFields
+from compact_removal.utils.descriptions import hash_settings
+from compact_removal.utils.parameters import (ParameterError,
+                                              check_positive_integer)
+
+__all__ = ['RELIABILITY', 'TRAINING_DEFAULTS', 'FinderTraining', 'fit_finder',
+           'measure_candidates_of_scenes', 'score_candidates']
+
+# Reliability at the default threshold.
+RELIABILITY = 0.9
+
+# Parts of the scenes that get probabilities from the rest of them.
+_N_FOLDS = 4
+
+# Simulated maps per band.
+_N_FIELDS = 40
+
+
+@dataclass(frozen=True)
+class FinderTraining(nn.TrainingSettings):
+    """
+    How a finder is trained.
+
+    The parameters are those of `~compact_removal.nn.TrainingSettings`
+    and these.
+
+    Parameters
+    ----------
+    n_batches, n_validation_batches : int, optional
+        Batches per epoch.
+    size : int, optional
+        Side of the scenes that the network learns from (pixels), a
+        multiple of 8.
+    n_scenes : int, optional
+        Scenes whose candidates the probabilities are fitted to.
+    scene_size : int, optional
+        Their side (pixels).
+    width : int, optional
+        Width of the network, without trained weights only.
+
+    Raises
+    ------
+    ParameterError
+        If a value is not allowed.
+
+    Examples
+    --------
+    >>> from compact_removal.detection import FinderTraining
+    >>> FinderTraining(n_epochs=3).n_scenes
+    200
+    """
+
+    n_batches: int = 80
+    n_validation_batches: int = 10
+    size: int = 128
+    n_scenes: int = 200
+    scene_size: int = 224
+    width: int | None = None
+
+    def __post_init__(self):
+        super().__post_init__()
+        for name in ('n_batches', 'n_validation_batches', 'size', 'n_scenes',
+                     'scene_size'):
+            check_positive_integer(name, getattr(self, name))
+        if self.width is not None:
+            check_positive_integer('width', self.width)
+        if self.size % 8 or self.size < 32:
+            msg = ('size must be a multiple of 8 and at least 32, got '
+                   f'{self.size!r}')
+            raise ParameterError(msg, 'size')
+
+
+# What `fit` does unless told otherwise.
+TRAINING_DEFAULTS = FinderTraining(n_epochs=40, learning_rate=0.001,
+                                   scheduler='cosine', max_norm=5.0)
+
+
+def fit_finder(finder, band, backgrounds, *, training):
+    """
+    Train a network for a finder, and fit its probabilities.
+
+    Parameters
+    ----------
+    finder : CompactSourceFinder
+        Its parameters are used.
+    band : Band
+        The band.
+    backgrounds, training : object
+        See `CompactSourceFinder.fit`.
+
+    Returns
+    -------
+    model : object
+        The trained network.
+    info : dict
+        Its description.
+    history : dict
+        Losses and learning rates.
+    """
+    data = make_training_data(band, backgrounds)
+    settings = TRAINING_DEFAULTS.updated(training)
+    if finder.weights is not None and settings.width is not None:
+        msg = ('training: width must be None where weights are given, whose '
+               f'network has one, got {settings.width!r}')
+        raise ParameterError(msg, 'training')
+    if settings.checkpoint is not None and finder.seed is None:
+        msg = ('seed must be given with a checkpoint: with another one the '
+               'training cannot go on, got None')
+        raise ParameterError(msg, 'seed')
+    seed = make_integer_seed(finder.seed)
+
+    def simulate(seed, n_batches):
+        return DetectionScenes(
+            data.bands, data.maps, size=settings.size, n_batches=n_batches,
+            batch_size=finder.batch_size, seed=seed, n_fields=_N_FIELDS,
+            real_fraction=1.0 if data.maps else 0.0)
+
+    model_class = find_model_class(finder.network)
+    names = (*model_class.inputs, *model_class.targets)
+    batches = simulate(seed, settings.n_batches)
+    model, info, history = finder.train_network(
+        SelectedFields(batches, names),
+        SelectedFields(simulate(seed + 1, settings.n_validation_batches),
+                       names),
+        settings=settings, seed=seed,
+        config={} if settings.width is None else {'width': settings.width},
+        description={'mode': band.mode, 'size': settings.size,
+                     'bands': [hash_settings({'band': entry})
+                               for entry in data.bands],
+                     'batch_size': finder.batch_size,
+                     'maps': hash_settings({'maps': list(data.maps)})})
+    info |= {'mode': band.mode, 'bands': [entry.name for entry in data.bands],
+             'training': {**settings.to_dict(), **info['config']},
+             'data': data.summary,
+             **score_candidates(*measure_candidates_of_scenes(
+                 model, simulate(seed + 2, 1), settings.n_scenes,
+                 settings.scene_size, device=finder.device))}
+    return model, info, history
+
+
+def measure_candidates_of_scenes(model, scenes, n_scenes, size, *,
+                                 device='auto', progress=iter):
+    """
+    Search scenes, and label what is found.
+
+    Parameters
+    ----------
+    model : `~compact_removal.nn.Model`
+        The network.
+    scenes : `~compact_removal.detection.simulation.DetectionScenes`
+        The scenes.
+    n_scenes, size : int
+        How many, and their side (pixels).
+    device : str, optional
+        Where to compute.
+    progress : callable, optional
+        Wraps the numbers of the scenes.
+
+    Returns
+    -------
+    features : `~numpy.ndarray`
+        Of all candidates, shape ``(n, n_features)``. Those of real maps
+        that were there before are left out.
+    kind : `~numpy.ndarray` of int
+        0 for nothing, 1 and on for the ``KINDS``, shape ``(n,)``.
+    number : `~numpy.ndarray` of int
+        Number of the scene, shape ``(n,)``.
+    """
+    parts = []
+    for number in progress(range(n_scenes)):
+        scene = scenes.scene(number, size=size)
+        found, _ = search(lambda part, image=scene.image: image[part].copy(),
+                          scene.image.shape, scene.psf, model, device=device)
+        radius = match_radius(scene.psf)
+        index = match_detections(found.x, found.y, found.flux / np.maximum(
+            found.flux_err, 1e-30), scene.x, scene.y, radius)
+        kind = np.zeros(index.size, dtype=int)
+        kind[index >= 0] = scene.kind[index[index >= 0]] + 1
+        distance = np.hypot(found.x[:, None] - scene.own[0],
+                            found.y[:, None] - scene.own[1])
+        own = distance.min(axis=1, initial=np.inf) < radius
+        kept = (kind > 0) | ~own
+        parts.append((found.features[kept], kind[kept],
+                      np.full(kept.sum(), number)))
+    return tuple(np.concatenate(part) for part in zip(*parts, strict=True))
+
+
+def score_candidates(features, kind, number):
+    """
+    Fit probabilities, and find the default threshold.
+
+    Parameters
+    ----------
+    features, kind, number : `~numpy.ndarray`
+        From `measure_candidates_of_scenes`.
+
+    Returns
+    -------
+    info : dict
+        For the description of weights: ``scorer`` and ``threshold``.
+
+    Raises
+    ------
+    ParameterError
+        If none of the candidates is a source, or all are.
+    """
+    if not (np.any(kind == 0) and np.any(kind == 1)):
+        msg = ('training: n_scenes must be larger, there are no candidates '
+               'of both kinds, sources and others')
+        raise ParameterError(msg, 'training')
+    probability = np.zeros(len(kind))
+    for fold in range(_N_FOLDS):
+        apart = number % _N_FOLDS == fold
+        if apart.any() and not apart.all():
+            probability[apart] = fit_scorer(features[~apart], kind[~apart])(
+                features[apart])[:, 0]
+    _, threshold = completeness_at_reliability(
+        probability, kind == 1, int(np.sum(kind == 1)), RELIABILITY)
+    return {'scorer': fit_scorer(features, kind).to_dict(),
+            'threshold': round(min(threshold, 1.0), 4)}
