@@ -89,10 +89,10 @@ sphinx_gallery_conf = {
     'remove_config_comments': True,
     'write_computation_times': False,
     'within_subsection_order': ExplicitOrder([
-        'plot_quickstart.py', 'plot_regions.py', 'plot_masks.py',
+        'plot_quickstart.py', 'plot_find.py', 'plot_regions.py', 'plot_masks.py',
         'plot_real_map.py', 'plot_fluxes.py', 'plot_spectra.py',
         'plot_instrument.py', 'plot_training.py', '*', 'real_maps.py',
-        'train_shipped_weights.py']),
+        'train_shipped_weights.py', 'train_finder_weights.py']),
     'download_all_examples': False,
 }
 
@@ -113,10 +113,12 @@ def write_included_tables(folder):
     """
     Write the tables that pages include: they come from the package.
     """
+    from compact_removal.detection import DETECTION_FLAGS
+    from compact_removal.detection import WEIGHTS as FINDER_WEIGHTS
     from compact_removal.removal import PIXEL_FLAGS, SOURCE_FLAGS, WEIGHTS
 
     weights = []
-    for row in WEIGHTS.list():
+    for row in (*WEIGHTS.list(), *FINDER_WEIGHTS.list()):
         weights += [f'``{row["name"]}``']
         weights += [f'    - {key}: {value}' for key, value in row.items()
                     if key != 'name']
@@ -124,6 +126,7 @@ def write_included_tables(folder):
     folder.mkdir(exist_ok=True)
     for name, lines in (('flags', list_flags(SOURCE_FLAGS)),
                         ('pixel_flags', list_flags(PIXEL_FLAGS)),
+                        ('detection_flags', list_flags(DETECTION_FLAGS)),
                         ('weights', weights),
                         ('modules', list_modules()),
                         ('provenance', list_provenance())):

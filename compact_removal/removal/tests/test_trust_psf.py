@@ -50,12 +50,16 @@ class TestPSF:
         assert np.all(np.abs(pull) < 3)
 
     def test_another_width_and_inpainting(self, many):
-        # the structure below the sources counts for more
-        pull = [pulls(many, many.remove(with_widths(many, np.full(
-            10, width)), network='inpainting').sources)
-            for width in (1.0, 0.93, 1.07)]
-        assert np.mean(np.abs(pull) < 1) > 0.5
-        assert np.all(np.abs(np.diff(pull, axis=0)) < 2)
+        # the structure below the sources counts for more, and is the same
+        # for all widths, so one field says little
+        pull = []
+        for one in (many, *(DamagedField(n_sources=10, seed=seed)
+                            for seed in (5, 7, 8))):
+            pull.append([pulls(one, one.remove(with_widths(one, np.full(
+                10, width)), network='inpainting').sources)
+                for width in (1.0, 0.93, 1.07)])
+            assert np.all(np.abs(np.diff(pull[-1], axis=0)) < 2)
+        assert 0.55 < np.mean(np.abs(pull) < 1) < 0.8
 
     def test_error_holds_the_psf(self, field):
         # of a bright source it is known no better than some 0.9 percent
