@@ -23,9 +23,11 @@ from compact_removal.maps.cutouts import chunk_slices, extract_valid
 __all__ = ['FEATURES', 'Candidates', 'find_candidates', 'find_peaks',
            'measure_candidates', 'measure_structure']
 
-# Least significance of sources that are fitted first; of other peaks, in
-# the map without those; and of those that the network supports.
+# Least significance of sources that are fitted first; in the map without
+# those, of peaks whatever the network says, of those that it does not deny,
+# and of those that it supports.
 _BRIGHT = 8.0
+_SURE = 12.0
 _PEAK = 5.0
 _SUPPORTED = 2.0
 
@@ -150,7 +152,7 @@ def find_candidates(data, psf, filtered, logit):
     rest = rest.planes.max(axis=0) * share
     found = [(x, y, 1e3 + filtered.planes[1][y, x])]
     for values, least, allowed in (
-            (rest, _PEAK, near > _PEAK_SUPPORT),
+            (rest, _SURE, known), (rest, _PEAK, near > _PEAK_SUPPORT),
             (rest, _SUPPORTED, near > _SUPPORT),
             (logit.max(axis=0), _ALONE, known)):
         column, row, height = find_peaks(values, least)

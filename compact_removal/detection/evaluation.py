@@ -213,6 +213,7 @@ def evaluate_finder(finder, backgrounds=None, *, n_maps=8, size=256,
     """
     check_positive_integer('n_maps', n_maps)
     check_positive_integer('size', size)
+    finder.check_params()
     band = get_band(finder.mode, finder.band)
     seed = make_integer_seed(seed)
     threshold = finder._find_threshold()
@@ -225,7 +226,8 @@ def evaluate_finder(finder, backgrounds=None, *, n_maps=8, size=256,
             found, true = _compare(patient, scene, threshold)
             bar.update()
             for table, tables in ((found, candidates), (true, sources)):
-                table.add_column([name] * len(table), name='field', index=0)
+                table.add_column(np.full(len(table), name, dtype='U64'),
+                                 name='field', index=0)
                 tables.append(table)
             rows.append((name, *_summarize(found, true, threshold)))
     candidates, sources = (vstack(tables, metadata_conflicts='silent')

@@ -34,8 +34,12 @@ __all__ = ['CompactSourceFinder']
 # Detections within so many full widths share light.
 _BLENDED = 1.5
 
-# Errors of the flux below which it is not significant.
+# Scatter of fluxes where nothing is, below which one is not significant.
 _SIGNIFICANT = 3.0
+
+# Relative error of fluxes by the PSF of the map, measured on scenes whose
+# PSFs are up to 7 % wider or narrower than that of the band.
+_PSF_ERROR = 0.06
 
 
 class CompactSourceFinder(BandEstimator):
@@ -128,9 +132,10 @@ class CompactSourceFinder(BandEstimator):
         sources : `~astropy.table.QTable`
             The most probable first: ``id``, ``sky_center``,
             ``x_center``, ``y_center`` (pixels), ``probability`` (that it
-            is a compact source), ``snr`` (flux over its error),
-            ``flux``, ``flux_err`` (of the PSF, fitted together with its
-            neighbours), ``fwhm_ratio`` (width over that of the PSF of
+            is a compact source), ``snr`` (flux over the scatter of such
+            fluxes where nothing is), ``flux``, ``flux_err`` (of the PSF,
+            fitted together with its neighbours; the error includes 6 %
+            for the PSF of the map), ``fwhm_ratio`` (width over that of the PSF of
             the map), ``kind``, ``probability_<kind>`` for the kinds
             compact, extended and artefact, and ``flags``, bits of
             ``DETECTION_FLAGS``. ``meta`` has the provenance.
@@ -347,17 +352,17 @@ class CompactSourceFinder(BandEstimator):
             values[order] for values in found[:7])
         normal = ApertureFraction(learned).normalization(
             learned.mean_at(x, y)[:, 2])
-        error = normal * np.hypot(error, flux * learned.prior[2])
-        flux = normal * flux
+        flux, noise = normal * flux, normal * error
+        error = np.hypot(noise, _PSF_ERROR * flux)
         flags = (DETECTION_FLAG['edge'] * edge
                  | DETECTION_FLAG['invalid_pixels'] * invalid
                  | DETECTION_FLAG['blended'] * _have_neighbors(
                      x, y, _BLENDED * psf.fwhm)
                  | DETECTION_FLAG['not_significant']
-                 * (flux < _SIGNIFICANT * error))
+                 * (flux < _SIGNIFICANT * noise))
         return QTable({
             'id': np.arange(1, order.size + 1), 'x_center': x,
-            'y_center': y, 'probability': score[:, 0], 'snr': flux / error,
+            'y_center': y, 'probability': score[:, 0], 'snr': flux / noise,
             'flux': flux, 'flux_err': error, 'fwhm_ratio': np.exp(width),
             'kind': np.array(KINDS)[score.argmax(axis=1)],
             **{f'probability_{kind}': score[:, k]

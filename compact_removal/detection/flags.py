@@ -16,7 +16,7 @@ DETECTION_FLAGS = (
          'width'),
     Flag(4, 'blended', 'another detection lies within one and a half full '
          'widths; fluxes share their light'),
-    Flag(8, 'not_significant', 'the fitted flux is below three errors'),
+    Flag(8, 'not_significant', '``snr`` is below 3'),
 )
 
 # Bits by name, for what sets them.

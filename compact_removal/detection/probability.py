@@ -22,6 +22,10 @@ __all__ = ['Scorer', 'fit_scorer']
 # products.
 _PENALTIES = (1e-4, 1e-3)
 
+# Features that change less than this, such as the width of the PSF in maps of
+# one band, count little.
+_LEAST_STD = 0.01
+
 # Features beyond this many standard deviations count as that.
 _LARGEST = 4.0
 
@@ -136,8 +140,8 @@ def fit_scorer(features, kind):
     """
     from scipy.optimize import minimize
 
-    mean, std = features.mean(axis=0), features.std(axis=0)
-    std = np.where(std > 0, std, 1.0)
+    mean = features.mean(axis=0)
+    std = np.maximum(features.std(axis=0), _LEAST_STD)
     terms = _make_terms((features - mean) / std)
     n_kinds, n_terms = len(KINDS), terms.shape[1]
     truth = np.zeros((len(kind), n_kinds + 1))

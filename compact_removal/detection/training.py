@@ -223,7 +223,7 @@ def score_candidates(features, kind, number):
     ParameterError
         If none of the candidates is a source, or all are.
     """
-    if not (np.any(kind == 0) and np.any(kind == 1)):
+    if not 0 < np.count_nonzero(kind == 1) < len(kind):
         msg = ('training: n_scenes must be larger, there are no candidates '
                'of both kinds, sources and others')
         raise ParameterError(msg, 'training')

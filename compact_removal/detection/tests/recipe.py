@@ -48,7 +48,7 @@ def find(finder, data, folder):
 
 RECIPE = Recipe(
     params={'mode': 'scanmap', 'band': 'blue', 'weights': None,
-            'batch_size': 2, 'seed': 3, 'threshold': 0.05},
+            'batch_size': 2, 'seed': 3, 'threshold': 0.0},
     data=make_data_of_fit,
     snapshot=copy_data,
     uses={'find': find,
@@ -63,7 +63,7 @@ RECIPE = Recipe(
           'save': lambda finder, data, folder: finder.save(
               folder / 'used.safetensors')},
     main='find',
-    later={'threshold': 0},
+    later={'threshold': 1.0},
     bad={'mode': 'slow', 'band': 5, 'network': None, 'batch_size': 0,
          'threshold': 1.5, 'progress_bar': 'no'},
     unsaved={'seed': np.random.default_rng(1),
