@@ -17,7 +17,10 @@ from compact_removal.detection.filters import (LEVELS, SCATTER_BOX,
                                                filter_flux, filter_map,
                                                local_scatter)
 from compact_removal.fitting import SourceFit, fit_sources, render_sources
-from compact_removal.fitting.patches import percentile_range
+from compact_removal.fitting.extent import fit_width
+from compact_removal.fitting.patches import (SourcePatches,
+                                             measure_noise_ratio,
+                                             percentile_range)
 from compact_removal.maps.cutouts import chunk_slices, extract_valid
 
 __all__ = ['FEATURES', 'Candidates', 'find_candidates', 'find_peaks',
@@ -39,6 +42,10 @@ _BRIGHT_SUPPORT, _PEAK_SUPPORT, _SUPPORT, _ALONE = -3.0, -2.5, -1.5, -0.5
 # the models of bright ones as a share of their light.
 _APART = 0.5
 _MODEL_ERROR = 0.02
+
+# Significance of sources whose widths are measured, and radius of the pixels
+# that show them (full widths).
+_WIDE, _PATCH = 6.0, 2.0
 
 # Radii of the surroundings in which structure is measured (full widths).
 _NEAR, _FAR = 3.0, 7.0
@@ -66,6 +73,8 @@ class Candidates(NamedTuple):
         Fluxes and shapes.
     flux_err : `~numpy.ndarray`
         Scatter of such fluxes where nothing is, shape ``(n,)``.
+    width : `~numpy.ndarray`
+        Width over that of the PSF, NaN for faint ones, shape ``(n,)``.
     features : `~numpy.ndarray`
         Shape ``(n, len(FEATURES))``.
     """
@@ -74,6 +83,7 @@ class Candidates(NamedTuple):
     y: np.ndarray
     fit: SourceFit
     flux_err: np.ndarray
+    width: np.ndarray
     features: np.ndarray
 
 
@@ -264,7 +274,26 @@ def measure_candidates(data, x, y, psf, filtered, logit):
     columns.append(np.full(len(x), np.log2(psf.fwhm / 3.5)))
     features = np.clip(np.nan_to_num(np.column_stack(columns)), -20, 20)
     return Candidates(x + fit.shapes[:, 0], y + fit.shapes[:, 1], fit,
-                      errors[4], features)
+                      errors[4], _measure_widths(rest, x, y, fit, psf, noise,
+                                                 errors[4]), features)
+
+
+def _measure_widths(rest, x, y, fit, psf, noise, error):
+    """
+    Widths over that of the PSF, without its prior; NaN for faint ones.
+    """
+    width = np.full(len(x), np.nan)
+    rows = np.flatnonzero(fit.flux > _WIDE * error)
+    if not rows.size:
+        return width
+    patches = SourcePatches(rest, x[rows], y[rows], psf, _PATCH)
+    each, zero = np.arange(rows.size), np.zeros(rows.size)
+    # each has its own light back, and that of no other
+    patches.subtract(each, zero, zero, -fit.flux[rows], fit.shapes[rows], psf)
+    patches.scale(noise[rows], measure_noise_ratio(
+        rest, x[rows], y[rows], psf.fwhm), psf)
+    width[rows], _ = fit_width(patches, each, fit.shapes[rows], psf)
+    return width
 
 
 def _nearest(x, y, flux):

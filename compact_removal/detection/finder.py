@@ -37,9 +37,9 @@ _BLENDED = 1.5
 # Scatter of fluxes where nothing is, below which one is not significant.
 _SIGNIFICANT = 3.0
 
-# Relative error of fluxes by the PSF of the map, measured on scenes whose
-# PSFs are up to 7 % wider or narrower than that of the band.
-_PSF_ERROR = 0.06
+# Errors of fluxes, measured on scenes: of positions that noise has moved, as
+# a factor on the scatter, and of the PSF of the map, relative to the flux.
+_MOVED, _PSF_ERROR = 1.2, 0.09
 
 
 class CompactSourceFinder(BandEstimator):
@@ -134,11 +134,12 @@ class CompactSourceFinder(BandEstimator):
             ``x_center``, ``y_center`` (pixels), ``probability`` (that it
             is a compact source), ``snr`` (flux over the scatter of such
             fluxes where nothing is), ``flux``, ``flux_err`` (of the PSF,
-            fitted together with its neighbours; the error includes 6 %
-            for the PSF of the map), ``fwhm_ratio`` (width over that of the PSF of
-            the map), ``kind``, ``probability_<kind>`` for the kinds
-            compact, extended and artefact, and ``flags``, bits of
-            ``DETECTION_FLAGS``. ``meta`` has the provenance.
+            fitted together with its neighbours; the error includes 9 %
+            for the PSF of the map), ``fwhm_ratio`` (width over that of the
+            PSF of the map, NaN for faint ones), ``kind``,
+            ``probability_<kind>`` for the kinds compact, extended and
+            artefact, and ``flags``, bits of ``DETECTION_FLAGS``. ``meta``
+            has the provenance.
 
         Raises
         ------
@@ -353,7 +354,7 @@ class CompactSourceFinder(BandEstimator):
         normal = ApertureFraction(learned).normalization(
             learned.mean_at(x, y)[:, 2])
         flux, noise = normal * flux, normal * error
-        error = np.hypot(noise, _PSF_ERROR * flux)
+        error = np.hypot(_MOVED * noise, _PSF_ERROR * flux)
         flags = (DETECTION_FLAG['edge'] * edge
                  | DETECTION_FLAG['invalid_pixels'] * invalid
                  | DETECTION_FLAG['blended'] * _have_neighbors(
@@ -363,7 +364,7 @@ class CompactSourceFinder(BandEstimator):
         return QTable({
             'id': np.arange(1, order.size + 1), 'x_center': x,
             'y_center': y, 'probability': score[:, 0], 'snr': flux / noise,
-            'flux': flux, 'flux_err': error, 'fwhm_ratio': np.exp(width),
+            'flux': flux, 'flux_err': error, 'fwhm_ratio': width,
             'kind': np.array(KINDS)[score.argmax(axis=1)],
             **{f'probability_{kind}': score[:, k]
                for k, kind in enumerate(KINDS)},

@@ -46,7 +46,7 @@ class Found(NamedTuple):
     flux, flux_err : `~numpy.ndarray`
         In the unit of the map times pixel, shape ``(n,)``.
     width : `~numpy.ndarray`
-        Log of the width over that of the PSF, shape ``(n,)``.
+        Width over that of the PSF, NaN for faint ones, shape ``(n,)``.
     edge, invalid : `~numpy.ndarray` of bool
         Whether the edge of what was observed is near, and pixels in the
         core are not known, shape ``(n,)``.
@@ -147,8 +147,7 @@ def search(window, shape, psf, model, *, device='auto', progress=iter):
         mine = tile.distance(part.x + start[1], part.y + start[0]) <= 0
         rows.append([value[mine] for value in (
             part.x + start[1], part.y + start[0], part.fit.flux,
-            part.flux_err, part.fit.shapes[:, 2] - here.mean_at(x, y)[:, 2],
-            *near, part.features)])
+            part.flux_err, part.width, *near, part.features)])
     if not rows:
         none = np.zeros(0)
         return Found(none, none, none, none, none, none > 0, none > 0,

@@ -7,9 +7,10 @@ import numpy as np
 
 from compact_removal.plotting._inputs import read_axes
 
-__all__ = ['draw_circles', 'make_norm', 'make_sky_axes', 'read_pixels',
-           'style_sky_axes']
+__all__ = ['draw_circles', 'make_norm', 'make_sky_axes', 'near_sources',
+           'read_pixels', 'style_sky_axes']
 
+_REACH = 32  # pixels around a source that set the limits of the stretch
 _CIRCLE_COLOR = '#d55e00'  # stands out from gray, also for the colour-blind
 
 
@@ -22,6 +23,18 @@ def read_pixels(image):
         data[np.broadcast_to(np.asarray(image.mask, dtype=bool),
                              data.shape)] = np.nan
     return data
+
+
+def near_sources(shape, x, y):
+    """
+    Pixels in squares around positions; all, if there are none.
+    """
+    near = np.zeros(shape, dtype=bool)
+    for column, row in zip(x, y, strict=True):
+        column, row = max(round(column), 0), max(round(row), 0)
+        near[max(row - _REACH, 0):row + _REACH + 1,
+             max(column - _REACH, 0):column + _REACH + 1] = True
+    return near if near.any() else ~near
 
 
 def make_norm(low, high):

@@ -7,8 +7,8 @@ import numpy as np
 
 from compact_removal.plotting._inputs import make_axes
 from compact_removal.plotting._maps import (draw_circles, make_norm,
-                                            make_sky_axes, read_pixels,
-                                            style_sky_axes)
+                                            make_sky_axes, near_sources,
+                                            read_pixels, style_sky_axes)
 
 __all__ = ['plot_calibration', 'plot_completeness', 'plot_detection_curve',
            'plot_detections']
@@ -53,8 +53,10 @@ def plot_detections(image, sources, *, axes=None, cmap='gray_r',
     """
     data = read_pixels(image)
     ax, = make_sky_axes(axes, image.wcs, data.shape, 1)
-    known = data[np.isfinite(data)]
-    low, high = np.percentile(known, [0.5, 99.7]) if known.size else (0, 1)
+    near = near_sources(data.shape, sources['x_center'],
+                        sources['y_center'])
+    known = data[near & np.isfinite(data)]
+    low, high = np.percentile(known, [1, 99.5]) if known.size else (0, 1)
     ax.imshow(data, cmap=cmap, norm=make_norm(low, high), origin='lower',
               interpolation='nearest')
     style_sky_axes(ax, f'{len(sources)} source'

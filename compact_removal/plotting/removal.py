@@ -7,13 +7,12 @@ import numpy as np
 
 from compact_removal.plotting._inputs import read_limits
 from compact_removal.plotting._maps import (draw_circles, make_norm,
-                                            make_sky_axes, read_pixels,
-                                            style_sky_axes)
+                                            make_sky_axes, near_sources,
+                                            read_pixels, style_sky_axes)
 from compact_removal.utils.parameters import ParameterError
 
 __all__ = ['plot_removal']
 
-_REACH = 32  # pixels around a source that set the limits of the stretch
 
 
 def plot_removal(image, result, *, axes=None, cmap='gray_r', limits=None,
@@ -81,7 +80,7 @@ def plot_removal(image, result, *, axes=None, cmap='gray_r', limits=None,
         raise ParameterError(msg, 'image')
     limits = read_limits(limits)
     axes = make_sky_axes(axes, image.wcs, data.shape, 3)
-    near = _near_sources(data.shape, sources)
+    near = near_sources(data.shape, *_circles(sources).T[:2])
     low, high = limits or _limits(data[near], filled[near])
     shared = make_norm(low, high)
     panels = (('Map', data, shared),
@@ -101,18 +100,6 @@ def plot_removal(image, result, *, axes=None, cmap='gray_r', limits=None,
         bar.set_label(unit)
         _thin_ticks(bar, norm)
     return axes
-
-
-def _near_sources(shape, sources):
-    """
-    Pixels in squares around the sources; all, if there are none.
-    """
-    near = np.zeros(shape, dtype=bool)
-    for x, y, _ in _circles(sources):
-        x, y = max(round(x), 0), max(round(y), 0)
-        near[max(y - _REACH, 0):y + _REACH + 1,
-             max(x - _REACH, 0):x + _REACH + 1] = True
-    return near if near.any() else ~near
 
 
 def _limits(*maps):

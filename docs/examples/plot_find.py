@@ -36,11 +36,11 @@ finder = CompactSourceFinder('scanmap', 'blue')
 found = finder.find(image)
 shown = found['id', 'x_center', 'y_center', 'probability', 'snr', 'flux',
               'flux_err', 'kind']
-shown['flux'] = shown['flux'].to(u.mJy)
-shown['flux_err'] = shown['flux_err'].to(u.mJy)
+for name in ('flux', 'flux_err'):
+    shown[name] = shown[name].to(u.mJy)
 shown.round({'x_center': 1, 'y_center': 1, 'probability': 2, 'snr': 1,
              'flux': 1, 'flux_err': 1})
-shown
+print(shown)
 
 # %%
 # The table goes into the remover as it is.
