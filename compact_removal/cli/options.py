@@ -202,7 +202,9 @@ def _make_option(name, default, kind, text):
     if default is False:
         return {flag: {'action': 'store_true',
                        'help': sentence.removeprefix('whether to ')}}
-    if isinstance(default, (int, float, str)):
+    if isinstance(default, str) and kind.startswith('float or '):
+        read = _number_or_word
+    elif isinstance(default, (int, float, str)):
         read = type(default)
     else:
         names = {'int': int, 'float': float, 'str': str}
@@ -218,6 +220,16 @@ def _make_option(name, default, kind, text):
     if read is not str:
         details['metavar'] = 'N'
     return {flag: details}
+
+
+def _number_or_word(text):
+    """
+    A number where the text is one; estimators check what else there is.
+    """
+    try:
+        return float(text)
+    except ValueError:
+        return text
 
 
 def _read_docstring(function):

@@ -433,7 +433,8 @@ def test_any_estimator_in_a_batch(field, mean, capsys):
     capsys.readouterr()
     assert '--catalog must be None' in fails(
         capsys, *args, '--catalog', 'catalog.csv')
-    assert '--estimator must be one of CompactSourceRemover, Mean' in fails(
+    assert ('--estimator must be one of CompactSourceFinder, '
+            'CompactSourceRemover, Mean') in fails(
         capsys, *args, '--estimator', 'Median')
     assert '--estimator must be one that can be trained' in fails(
         capsys, 'train', '--estimator', 'Mean')
@@ -482,3 +483,21 @@ def test_unknown_options_name_the_subcommand(capsys):
     assert error.value.code == 2
     assert ('unrecognized arguments: --unit mJy (see compact-removal info '
             '--help)') in capsys.readouterr().err
+
+
+def test_find_and_remove(field, capsys):
+    assert cli.main(['find', 'map.fits', *MODE, '--plot']) == 0
+    printed = capsys.readouterr().out
+    found = QTable.read('map_found.ecsv')
+    assert f'{len(found)} sources' in printed
+    assert {'map_found.reg', 'map_found.png'} <= {
+        path.name for path in field.iterdir()}
+    assert 'exists' in fails(capsys, 'find', 'map.fits', *MODE)
+    # both files are catalogues
+    for name in ('map_found.ecsv', 'map_found.reg'):
+        assert cli.main(['remove', 'map.fits', name, *TINY,
+                         '--overwrite']) == 0
+        assert len(QTable.read('map_sources.ecsv')) == len(found)
+    assert cli.main(['find', 'map.fits', *MODE, '--threshold', '0',
+                     '--output-dir', 'every']) == 0
+    assert len(QTable.read('every/map_found.ecsv')) >= len(found)
