@@ -28,7 +28,6 @@ has them, as those of PACS maps from the Herschel Science Archive do.
 
 example:
   compact-removal find map.fits --mode scanmap --band blue
-  compact-removal remove map.fits map_found.ecsv --mode scanmap --band blue
 """
 
 # No more rows are printed.

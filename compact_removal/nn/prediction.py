@@ -56,7 +56,8 @@ def predict(model, inputs, *, batch_size=64, device='auto',
     >>> from compact_removal.removal import build_model
     >>> model = build_model('inpainting', width=1, seed=1)
     >>> image = np.ones((2, 96, 96), dtype=np.float32)
-    >>> outputs = predict(model, {'image': image, 'validity': image > 0})
+    >>> outputs = predict(model, {'image': image, 'validity': image > 0,
+    ...                           'fwhm': 3.0})
     >>> outputs['background'].shape
     (2, 96, 96)
     """

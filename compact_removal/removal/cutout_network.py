@@ -43,8 +43,8 @@ def make_predict(model, *, batch_size=64, device='auto'):
     >>> from compact_removal.removal.cutout_network import make_predict
     >>> predict = make_predict(build_model('inpainting', width=1, seed=1))
     >>> image = np.ones((1, 96, 96))
-    >>> sorted(predict({'image': image, 'validity': image > 0}))
-    ['background']
+    >>> sorted(predict({'image': image, 'validity': image > 0, 'fwhm': 3.0}))
+    ['background', 'error', 'flux_error']
     """
     def predict(inputs):
         return nn.predict(model, {name: inputs[name] for name in model.inputs},

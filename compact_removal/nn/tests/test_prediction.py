@@ -14,7 +14,7 @@ from compact_removal.removal import build_model
 
 
 def predict(model, image, validity, **kwargs):
-    inputs = {'image': image, 'validity': validity}
+    inputs = {'image': image, 'validity': validity, 'fwhm': 3.0}
     return nn.predict(model, inputs, **kwargs)['background']
 
 

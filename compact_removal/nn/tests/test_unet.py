@@ -6,6 +6,7 @@ Tests of the residual U-Net.
 import pytest
 import torch
 
+from compact_removal.nn import unet
 from compact_removal.nn.unet import ResidualUNet
 
 
@@ -42,3 +43,15 @@ def test_distant_pixels_have_no_influence(network):
         change = (network(other) - network(image)).abs()
     assert change[..., :8, :8].max() > 1
     assert change[..., 96:, 96:].max() == 0
+
+
+def test_pool_is_centred_on_the_source():
+    # the central pixel of the cutout, size // 2, seen in blocks of 2
+    for size in (32, 48):
+        y, x = torch.meshgrid(torch.arange(size), torch.arange(size),
+                              indexing='ij')
+        offsets = torch.stack([x - size // 2, y - size // 2]).double()
+        blocks = torch.nn.functional.avg_pool2d(offsets[None], 2)
+        pooled = unet._pool(
+            blocks, torch.full((1,), 1.5, dtype=torch.float64))
+        assert pooled.abs().max() < 0.01

@@ -220,18 +220,6 @@ def test_predict(model, cutouts):
     assert np.any(other['background'] != found['background'])
 
 
-def test_pool_is_centred_on_the_source():
-    # the central pixel of the cutout, size // 2, seen in blocks of 2
-    for size in (32, 48):
-        y, x = torch.meshgrid(torch.arange(size), torch.arange(size),
-                              indexing='ij')
-        offsets = torch.stack([x - size // 2, y - size // 2]).double()
-        blocks = torch.nn.functional.avg_pool2d(offsets[None], 2)
-        pooled = network_separation._pool(
-            blocks, torch.full((1,), 1.5, dtype=torch.float64))
-        assert pooled.abs().max() < 0.01
-
-
 def test_bfloat16_makes_little_difference(cutouts, monkeypatch):
     model, _ = nn.load_weights(WEIGHTS.path('separation'), find_model_class)
     image, valid, sources, fwhm, psf_error = cutouts
