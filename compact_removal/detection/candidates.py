@@ -31,12 +31,12 @@ __all__ = ['FEATURES', 'Candidates', 'find_candidates', 'find_peaks',
 # and of those that it supports.
 _BRIGHT = 8.0
 _SURE = 12.0
-_PEAK = 5.0
+_PEAK = 4.0
 _SUPPORTED = 2.0
 
 # Least logits of a centre: of bright sources, of other peaks, of weak ones,
 # and of a centre that stands alone.
-_BRIGHT_SUPPORT, _PEAK_SUPPORT, _SUPPORT, _ALONE = -3.0, -2.5, -1.5, -0.5
+_BRIGHT_SUPPORT, _PEAK_SUPPORT, _SUPPORT, _ALONE = -3.0, -4.0, -3.0, -1.0
 
 # Distance of candidates from brighter ones (full widths), and error of
 # the models of bright ones as a share of their light.

@@ -103,8 +103,7 @@ def plot_completeness(table, *, axes=None):
     value = np.asarray(table['completeness'])
     ax.errorbar(middle, value, fmt='o', color='black', capsize=2,
                 xerr=[middle - low, high - middle],
-                yerr=[value - table['completeness_low'],
-                      table['completeness_high'] - value])
+                yerr=_distances(value, table, 'completeness'))
     for x, y, number in zip(middle, value, table['n_sources'], strict=True):
         ax.annotate(f'{number}', (x, y), xytext=(4, -11), fontsize='small',
                     textcoords='offset points', color='0.4')
@@ -179,8 +178,16 @@ def plot_calibration(table, *, axes=None):
     share = np.asarray(table['share'])
     ax.plot([0, 1], [0, 1], color='0.6', linestyle=':')
     ax.errorbar(table['probability'], share, fmt='o', color='black',
-                capsize=2, yerr=[share - table['share_low'],
-                                 table['share_high'] - share])
+                capsize=2, yerr=_distances(share, table, 'share'))
     ax.set(xlim=(0, 1), ylim=(-0.02, 1.02), xlabel='Probability',
            ylabel='Share that are sources', aspect='equal')
     return ax
+
+
+def _distances(value, table, name):
+    """
+    Distances of shares from the ends of their intervals.
+    """
+    # an end can lie on the other side by rounding
+    return np.maximum([value - table[f'{name}_low'],
+                       table[f'{name}_high'] - value], 0)

@@ -49,7 +49,7 @@ SETTINGS = {
 }
 
 # Scenes for the probabilities, and their side (pixels).
-N_SCENES, SCENE_SIZE = 240, 256
+N_SCENES, SCENE_SIZE = 140, 224
 
 
 def make_scenes(maps, seed, **changes):

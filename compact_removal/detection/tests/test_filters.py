@@ -82,7 +82,7 @@ def test_nothing_known(psf):
 
 
 def test_constant_map(psf):
-    planes, _ = filter_map(np.full((40, 50), 3.0), psf)
+    planes, _, _ = filter_map(np.full((40, 50), 3.0), psf)
     assert np.isfinite(planes).all()
 
 
