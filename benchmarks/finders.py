@@ -8,18 +8,18 @@ that at a reliability of 0.9, each method ranked by its own score and with
 the best of its settings for the kind of map, which are chosen on these
 maps (so the others are flattered)::
 
-    pip install sep hyper-py-photometry
+    pip install sep
     python benchmarks/finders.py ../shared/data docs/science/finders.txt
 
 It takes about fifteen minutes on two cores.
 """
 
 import argparse
-import importlib
 import os
 import time
 import warnings
 from concurrent.futures import ProcessPoolExecutor
+from importlib.util import find_spec
 from itertools import pairwise
 from multiprocessing import get_context
 from pathlib import Path
@@ -231,7 +231,7 @@ def find_package(image, box):
 METHODS = {
     'DAOStarFinder': (find_dao, (8, 12, 20)),
     'IRAFStarFinder': (find_iraf, (8, 12, 20)),
-    'sep': (find_sep, (8, 12, 20, 32)),
+    **({'sep': (find_sep, (8, 12, 20, 32))} if find_spec('sep') else {}),
     'photutils segmentation': (find_segments, (8, 12, 20, 32)),
     'difference of Gaussians': (find_gaussians, (20, 31, 50)),
     'CompactSourceFinder': (find_package, (0,)),
@@ -328,8 +328,6 @@ def main():
                         help='of each kind')
     parser.add_argument('--workers', type=int, default=2)
     args = parser.parse_args()
-    if importlib.util.find_spec('sep') is None:
-        del METHODS['sep']
     tasks = [(kind, seed, args.data) for kind in ('simulated', 'real')
              for seed in range(args.n_fields)]
     with ProcessPoolExecutor(args.workers, get_context('spawn')) as pool_:

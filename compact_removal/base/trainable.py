@@ -14,7 +14,7 @@ from compact_removal.base.estimator import BaseEstimator, NotFittedError
 from compact_removal.utils.files import check_overwrite
 from compact_removal.utils.parameters import ParameterError
 
-__all__ = ['TrainableEstimator', 'make_integer_seed']
+__all__ = ['TrainableEstimator', 'make_integer_seed', 'make_training_seed']
 
 
 class TrainableEstimator(BaseEstimator):
@@ -398,6 +398,34 @@ def make_integer_seed(seed):
         return int(seed)
     msg = f'seed must be None, an integer >= 0 or a Generator, got {seed!r}'
     raise ParameterError(msg, 'seed')
+
+
+def make_training_seed(seed, settings):
+    """
+    Make an integer of the seed of a training.
+
+    Parameters
+    ----------
+    seed : int, `~numpy.random.Generator` or None
+        The seed, see `make_integer_seed`.
+    settings : `~compact_removal.nn.TrainingSettings`
+        The settings of the training.
+
+    Returns
+    -------
+    seed : int
+        The integer.
+
+    Raises
+    ------
+    ParameterError
+        If it is none of these, or missing where there is a checkpoint.
+    """
+    if settings.checkpoint is not None and seed is None:
+        msg = ('seed must be given with a checkpoint: with another one the '
+               'training cannot go on, got None')
+        raise ParameterError(msg, 'seed')
+    return make_integer_seed(seed)
 
 
 def _is_same(one, other):

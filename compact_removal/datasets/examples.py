@@ -16,7 +16,7 @@ from compact_removal.maps.holes import source_snr
 from compact_removal.psf import as_psf, make_psf_stamp
 from compact_removal.utils.parameters import check_positive_integer
 
-__all__ = ['make_example_field', 'make_test_fields']
+__all__ = ['make_example_field', 'make_test_fields', 'make_wcs']
 
 # The Aquila star-forming region, and typical numbers for such a cloud.
 _CENTER = (277.45, -2.07)
@@ -182,16 +182,35 @@ def _as_map(data, band, noise, title):
     """
     return CCDData(
         data, unit=u.Jy / u.pix,
-        wcs=_make_wcs(data.shape, band.pixel_scale),
+        wcs=make_wcs(data.shape, band.pixel_scale),
         uncertainty=StdDevUncertainty(np.full(data.shape, noise)),
         meta={'OBJECT': title, 'INSTRUME': 'PACS',
               'PACSMODE': band.mode, 'PACSBAND': band.name,
               'WAVELNTH': band.wavelength.to_value(u.um)})
 
 
-def _make_wcs(shape, pixel_scale):
+def make_wcs(shape, pixel_scale):
     """
-    A tangential projection, north up, east left.
+    Make a tangential projection, north up, east left.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        ``(ny, nx)``.
+    pixel_scale : `~astropy.units.Quantity`
+        Size of the pixels (angle).
+
+    Returns
+    -------
+    wcs : `~astropy.wcs.WCS`
+        With the middle of the map at its reference position.
+
+    Examples
+    --------
+    >>> import astropy.units as u
+    >>> from compact_removal.datasets.examples import make_wcs
+    >>> make_wcs((5, 7), 2 * u.arcsec).wcs.crpix.tolist()
+    [4.0, 3.0]
     """
     step = pixel_scale.to_value(u.deg)
     wcs = WCS(naxis=2)

@@ -11,21 +11,19 @@ from dataclasses import dataclass
 import numpy as np
 from astropy.nddata import CCDData
 from astropy.table import QTable, vstack
-from astropy.wcs import WCS
 from tqdm import tqdm
 
 from compact_removal.base import BaseEvaluation
 from compact_removal.base.trainable import make_integer_seed
 from compact_removal.base.training_data import make_training_data
+from compact_removal.datasets.examples import make_wcs
 from compact_removal.detection.kinds import KINDS
-from compact_removal.detection.simulation import (DetectionScenes,
-                                                  match_radius)
+from compact_removal.detection.simulation import DetectionScenes, match_scene
 from compact_removal.instruments import get_band
 from compact_removal.metrics import (calibration_table,
                                      completeness_at_reliability,
                                      completeness_by, confusion_matrix,
-                                     detection_curve, detection_scores,
-                                     match_detections)
+                                     detection_curve, detection_scores)
 from compact_removal.utils.parameters import check_positive_integer
 from compact_removal.utils.progress import bar_shape
 
@@ -229,14 +227,13 @@ def evaluate_finder(finder, backgrounds=None, *, n_maps=8, size=256,
                 table.add_column(np.full(len(table), name, dtype='U64'),
                                  name='field', index=0)
                 tables.append(table)
-            rows.append((name, *_summarize(found, true, threshold)))
+            rows.append({'field': name, **_summarize(found, true, threshold)})
     candidates, sources = (vstack(tables, metadata_conflicts='silent')
                            for tables in (candidates, sources))
-    rows.append(('all', *_summarize(candidates, sources, threshold)))
+    rows.append({'field': 'all',
+                 **_summarize(candidates, sources, threshold)})
     return FinderEvaluation(
-        candidates, sources,
-        QTable(rows=[[row[0], *row[1].values()] for row in rows],
-               names=['field', *rows[0][1]]),
+        candidates, sources, QTable(rows=rows),
         {'mode': band.mode, 'band': band.name, 'threshold': threshold,
          'n_maps': n_maps, 'size': size, 'seed': seed, 'warnings': []})
 
@@ -267,13 +264,11 @@ def _compare(finder, scene, threshold):
     """
     Candidates with their truth, and sources with what was found.
     """
-    scale = _make_wcs(scene)
-    image = CCDData(scene.image, unit='Jy / pix', wcs=scale)
-    found = finder.find(image)
-    radius = match_radius(scene.psf)
+    found = finder.find(CCDData(
+        scene.image, unit='Jy / pix',
+        wcs=make_wcs(scene.image.shape, scene.pixel_scale)))
     x, y = found['x_center'], found['y_center']
-    index = match_detections(x, y, found['probability'], scene.x, scene.y,
-                             radius)
+    index, kept = match_scene(scene, x, y, found['probability'])
     true = index >= 0
     kind = np.full(len(found), 'none', dtype='U16')
     kind[true] = np.array(KINDS)[scene.kind[index[true]]]
@@ -281,9 +276,6 @@ def _compare(finder, scene, threshold):
     flux[true] = scene.flux[index[true]]
     dx[true], dy[true] = x[true] - scene.x[index[true]], (
         y[true] - scene.y[index[true]])
-    own = np.hypot(np.subtract.outer(np.asarray(x), scene.own[0]),
-                   np.subtract.outer(np.asarray(y), scene.own[1]))
-    kept = true | (own.min(axis=1, initial=np.inf) > radius)
     # sources that are too faint to count are left out where they are found
     faint = scene.significance < _FAINTEST
     kept[true] &= ~faint[index[true]]
@@ -306,17 +298,6 @@ def _compare(finder, scene, threshold):
         'found': detected[compact]})
 
 
-def _make_wcs(scene):
-    """
-    A WCS with the pixels of a scene.
-    """
-    wcs = WCS(naxis=2)
-    wcs.wcs.ctype = 'RA---TAN', 'DEC--TAN'
-    scale = scene.pixel_scale.to_value('deg')
-    wcs.wcs.cdelt = -scale, scale
-    return wcs
-
-
 def _summarize(found, sources, threshold):
     """
     The numbers of a map.
@@ -327,15 +308,16 @@ def _summarize(found, sources, threshold):
     n_sources = max(len(sources), int(correct.sum()))
     good = found[correct & taken]
     pull = np.abs(good['flux'] - good['true_flux']) / good['flux_err']
-    n_any = len(good) > 0
     curve = detection_curve(found['probability'], correct, n_sources)
-    return ({'n_sources': len(sources), 'n_detections': int(taken.sum()),
-             **detection_scores(n_found, int(np.sum(taken & ~correct)),
-                                n_sources - n_found),
-             'average_precision': curve.meta['average_precision'],
-             'completeness_90': completeness_at_reliability(
-                 found['probability'], correct, n_sources)[0],
-             'position_rms': float(np.sqrt(np.mean(
-                 (good['dx'] ** 2 + good['dy'] ** 2) / 2))) if n_any
-             else np.nan,
-             'within_1': float(np.mean(pull < 1)) if n_any else np.nan},)
+    scores = detection_scores(n_found, int(np.sum(taken & ~correct)),
+                              n_sources - n_found)
+    position = within = np.nan
+    if len(good):
+        position = float(np.sqrt(np.mean(good['dx'] ** 2
+                                         + good['dy'] ** 2) / 2))
+        within = float(np.mean(pull < 1))
+    return {'n_sources': len(sources), 'n_detections': int(taken.sum()),
+            **scores, 'average_precision': curve.meta['average_precision'],
+            'completeness_90': completeness_at_reliability(
+                found['probability'], correct, n_sources)[0],
+            'position_rms': position, 'within_1': within}

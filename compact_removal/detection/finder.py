@@ -10,7 +10,6 @@ import astropy.units as u
 import numpy as np
 from astropy.nddata import CCDData
 from astropy.table import QTable
-from scipy.spatial import KDTree
 from tqdm import tqdm
 
 from compact_removal.base import BandEstimator
@@ -23,6 +22,7 @@ from compact_removal.detection.search import predict_logit, search
 from compact_removal.detection.training import FinderTraining, fit_finder
 from compact_removal.fitting import SourcePSF
 from compact_removal.fitting.aperture_fraction import ApertureFraction
+from compact_removal.fitting.patches import close_pairs
 from compact_removal.instruments import get_band
 from compact_removal.maps.images import read_image
 from compact_removal.utils.parameters import (ParameterError, check_boolean,
@@ -357,8 +357,9 @@ class CompactSourceFinder(BandEstimator):
         error = np.hypot(_MOVED * noise, _PSF_ERROR * flux)
         flags = (DETECTION_FLAG['edge'] * edge
                  | DETECTION_FLAG['invalid_pixels'] * invalid
-                 | DETECTION_FLAG['blended'] * _have_neighbors(
-                     x, y, _BLENDED * psf.fwhm)
+                 | DETECTION_FLAG['blended'] * np.isin(
+                     np.arange(x.size),
+                     close_pairs(x, y, _BLENDED * psf.fwhm)[0])
                  | DETECTION_FLAG['not_significant']
                  * (flux < _SIGNIFICANT * noise))
         return QTable({
@@ -394,13 +395,3 @@ class CompactSourceFinder(BandEstimator):
                    f'got {self.threshold!r}')
             raise ParameterError(msg, 'threshold')
         return band
-
-
-def _have_neighbors(x, y, radius):
-    """
-    Whether another position lies within a radius.
-    """
-    if x.size < 2:
-        return np.zeros(x.size, dtype=bool)
-    points = np.column_stack([x, y])
-    return KDTree(points).query(points, k=2)[0][:, 1] < radius

@@ -16,9 +16,10 @@ from compact_removal.detection.filters import (SCATTER_BOX, filter_flux,
                                                filter_map, local_scatter)
 from compact_removal.detection.kinds import KINDS
 from compact_removal.fitting import SourcePSF
+from compact_removal.metrics import match_detections
 
 __all__ = ['DetectionScene', 'DetectionScenes', 'draw_scene', 'make_truth',
-           'match_radius']
+           'match_scene']
 
 # Logarithms (base 10) of sources per pixel, and how often there are none.
 _DENSITIES = (-3.8, -2.4)
@@ -225,22 +226,32 @@ def _add_track(image, x, y, std, rng):
     return columns[inside].mean(), rows[inside].mean()
 
 
-def match_radius(psf):
+def match_scene(scene, x, y, score):
     """
-    Distance within which a candidate is a source.
+    Match candidates and what is on a scene.
 
     Parameters
     ----------
-    psf : `~compact_removal.fitting.SourcePSF`
-        The PSF.
+    scene : `DetectionScene`
+        The scene.
+    x, y, score : array_like
+        Positions of candidates (pixels) and what they are ranked by,
+        shape ``(n,)``.
 
     Returns
     -------
-    radius : float
-        In pixels.
+    index : `~numpy.ndarray` of int
+        See `~compact_removal.metrics.match_detections`.
+    counts : `~numpy.ndarray` of bool
+        False for what a real map has had before, shape ``(n,)``.
     """
     share, more = _MATCH
-    return share * psf.fwhm + more
+    radius = share * scene.psf.fwhm + more
+    index = match_detections(x, y, score, scene.x, scene.y, radius)
+    distance = np.hypot(np.subtract.outer(np.asarray(x), scene.own[0]),
+                        np.subtract.outer(np.asarray(y), scene.own[1]))
+    return index, (index >= 0) | (distance.min(axis=1, initial=np.inf)
+                                  >= radius)
 
 
 def make_truth(scene):

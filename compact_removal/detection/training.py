@@ -8,25 +8,23 @@ from dataclasses import dataclass
 import numpy as np
 
 from compact_removal import nn
-from compact_removal.base.trainable import make_integer_seed
+from compact_removal.base.trainable import make_training_seed
 from compact_removal.base.training_data import make_training_data
 from compact_removal.detection.networks import find_model_class
 from compact_removal.detection.probability import fit_scorer
 from compact_removal.detection.search import search
-from compact_removal.detection.simulation import (DetectionScenes,
-                                                  match_radius)
-from compact_removal.metrics import (completeness_at_reliability,
-                                     match_detections)
+from compact_removal.detection.simulation import DetectionScenes, match_scene
+from compact_removal.metrics import completeness_at_reliability
 from compact_removal.nn.batches import SelectedFields
 from compact_removal.utils.descriptions import hash_settings
 from compact_removal.utils.parameters import (ParameterError,
                                               check_positive_integer)
 
-__all__ = ['RELIABILITY', 'TRAINING_DEFAULTS', 'FinderTraining', 'fit_finder',
+__all__ = ['TRAINING_DEFAULTS', 'FinderTraining', 'fit_finder',
            'measure_candidates_of_scenes', 'score_candidates']
 
 # Reliability at the default threshold.
-RELIABILITY = 0.9
+_RELIABILITY = 0.9
 
 # Parts of the scenes that get probabilities from the rest of them.
 _N_FOLDS = 4
@@ -122,11 +120,7 @@ def fit_finder(finder, band, backgrounds, *, training):
         msg = ('training: width must be None where weights are given, whose '
                f'network has one, got {settings.width!r}')
         raise ParameterError(msg, 'training')
-    if settings.checkpoint is not None and finder.seed is None:
-        msg = ('seed must be given with a checkpoint: with another one the '
-               'training cannot go on, got None')
-        raise ParameterError(msg, 'seed')
-    seed = make_integer_seed(finder.seed)
+    seed = make_training_seed(finder.seed, settings)
 
     def simulate(seed, n_batches):
         return DetectionScenes(
@@ -190,15 +184,10 @@ def measure_candidates_of_scenes(model, scenes, n_scenes, size, *,
         scene = scenes.scene(number, size=size)
         found, _ = search(lambda part, image=scene.image: image[part].copy(),
                           scene.image.shape, scene.psf, model, device=device)
-        radius = match_radius(scene.psf)
-        index = match_detections(found.x, found.y, found.flux / np.maximum(
-            found.flux_err, 1e-30), scene.x, scene.y, radius)
+        index, kept = match_scene(scene, found.x, found.y, found.flux
+                                  / np.maximum(found.flux_err, 1e-30))
         kind = np.zeros(index.size, dtype=int)
         kind[index >= 0] = scene.kind[index[index >= 0]] + 1
-        distance = np.hypot(found.x[:, None] - scene.own[0],
-                            found.y[:, None] - scene.own[1])
-        own = distance.min(axis=1, initial=np.inf) < radius
-        kept = (kind > 0) | ~own
         parts.append((found.features[kept], kind[kept],
                       np.full(kept.sum(), number)))
     return tuple(np.concatenate(part) for part in zip(*parts, strict=True))
@@ -234,6 +223,6 @@ def score_candidates(features, kind, number):
             probability[apart] = fit_scorer(features[~apart], kind[~apart])(
                 features[apart])[:, 0]
     _, threshold = completeness_at_reliability(
-        probability, kind == 1, int(np.sum(kind == 1)), RELIABILITY)
+        probability, kind == 1, int(np.sum(kind == 1)), _RELIABILITY)
     return {'scorer': fit_scorer(features, kind).to_dict(),
             'threshold': round(min(threshold, 1.0), 4)}

@@ -54,9 +54,9 @@ class CompactSourceRemover(BandEstimator):
         The band (``'blue'``, ``'green'``, ``'red'``), its wavelength
         (70, 100 or 160 um), or a band object of another instrument.
     network : {'separation', 'inpainting', 'paper'}, optional
-        ``'separation'``: sees the pixels under the sources, too, and
-        predicts errors. ``'inpainting'``: sees only the pixels outside
-        the holes. ``'paper'``: the method of the paper as it is
+        ``'separation'``: sees the pixels under the sources, too.
+        ``'inpainting'``: sees only the pixels outside the holes. Both
+        predict errors. ``'paper'``: the method of the paper as it is
         published, without models of the sources, for comparison.
     weights : str or path-like, optional
         ``'default'``: the weights that ship for ``network`` and
@@ -68,8 +68,9 @@ class CompactSourceRemover(BandEstimator):
         ``flux``, further ones ``flux_1``, ... Default: one, the
         band's.
     cutout_size : int, optional
-        Side of the cutouts in pixels. Default: 48 for separation, 96
-        for the others, or what the largest hole needs.
+        Side of the cutouts in pixels. Default: 48 for separation, 64
+        for inpainting and 96 for the paper's, or what the largest hole
+        needs.
     batch_size : int, optional
         Cutouts in one pass through the network.
     device : str, optional

@@ -9,7 +9,7 @@ from types import MappingProxyType
 import numpy as np
 
 from compact_removal import nn
-from compact_removal.base.trainable import make_integer_seed
+from compact_removal.base.trainable import make_training_seed
 from compact_removal.datasets import FLUX_LEVELS
 from compact_removal.nn import TrainingSettings
 from compact_removal.nn.batches import SelectedFields
@@ -52,7 +52,7 @@ class RemovalTraining(TrainingSettings):
         takes that a file can hold.
     augment : bool, optional
         Whether to flip cutouts, rotate them by any angle and, for
-        networks that do not see the sources, shift them. This is that of
+        networks that predict no errors, shift them. This is that of
         the paper (Sect. 2.4.3), and comes after the simulation.
 
     Raises
@@ -264,11 +264,7 @@ def fit_remover(remover, band, backgrounds, *, catalogs, validation,
     settings = choose_settings(remover.network, training,
                                has_maps=data.all_have_maps,
                                has_weights=remover.weights is not None)
-    if settings.checkpoint is not None and remover.seed is None:
-        msg = ('seed must be given with a checkpoint: with another one the '
-               'training cannot go on, got None')
-        raise ParameterError(msg, 'seed')
-    seed = make_integer_seed(remover.seed)
+    seed = make_training_seed(remover.seed, settings)
     model_class = find_model_class(remover.network)
     size = remover.cutout_size or max(
         choose_size(model_class, fwhm_in_pixels(entry, entry.pixel_scale))
@@ -293,9 +289,9 @@ def fit_remover(remover, band, backgrounds, *, catalogs, validation,
     names = (*model_class.inputs, *model_class.targets)
     augment = None
     if settings.augment:
-        # a network that sees the source expects it in the centre
+        # a network that predicts its error expects the source in the centre
         augment = nn.RandomTransform(
-            max_shift=0.0 if 'sources' in model_class.inputs else 2.0)
+            max_shift=0.0 if 'flux_error' in model_class.outputs else 2.0)
     bands = [entry.name for entry in data.bands]
     model, info, history = remover.train_network(
         SelectedFields(batches, names),

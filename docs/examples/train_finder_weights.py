@@ -19,16 +19,14 @@ import argparse
 import datetime
 import json
 import os
-import warnings
 from pathlib import Path
 
 os.environ.setdefault('OMP_NUM_THREADS', '2')
 
 from tqdm import tqdm
-from train_shipped_weights import HELD_OUT, make_bands, ship
+from train_shipped_weights import load_maps, make_bands, ship
 
 from compact_removal import __version__, nn
-from compact_removal.datasets import load_background_maps
 from compact_removal.detection.networks import WEIGHTS, find_model_class
 from compact_removal.detection.simulation import DetectionScenes
 from compact_removal.detection.training import (measure_candidates_of_scenes,
@@ -76,12 +74,7 @@ def main():
                         help='copy the weights into the package')
     args = parser.parse_args()
     args.output.mkdir(parents=True, exist_ok=True)
-    warnings.filterwarnings('ignore', 'File may have been truncated')
-    maps = []
-    if args.maps is not None:
-        maps = [background for background
-                in load_background_maps(args.maps, fwhm=2.0)
-                if background.name not in HELD_OUT]
+    maps = load_maps(args.maps)
     if args.score is not None:
         path = score(args.score, args.output, maps)
     else:

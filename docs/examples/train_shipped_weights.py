@@ -143,6 +143,18 @@ def make_bands(network):
     return bands
 
 
+def load_maps(folder):
+    """
+    Real maps that may be trained on; none without a folder.
+    """
+    if folder is None:
+        return []
+    warnings.filterwarnings('ignore', 'File may have been truncated')
+    return [background for background
+            in load_background_maps(folder, fwhm=2.0)
+            if background.name not in HELD_OUT]
+
+
 def make_cutouts(network, maps, seed, **changes):
     """
     Cutouts for training or validation.
@@ -196,13 +208,7 @@ def main():
                         help='copy the weights into the package')
     args = parser.parse_args()
     args.output.mkdir(parents=True, exist_ok=True)
-    warnings.filterwarnings('ignore', 'File may have been truncated')
-
-    maps = []
-    if args.maps is not None:
-        maps = [background for background
-                in load_background_maps(args.maps, fwhm=2.0)
-                if background.name not in HELD_OUT]
+    maps = load_maps(args.maps)
     if args.calibrate is not None:
         path = calibrate(args.calibrate, args.output, args.network, maps)
     else:
