@@ -84,7 +84,7 @@ class LocalizationModel(Model):
         Parameters
         ----------
         significance : `torch.Tensor`, (n, 3, ny, nx)
-            See `~compact_removal.detection.filters.filter_map`.
+            From ``filter_map`` of ``detection.filters``.
         fwhm : `torch.Tensor`, (n,)
             Width of the PSF (pixels).
 

@@ -192,7 +192,7 @@ class CenteredUNet(ResidualUNet):
         Parameters
         ----------
         image : `torch.Tensor`, (n, n_inputs, ny, nx)
-            See `make_features`.
+            See `ResidualUNet.make_features`.
         fwhm : `torch.Tensor`, (n,)
             Width of the PSF (pixels), which says how far around the
             central pixel the features are averaged for the numbers.
