@@ -75,8 +75,8 @@ class BandEstimator(TrainableEstimator):
         Warns
         -----
         AstropyUserWarning
-            If the header is of another band, or the weights have not
-            seen the width of the PSF in pixels.
+            If the header is of another band, the weights have not seen
+            the width of the PSF in pixels, or are not to be relied on.
         """
         try:
             scale_factor(band, input_map.pixel_scale)
@@ -93,6 +93,10 @@ class BandEstimator(TrainableEstimator):
             warnings.warn(f'the PSF of band {band.name!r} is {fwhm:.2g} '
                           'pixels wide; the weights were trained with '
                           f'{low} to {high}', AstropyUserWarning,
+                          stacklevel=3)
+        if row['caution']:
+            warnings.warn(f'the weights {weights!r} are not to be relied on: '
+                          f'{row["caution"]}', AstropyUserWarning,
                           stacklevel=3)
 
     def _plain_values(self):

@@ -6,6 +6,7 @@ Tests of the paper's network as it is published.
 import numpy as np
 import pytest
 import torch
+from astropy.utils.exceptions import AstropyUserWarning
 from numpy.testing import assert_allclose
 
 from compact_removal import CompactSourceRemover
@@ -116,3 +117,10 @@ def test_fit_and_remove(tmp_path):
     away = np.min([np.hypot(x - row['x_center'], y - row['y_center'])
                    - row['mask_radius'] for row in sources], axis=0) > 4
     assert_allclose(background.data[away], image.data[away], rtol=1e-6)
+
+
+def test_shipped_weights_warn():
+    image, catalog = make_example_field(shape=(96, 96), n_sources=1, seed=1)
+    remover = CompactSourceRemover('scanmap', 'blue', network='paper')
+    with pytest.warns(AstropyUserWarning, match='not to be relied on'):
+        remover.remove(image, catalog['sky_center'])
