@@ -94,7 +94,7 @@ class BandEstimator(TrainableEstimator):
                           'pixels wide; the weights were trained with '
                           f'{low} to {high}', AstropyUserWarning,
                           stacklevel=3)
-        if row['caution']:
+        if row.get('caution'):
             warnings.warn(f'the weights {weights!r} are not to be relied on: '
                           f'{row["caution"]}', AstropyUserWarning,
                           stacklevel=3)

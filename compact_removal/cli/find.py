@@ -107,6 +107,9 @@ def _print_sources(sources, path):
     """
     from astropy.table import Table
 
+    from compact_removal import decode_flags
+    from compact_removal.detection import DETECTION_FLAGS
+
     shown = sources[:_MAX_ROWS]
     table = Table({'id': shown['id']})
     center = shown['sky_center'].icrs
@@ -118,7 +121,10 @@ def _print_sources(sources, path):
         table[f'{name} [{shown[name].unit}]'] = [
             f'{value:.4g}' for value in shown[name].value]
     table['fwhm_ratio'] = [f'{value:.2f}' for value in shown['fwhm_ratio']]
+    table['flags'] = [', '.join(names) for names in decode_flags(
+        shown['flags'], definitions=DETECTION_FLAGS)]
     print_table(table)
     if len(sources) > len(shown):
         print(f'... {len(sources) - len(shown)} more rows in {path}')
-    print(f'{len(sources)} sources')
+    print(f'{len(sources)} sources with a probability of at least '
+          f'{sources.meta["CRTHRESH"]:.2g}')

@@ -23,8 +23,8 @@ from compact_removal.fitting.patches import (SourcePatches,
                                              percentile_range)
 from compact_removal.maps.cutouts import chunk_slices, extract_valid
 
-__all__ = ['FEATURES', 'Candidates', 'find_candidates', 'find_peaks',
-           'measure_candidates', 'measure_structure']
+__all__ = ['FEATURES', 'PREVIEW_FEATURES', 'Candidates', 'find_candidates',
+           'find_peaks', 'measure_candidates', 'measure_structure']
 
 # Least significance of sources that are fitted first; in the map without
 # those, of peaks whatever the network says, of those that it does not deny,
@@ -39,9 +39,12 @@ _SUPPORTED = 2.0
 _BRIGHT_SUPPORT, _PEAK_SUPPORT, _SUPPORT, _ALONE = -3.0, -4.0, -3.0, -1.0
 
 # Distance of candidates from brighter ones (full widths), and error of
-# the models of bright ones as a share of their light.
+# the models of bright ones as a share of their light. Their residuals look
+# like sources whose flux is that share of theirs, less beyond so many full
+# widths, and none where they are farther than the last.
 _APART = 0.5
 _MODEL_ERROR = 0.02
+_BESIDE, _REACH = 0.5, 3.0
 
 # Significance of sources whose widths are measured, and radius of the pixels
 # that show them (full widths).
@@ -59,6 +62,13 @@ FEATURES = ('weak_small', 'medium_small', 'strong_small', 'weak', 'medium',
             'strong', 'near', 'far', 'core', 'width', 'elongation', 'offset',
             'others', 'distance', 'brighter', 'peak', 'logit_compact',
             'logit_extended', 'logit_artefact', 'fwhm')
+
+# What is known before it is fitted: significances in the map and in what
+# bright sources leave of it; logits of the network; share that errors of
+# bright sources do not explain; width of the PSF.
+PREVIEW_FEATURES = ('peak_weak', 'peak_medium', 'peak_strong', 'rest_weak',
+                    'rest_medium', 'rest_strong', 'logit_compact',
+                    'logit_extended', 'logit_artefact', 'share', 'fwhm')
 
 
 class Candidates(NamedTuple):
@@ -140,6 +150,8 @@ def find_candidates(data, psf, filtered, logit):
     -------
     x, y : `~numpy.ndarray`
         Pixels, the brightest first, shape ``(n,)``.
+    preview : `~numpy.ndarray`
+        See `PREVIEW_FEATURES`, shape ``(n, n_features)``.
     """
     known = filtered.known
     logit = np.where(known, logit, -np.inf)
@@ -147,7 +159,7 @@ def find_candidates(data, psf, filtered, logit):
     x, y, height = find_peaks(filtered.planes[1], _BRIGHT)
     seen = near[y, x] > _BRIGHT_SUPPORT
     x, y = _select(x[seen], y[seen], height[seen], psf.fwhm)
-    rest, share = filtered, 1.0
+    rest, share = filtered, np.ones(data.shape)
     if x.size:
         noise = measure_structure(data, x, y, psf)
         fit = fit_sources(data, x, y, psf, noise)
@@ -159,7 +171,7 @@ def find_candidates(data, psf, filtered, logit):
                             LEVELS[1])
         share = np.divide(rest.scatter, np.hypot(rest.scatter, error),
                           out=np.zeros_like(error), where=rest.scatter > 0)
-    rest = rest.planes.max(axis=0) * share
+    planes, rest = rest.planes, rest.planes.max(axis=0) * share
     found = [(x, y, 1e3 + filtered.planes[1][y, x])]
     for values, least, allowed in (
             (rest, _SURE, known), (rest, _PEAK, near > _PEAK_SUPPORT),
@@ -169,8 +181,13 @@ def find_candidates(data, psf, filtered, logit):
         kept = allowed[row, column]
         found.append((column[kept], row[kept],
                       rest[row[kept], column[kept]]))
-    return _select(*(np.concatenate(part) for part in
+    x, y = _select(*(np.concatenate(part) for part in
                      zip(*found, strict=True)), psf.fwhm)
+    pixels = y, x
+    return x, y, np.column_stack([
+        *np.arcsinh(filtered.planes[:, y, x]), *np.arcsinh(planes[:, y, x]),
+        *(maximum_filter(plane, 3)[pixels] for plane in logit),
+        share[pixels], np.full(len(x), np.log2(psf.fwhm / 3.5))])
 
 
 def _select(x, y, height, fwhm):
@@ -189,7 +206,7 @@ def _select(x, y, height, fwhm):
     return points[kept].T
 
 
-def measure_structure(data, x, y, psf, radius=_FAR):
+def measure_structure(data, x, y, psf, radius=_FAR, *, mask=None):
     """
     Half of the 16-84 % range of the pixels around positions.
 
@@ -203,6 +220,8 @@ def measure_structure(data, x, y, psf, radius=_FAR):
         The PSF.
     radius : float, optional
         Half side of the squares (full widths).
+    mask : `~numpy.ndarray` of bool, optional
+        True where a pixel must not be used, shape ``(ny, nx)``.
 
     Returns
     -------
@@ -212,7 +231,7 @@ def measure_structure(data, x, y, psf, radius=_FAR):
     size = 2 * int(np.ceil(radius * psf.fwhm)) + 1
     scatter = np.zeros(len(x))
     for part in chunk_slices(len(x), size):
-        stack, _ = extract_valid(data, x[part], y[part], size)
+        stack, _ = extract_valid(data, x[part], y[part], size, mask=mask)
         scatter[part] = percentile_range(stack) / 2
     usual = np.median(scatter[scatter > 0]) if np.any(scatter > 0) else 1.0
     return np.where(scatter > 0, scatter, usual)
@@ -244,17 +263,18 @@ def measure_candidates(data, x, y, psf, filtered, logit):
     rest = data - light
     known = np.isfinite(rest)
     filled = np.where(known, rest, np.nanmedian(rest))
+    beside = _errors_of_others(x, y, fit.flux, psf)
     columns, errors = [], []
     for box in (SCATTER_BOX / 2, SCATTER_BOX):
         for level in LEVELS:
             flux = filter_flux(filled, psf, level)
             flux[~known] = np.nan
             error = local_scatter(flux, round(box * psf.fwhm))[pixels]
-            errors.append(np.maximum(error, 1e-30))
+            errors.append(np.maximum(np.hypot(error, beside), 1e-30))
             columns.append(np.arcsinh(fit.flux / errors[-1]))
     peak = fit.flux * psf(0)
-    near, far = (measure_structure(rest, x, y, psf, radius)
-                 for radius in (_NEAR, _FAR))
+    near, far = (np.hypot(measure_structure(rest, x, y, psf, radius),
+                          beside * psf(0)) for radius in (_NEAR, _FAR))
     core, _ = extract_valid(rest, x, y, 2 * max(1, round(psf.fwhm / 2)) + 1)
     with np.errstate(invalid='ignore'):
         core = np.sqrt(np.nanmean(core ** 2, axis=(1, 2)))
@@ -294,6 +314,22 @@ def _measure_widths(rest, x, y, fit, psf, noise, error):
         rest, x[rows], y[rows], psf.fwhm), psf)
     width[rows], _ = fit_width(patches, each, fit.shapes[rows], psf)
     return width
+
+
+def _errors_of_others(x, y, flux, psf):
+    """
+    Flux that errors in the models of neighbours can be taken for.
+    """
+    pairs = KDTree(np.column_stack([x, y])).query_pairs(
+        _REACH * psf.fwhm, output_type='ndarray')
+    distance = np.hypot(*(values[pairs[:, 0]] - values[pairs[:, 1]]
+                          for values in (x, y)))
+    share = _MODEL_ERROR * psf(np.maximum(
+        distance - _BESIDE * psf.fwhm, 0)) / psf(0)
+    total = np.zeros(len(x))
+    for one, other in (pairs.T, pairs.T[::-1]):
+        np.add.at(total, one, share * np.maximum(flux[other], 0))
+    return total
 
 
 def _nearest(x, y, flux):

@@ -34,8 +34,10 @@ SCATTER_BOX = 10
 _LEAST_KNOWN = 0.3
 
 # Unknown areas grow by this many full widths where they are not single
-# pixels: nothing is found along the edge of what was observed.
+# pixels: nothing is found along the edge of what was observed. Of the array,
+# this share of a width is left out, where there is less than half of a source.
 _EDGE = 1.0
+_RIM = 0.3
 
 
 class FilteredMap(NamedTuple):
@@ -92,6 +94,9 @@ def filter_map(data, psf):
     """
     measured = np.isfinite(data)
     known = ~_borders(measured, psf.fwhm)
+    rim = round(_RIM * psf.fwhm)
+    known &= np.pad(np.ones([max(n - 2 * rim, 0) for n in data.shape], bool),
+                    rim)[:data.shape[0], :data.shape[1]]
     planes, scatters = np.zeros((2, len(LEVELS), *data.shape),
                                 dtype=np.float32)
     if known.any():

@@ -13,6 +13,7 @@ from astropy.table import QTable
 from tqdm import tqdm
 
 from compact_removal.base import BandEstimator
+from compact_removal.detection.candidates import PREVIEW_FEATURES
 from compact_removal.detection.filters import filter_map
 from compact_removal.detection.flags import DETECTION_FLAG
 from compact_removal.detection.kinds import KINDS
@@ -93,7 +94,7 @@ class CompactSourceFinder(BandEstimator):
     >>> from compact_removal.datasets import make_example_field
     >>> image, catalog = make_example_field(shape=(128, 128), n_sources=3)
     >>> sources = CompactSourceFinder('scanmap', 'blue').find(image)
-    >>> len(sources)
+    >>> int((sources['probability'] > 0.9).sum())
     3
     """
 
@@ -139,7 +140,7 @@ class CompactSourceFinder(BandEstimator):
             PSF of the map, NaN for faint ones), ``kind``,
             ``probability_<kind>`` for the kinds compact, extended and
             artefact, and ``flags``, bits of ``DETECTION_FLAGS``. ``meta``
-            has the provenance.
+            has the provenance; ``CRTHRESH`` is the threshold.
 
         Raises
         ------
@@ -160,15 +161,16 @@ class CompactSourceFinder(BandEstimator):
         model, info = self._model()
         self._check_map(image, input_map, band, info.get('name'))
         psf = SourcePSF(band, input_map.pixel_scale)
-        table = self._search(input_map.window, input_map.data.shape, psf,
-                             model, info)
+        table = self._search(input_map.data, input_map.mask, psf, model,
+                             info)
         x, y = table['x_center'], table['y_center']
         unit = input_map.to_flux_at(x, y) * input_map.flux_unit
         for name in ('flux', 'flux_err'):
             table[name] = table[name] * unit
         table.add_column(input_map.grid.to_sky(x, y), name='sky_center',
                          index=1)
-        table.meta.update(self._provenance(band, info))
+        table.meta.update(self._provenance(band, info),
+                          CRTHRESH=self._find_threshold())
         return table
 
     def __call__(self, data, mask=None):
@@ -199,7 +201,7 @@ class CompactSourceFinder(BandEstimator):
         """
         band = self._check()
         unit = getattr(data, 'unit', None)
-        values = np.array(getattr(data, 'value', data), dtype=float)
+        values = np.asarray(getattr(data, 'value', data), dtype=float)
         if values.ndim != 2:
             msg = f'data must be an image, got an array of {values.shape}'
             raise ParameterError(msg, 'data')
@@ -208,11 +210,10 @@ class CompactSourceFinder(BandEstimator):
                 msg = (f'mask must have the shape {values.shape} of data, got '
                        f'{np.shape(mask)}')
                 raise ParameterError(msg, 'mask')
-            values[np.asarray(mask, dtype=bool)] = np.nan
-        values[~np.isfinite(values)] = np.nan
+            mask = np.asarray(mask, dtype=bool)
         model, info = self._model()
-        table = self._search(lambda part: values[part], values.shape,
-                             SourcePSF(band, band.pixel_scale), model, info)
+        table = self._search(values, mask, SourcePSF(band, band.pixel_scale),
+                             model, info)
         if not len(table):
             from photutils.utils import NoDetectionsWarning
 
@@ -333,17 +334,18 @@ class CompactSourceFinder(BandEstimator):
     def describe_task(self, image, positions=None):
         return f'sources found in {image}'
 
-    def _search(self, window, shape, psf, model, info):
+    def _search(self, data, mask, psf, model, info):
         """
         Search a map; fluxes in its unit times pixel.
         """
         scorer = Scorer.from_dict(info.get('scorer'))
+        preview = Scorer.from_dict(info.get('preview'), PREVIEW_FEATURES)
 
         def progress(tiles):
             return tqdm(tiles, unit='tile', disable=not self.progress_bar,
                         **bar_shape(sys.stderr))
 
-        found, learned = search(window, shape, psf, model,
+        found, learned = search(data, mask, psf, model, preview,
                                 device=self.device, progress=progress)
         score = scorer(found.features)
         order = np.argsort(-score[:, 0], kind='stable')

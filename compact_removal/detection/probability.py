@@ -42,6 +42,8 @@ class Scorer:
     coefficients : `~numpy.ndarray`
         Of a constant, the features, and their products, for each kind;
         nothing at all has none. Shape ``(n_terms, n_kinds)``.
+    features : tuple of str, optional
+        Names of the features.
 
     Examples
     --------
@@ -58,6 +60,7 @@ class Scorer:
     mean: np.ndarray
     std: np.ndarray
     coefficients: np.ndarray
+    features: tuple = FEATURES
 
     def __call__(self, features):
         """
@@ -88,12 +91,12 @@ class Scorer:
         values : dict
             Lists of numbers, for `from_dict`.
         """
-        return {'features': list(FEATURES), 'kinds': list(KINDS),
+        return {'features': list(self.features), 'kinds': list(KINDS),
                 **{name: np.round(getattr(self, name), 5).tolist()
                    for name in ('mean', 'std', 'coefficients')}}
 
     @classmethod
-    def from_dict(cls, values):
+    def from_dict(cls, values, features=FEATURES):
         """
         Make it of what `to_dict` gave.
 
@@ -101,6 +104,8 @@ class Scorer:
         ----------
         values : dict
             From a weights file.
+        features : tuple of str, optional
+            Names of the features that it must be for.
 
         Returns
         -------
@@ -113,16 +118,16 @@ class Scorer:
             If the features are not those of this version.
         """
         if (not isinstance(values, dict)
-                or tuple(values.get('features', ())) != FEATURES
+                or tuple(values.get('features', ())) != features
                 or tuple(values.get('kinds', ())) != KINDS):
             msg = ('weights: the probabilities in the file are not those of '
                    'this version; train anew')
             raise ParameterError(msg, 'weights')
         return cls(*(np.array(values[name], dtype=float)
-                     for name in ('mean', 'std', 'coefficients')))
+                     for name in ('mean', 'std', 'coefficients')), features)
 
 
-def fit_scorer(features, kind):
+def fit_scorer(features, kind, names=FEATURES):
     """
     Fit probabilities to candidates whose truth is known.
 
@@ -132,6 +137,8 @@ def fit_scorer(features, kind):
         Shape ``(n, n_features)``.
     kind : `~numpy.ndarray` of int
         0 for nothing, 1 and on for the ``KINDS``, shape ``(n,)``.
+    names : tuple of str, optional
+        Names of the features.
 
     Returns
     -------
@@ -160,7 +167,7 @@ def fit_scorer(features, kind):
 
     found = minimize(cost, np.zeros(n_terms * n_kinds), jac=True,
                      method='L-BFGS-B', options={'maxiter': 600})
-    return Scorer(mean, std, found.x.reshape(n_terms, n_kinds))
+    return Scorer(mean, std, found.x.reshape(n_terms, n_kinds), names)
 
 
 def _make_terms(scaled):

@@ -16,10 +16,10 @@ from compact_removal.detection.candidates import (FEATURES, find_candidates,
                                                   measure_structure)
 from compact_removal.detection.filters import filter_map
 from compact_removal.fitting import learn_psf
-from compact_removal.maps.cutouts import extract_cutouts
+from compact_removal.maps.cutouts import extract_cutouts, read_part
 from compact_removal.maps.tiles import make_tiles
 
-__all__ = ['Found', 'predict_logit', 'search']
+__all__ = ['Found', 'Surveyed', 'predict_logit', 'search', 'survey']
 
 # Surroundings of a tile (full widths): the network sees 56 pixels far,
 # filters and fits less.
@@ -29,6 +29,10 @@ _LEAST_MARGIN = 64
 # Significance of sources that the PSF of the map is learned from, and
 # their largest number.
 _BRIGHT, _MOST = 20.0, 100
+
+# Least probability, before the fit, that a candidate is anything; bright ones
+# are fitted in any case, for their light.
+_LEAST_PREVIEW, _FITTED = 0.015, 12.0
 
 # Cutouts in which the network looks for its centres and their neighbours
 # (pixels): least logit of a centre, and largest distance (full widths).
@@ -65,6 +69,49 @@ class Found(NamedTuple):
     features: np.ndarray
 
 
+class Surveyed(NamedTuple):
+    """
+    Candidates on a tile, not yet fitted.
+
+    Attributes
+    ----------
+    tile : `~compact_removal.maps.tiles.Tile`
+        Where it is.
+    data : `~numpy.ndarray`
+        The tile and its surroundings, NaN where unknown, shape ``(my,
+        mx)``.
+    filtered : `~compact_removal.detection.filters.FilteredMap`
+        Its significances.
+    logit : `~numpy.ndarray`
+        Logits of centres by kind, shape ``(n_kinds, my, mx)``.
+    learned, psf : `~compact_removal.fitting.SourcePSF`
+        The PSF of the map, in pixels of the map and of the tile.
+    x, y : `~numpy.ndarray`
+        Pixels of ``data``, shape ``(n,)``.
+    preview : `~numpy.ndarray`
+        See `~compact_removal.detection.candidates.PREVIEW_FEATURES`,
+        shape ``(n, n_features)``.
+    """
+
+    tile: object
+    data: np.ndarray
+    filtered: object
+    logit: np.ndarray
+    learned: object
+    psf: object
+    x: np.ndarray
+    y: np.ndarray
+    preview: np.ndarray
+
+    def on_map(self, x, y):
+        """
+        Give positions in pixels of the map, and which belong to the tile.
+        """
+        rows, columns = (part.start for part in self.tile.window)
+        x, y = x + columns, y + rows
+        return x, y, self.tile.distance(x, y) <= 0
+
+
 def predict_logit(model, planes, psf, *, device='auto'):
     """
     Run the network over a map.
@@ -89,16 +136,17 @@ def predict_logit(model, planes, psf, *, device='auto'):
                           device=device)['logit']
 
 
-def search(window, shape, psf, model, *, device='auto', progress=iter):
+def survey(data, mask, psf, model, *, device='auto', progress=iter):
     """
-    Find candidates on a map, and measure them.
+    Find candidates on a map, tile by tile, before they are fitted.
 
     Parameters
     ----------
-    window : callable
-        Gives a part of the map, NaN where unknown.
-    shape : tuple of int
-        ``(ny, nx)``.
+    data : `~numpy.ndarray`
+        The map, shape ``(ny, nx)``; pixels that are not finite are not
+        known.
+    mask : `~numpy.ndarray` of bool or None
+        True where a pixel must not be used, shape ``(ny, nx)``.
     psf : `~compact_removal.fitting.SourcePSF`
         The nominal PSF.
     model : `~compact_removal.nn.Model`
@@ -108,6 +156,43 @@ def search(window, shape, psf, model, *, device='auto', progress=iter):
     progress : callable, optional
         Wraps the numbers of tiles.
 
+    Yields
+    ------
+    part : `Surveyed`
+        A tile where something is known.
+    """
+    margin = max(_LEAST_MARGIN, int(np.ceil(_MARGIN * psf.fwhm)))
+    tiles = make_tiles(data.shape, margin)
+
+    # a map of one tile is filtered once, for the PSF and for the search
+    @lru_cache(maxsize=1)
+    def filter_tile(number):
+        values = read_part(data, mask, tiles[number].window)
+        return values, filter_map(values, psf)
+
+    learned = _learn_psf(data, mask, tiles, psf, model, filter_tile, device)
+    for number in progress(range(len(tiles))):
+        values, filtered = filter_tile(number)
+        if not filtered.known.any():
+            continue
+        logit = predict_logit(model, filtered.planes, psf, device=device)
+        rows, columns = (part.start for part in tiles[number].window)
+        here = learned.moved(-columns, -rows)
+        yield Surveyed(tiles[number], values, filtered, logit, learned, here,
+                       *find_candidates(values, here, filtered, logit))
+
+
+def search(data, mask, psf, model, preview, *, device='auto', progress=iter):
+    """
+    Find candidates on a map, and measure those that may be anything.
+
+    Parameters
+    ----------
+    data, mask, psf, model, device, progress : object
+        See `survey`.
+    preview : `~compact_removal.detection.probability.Scorer`
+        Probabilities before the fit.
+
     Returns
     -------
     found : `Found`
@@ -115,48 +200,33 @@ def search(window, shape, psf, model, *, device='auto', progress=iter):
     psf : `~compact_removal.fitting.SourcePSF`
         The PSF of the map.
     """
-    margin = max(_LEAST_MARGIN, int(np.ceil(_MARGIN * psf.fwhm)))
-    tiles = make_tiles(shape, margin)
-
-    # a map of one tile is filtered once, for the PSF and for the search
-    @lru_cache(maxsize=1)
-    def filter_tile(number):
-        data = window(tiles[number].window)
-        return data, filter_map(data, psf)
-
-    learned = _learn_psf(window, tiles, shape, psf, model, filter_tile,
-                         device)
     step = round(psf.fwhm)
-    rows = []
-    for number in progress(range(len(tiles))):
-        tile = tiles[number]
-        data, filtered = filter_tile(number)
-        if not filtered.known.any():
-            continue
-        logit = predict_logit(model, filtered.planes, psf, device=device)
-        start = [part.start for part in tile.window]
-        here = learned.moved(-start[1], -start[0])
-        x, y = find_candidates(data, here, filtered, logit)
+    none = np.zeros(0)
+    rows, learned = [[none] * 5 + [none > 0] * 2
+                     + [np.zeros((0, len(FEATURES)))]], psf
+    for part in survey(data, mask, psf, model, device=device,
+                       progress=progress):
+        values, filtered, learned = part.data, part.filtered, part.learned
+        fitted = ((preview(part.preview).sum(axis=1) > _LEAST_PREVIEW)
+                  | (filtered.planes[1][part.y, part.x] > _FITTED))
+        x, y = part.x[fitted], part.y[fitted]
         if not x.size:
             continue
-        part = measure_candidates(data, x, y, here, filtered, logit)
+        measured = measure_candidates(values, x, y, part.psf, filtered,
+                                      part.logit)
         near = (maximum_filter(lost, 2 * step + 1, mode='constant',
                                cval=outside)[y, x]
                 for lost, outside in ((~filtered.known, True),
-                                      (~np.isfinite(data), False)))
-        mine = tile.distance(part.x + start[1], part.y + start[0]) <= 0
+                                      (~np.isfinite(values), False)))
+        *places, mine = part.on_map(measured.x, measured.y)
         rows.append([value[mine] for value in (
-            part.x + start[1], part.y + start[0], part.fit.flux,
-            part.flux_err, part.width, *near, part.features)])
-    if not rows:
-        none = np.zeros(0)
-        return Found(none, none, none, none, none, none > 0, none > 0,
-                     np.zeros((0, len(FEATURES)))), learned
+            *places, measured.fit.flux, measured.flux_err, measured.width,
+            *near, measured.features)])
     return Found(*(np.concatenate(column)
                    for column in zip(*rows, strict=True))), learned
 
 
-def _learn_psf(window, tiles, shape, psf, model, filter_tile, device):
+def _learn_psf(data, mask, tiles, psf, model, filter_tile, device):
     """
     Learn the PSF from the brightest centres that the network sees.
 
@@ -192,6 +262,5 @@ def _learn_psf(window, tiles, shape, psf, model, filter_tile, device):
     if not centers:
         return psf
     _, x, y = np.array(sorted(centers)).T.astype(int)
-    data = window(tuple(slice(0, n) for n in shape))
-    noise = measure_structure(data, x, y, psf)
-    return learn_psf(data, x, y, psf, noise, n_teachers=_MOST)[0]
+    noise = measure_structure(data, x, y, psf, mask=mask)
+    return learn_psf(data, x, y, psf, noise, mask=mask, n_teachers=_MOST)[0]

@@ -10,9 +10,10 @@ import numpy as np
 from compact_removal import nn
 from compact_removal.base.trainable import make_training_seed
 from compact_removal.base.training_data import make_training_data
+from compact_removal.detection.candidates import PREVIEW_FEATURES
 from compact_removal.detection.networks import find_model_class
 from compact_removal.detection.probability import fit_scorer
-from compact_removal.detection.search import search
+from compact_removal.detection.search import search, survey
 from compact_removal.detection.simulation import DetectionScenes, match_scene
 from compact_removal.metrics import completeness_at_reliability
 from compact_removal.nn.batches import SelectedFields
@@ -21,13 +22,16 @@ from compact_removal.utils.parameters import (ParameterError,
                                               check_positive_integer)
 
 __all__ = ['TRAINING_DEFAULTS', 'FinderTraining', 'fit_finder',
-           'measure_candidates_of_scenes', 'score_candidates']
+           'fit_probabilities', 'score_candidates']
 
 # Reliability at the default threshold.
 _RELIABILITY = 0.9
 
 # Parts of the scenes that get probabilities from the rest of them.
 _N_FOLDS = 4
+
+# The feature by which candidates are matched before they are fitted.
+_SCORE = PREVIEW_FEATURES.index('rest_medium')
 
 # Simulated maps per band.
 _N_FIELDS = 40
@@ -145,16 +149,16 @@ def fit_finder(finder, band, backgrounds, *, training):
     info |= {'mode': band.mode, 'bands': [entry.name for entry in data.bands],
              'training': {**settings.to_dict(), **info['config']},
              'data': data.summary,
-             **score_candidates(*measure_candidates_of_scenes(
-                 model, simulate(seed + 2, 1), settings.n_scenes,
-                 settings.scene_size, device=finder.device))}
+             **fit_probabilities(model, simulate(seed + 2, 1),
+                                 settings.n_scenes, settings.scene_size,
+                                 device=finder.device)}
     return model, info, history
 
 
-def measure_candidates_of_scenes(model, scenes, n_scenes, size, *,
-                                 device='auto', progress=iter):
+def fit_probabilities(model, scenes, n_scenes, size, *, device='auto',
+                      progress=iter):
     """
-    Search scenes, and label what is found.
+    Fit probabilities of candidates, before and after their fit, to scenes.
 
     Parameters
     ----------
@@ -167,30 +171,56 @@ def measure_candidates_of_scenes(model, scenes, n_scenes, size, *,
     device : str, optional
         Where to compute.
     progress : callable, optional
-        Wraps the numbers of the scenes.
+        Wraps the numbers of the scenes, twice.
 
     Returns
     -------
-    features : `~numpy.ndarray`
-        Of all candidates, shape ``(n, n_features)``. Those of real maps
-        that were there before are left out.
-    kind : `~numpy.ndarray` of int
-        0 for nothing, 1 and on for the ``KINDS``, shape ``(n,)``.
-    number : `~numpy.ndarray` of int
-        Number of the scene, shape ``(n,)``.
+    info : dict
+        For the description of weights: ``preview``, and what
+        `score_candidates` gives.
     """
-    parts = []
+    looks, fits = [], []
     for number in progress(range(n_scenes)):
         scene = scenes.scene(number, size=size)
-        found, _ = search(lambda part, image=scene.image: image[part].copy(),
-                          scene.image.shape, scene.psf, model, device=device)
-        index, kept = match_scene(scene, found.x, found.y, found.flux
-                                  / np.maximum(found.flux_err, 1e-30))
-        kind = np.zeros(index.size, dtype=int)
-        kind[index >= 0] = scene.kind[index[index >= 0]] + 1
-        parts.append((found.features[kept], kind[kept],
-                      np.full(kept.sum(), number)))
-    return tuple(np.concatenate(part) for part in zip(*parts, strict=True))
+        for part in survey(scene.image, None, scene.psf, model,
+                           device=device):
+            x, y, mine = part.on_map(part.x, part.y)
+            looks.append(_label(scene, x[mine], y[mine],
+                                part.preview[mine, _SCORE],
+                                part.preview[mine], number))
+    looks = [np.concatenate(column) for column in zip(*looks, strict=True)]
+    _check_kinds(looks[1])
+    preview = fit_scorer(*looks[:2], PREVIEW_FEATURES)
+    for number in progress(range(n_scenes)):
+        scene = scenes.scene(number, size=size)
+        found, _ = search(scene.image, None, scene.psf, model, preview,
+                          device=device)
+        fits.append(_label(scene, found.x, found.y, found.flux / np.maximum(
+            found.flux_err, 1e-30), found.features, number))
+    return {'preview': preview.to_dict(), **score_candidates(*(
+        np.concatenate(column) for column in zip(*fits, strict=True)))}
+
+
+def _label(scene, x, y, score, features, number):
+    """
+    Features and kinds of candidates, 0 for nothing, and their scene.
+
+    What a real map has had before is left out.
+    """
+    index, kept = match_scene(scene, x, y, score)
+    kind = np.zeros(index.size, dtype=int)
+    kind[index >= 0] = scene.kind[index[index >= 0]] + 1
+    return features[kept], kind[kept], np.full(kept.sum(), number)
+
+
+def _check_kinds(kind):
+    """
+    Check that there are sources among candidates, and others.
+    """
+    if not 0 < np.count_nonzero(kind == 1) < len(kind):
+        msg = ('training: n_scenes must be larger, there are no candidates '
+               'of both kinds, sources and others')
+        raise ParameterError(msg, 'training')
 
 
 def score_candidates(features, kind, number):
@@ -199,8 +229,11 @@ def score_candidates(features, kind, number):
 
     Parameters
     ----------
-    features, kind, number : `~numpy.ndarray`
-        From `measure_candidates_of_scenes`.
+    features : `~numpy.ndarray`
+        Of all candidates, shape ``(n, n_features)``.
+    kind, number : `~numpy.ndarray` of int
+        0 for nothing, 1 and on for the ``KINDS``; number of the scene.
+        Shape ``(n,)``.
 
     Returns
     -------
@@ -212,10 +245,7 @@ def score_candidates(features, kind, number):
     ParameterError
         If none of the candidates is a source, or all are.
     """
-    if not 0 < np.count_nonzero(kind == 1) < len(kind):
-        msg = ('training: n_scenes must be larger, there are no candidates '
-               'of both kinds, sources and others')
-        raise ParameterError(msg, 'training')
+    _check_kinds(kind)
     probability = np.zeros(len(kind))
     for fold in range(_N_FOLDS):
         apart = number % _N_FOLDS == fold

@@ -11,7 +11,7 @@ import numpy as np
 from astropy.nddata import InverseVariance, NDData, StdDevUncertainty
 from astropy.utils.exceptions import AstropyUserWarning
 
-from compact_removal.maps.cutouts import LARGEST, drop_unusable
+from compact_removal.maps.cutouts import LARGEST, read_part
 from compact_removal.maps.geometry import SkyGrid
 from compact_removal.maps.pixels import (check_pixels, map_points, on_map,
                                          valid_pixels)
@@ -133,11 +133,7 @@ class InputMap:
         data : `~numpy.ndarray`
             Float64, NaN where a pixel must not be used.
         """
-        data = self.data[part].astype(float)
-        drop_unusable(data)
-        if self.mask is not None:
-            data[self.mask[part]] = np.nan
-        return data
+        return read_part(self.data, self.mask, part)
 
 
 def read_image(image, positions=None, *, everywhere=False):

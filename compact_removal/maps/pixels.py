@@ -112,14 +112,25 @@ def map_points(shape, valid=None):
         y, x = np.meshgrid(place * shape[0] - 0.5, place * shape[1] - 0.5,
                            indexing='ij')
         return x.ravel(), y.ravel()
-    rows, columns = np.nonzero(valid)
-    if rows.size == 0:
+    n_valid = np.count_nonzero(valid)
+    if n_valid == 0:
         return map_points(shape)
-    chosen = [order[np.linspace(0, rows.size - 1, 12).astype(int)]
-              for order in (np.arange(rows.size), columns.argsort(
-                  kind='stable'))]
-    chosen = np.unique(np.concatenate(chosen))
-    return columns[chosen].astype(float), rows[chosen].astype(float)
+    numbers = np.linspace(0, n_valid - 1, 12).astype(int)
+    points = np.concatenate([_nth_pixels(valid, numbers),
+                             _nth_pixels(valid.T, numbers)[:, ::-1]])
+    rows, columns = np.unique(points, axis=0).T
+    return columns.astype(float), rows.astype(float)
+
+
+def _nth_pixels(valid, numbers):
+    """
+    Rows and columns of valid pixels by their number, without a list of all.
+    """
+    ends = np.cumsum(np.count_nonzero(valid, axis=1))
+    rows = np.searchsorted(ends, numbers, side='right')
+    # from the end of their row
+    return np.array([(row, np.flatnonzero(valid[row])[number - ends[row]])
+                     for row, number in zip(rows, numbers, strict=True)])
 
 
 def on_map(x, y, shape):

@@ -29,8 +29,7 @@ from train_shipped_weights import load_maps, make_bands, ship
 from compact_removal import __version__, nn
 from compact_removal.detection.networks import WEIGHTS, find_model_class
 from compact_removal.detection.simulation import DetectionScenes
-from compact_removal.detection.training import (measure_candidates_of_scenes,
-                                                score_candidates)
+from compact_removal.detection.training import fit_probabilities
 from compact_removal.nn.batches import RecalledFields
 
 SEED = 20261126
@@ -129,10 +128,9 @@ def score(weights, output, maps):
     model, info = nn.load_weights(weights, find_model_class)
     metadata = {key: value for key, value in info.items()
                 if key not in ('network', 'config', 'sha256')}
-    candidates = measure_candidates_of_scenes(
+    metadata.update(fit_probabilities(
         model, make_scenes(maps, SEED + 2), N_SCENES, SCENE_SIZE,
-        progress=tqdm)
-    metadata.update(score_candidates(*candidates), n_scenes=N_SCENES)
+        progress=tqdm), n_scenes=N_SCENES)
     path = output / Path(weights).name
     nn.save_weights(model, path, metadata)
     return path

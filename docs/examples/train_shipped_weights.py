@@ -176,7 +176,7 @@ def ship(path, name, registry=WEIGHTS, find_class=find_model_class):
     table = Table.read(folder / 'weights.ecsv', format='ascii.ecsv')
     descriptions = {key: table[key].description for key in table.colnames}
     rows = [dict(zip(row.colnames, row, strict=True)) for row in table]
-    caution = ''.join(row['caution'] for row in rows if row['name'] == name)
+    before = next((row for row in rows if row['name'] == name), {})
     rows = [row for row in rows if row['name'] != name]
     rows.append({
         'name': name, 'file': target.name, 'network': info['network'],
@@ -185,7 +185,9 @@ def ship(path, name, registry=WEIGHTS, find_class=find_model_class):
         'sha256': info['sha256'], 'date': info['date'],
         'training_data': info['data'], 'n_steps': info['n_steps'],
         **dict(zip(('fwhm_min', 'fwhm_max'), FWHM_RANGE, strict=True)),
-        'license': 'BSD-3-Clause', 'caution': caution})
+        'license': 'BSD-3-Clause'})
+    if 'caution' in table.colnames:
+        rows[-1]['caution'] = before.get('caution', '')
     table = Table(rows, names=table.colnames)
     for key, description in descriptions.items():
         table[key].description = description
