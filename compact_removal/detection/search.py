@@ -16,7 +16,8 @@ from compact_removal.detection.candidates import (FEATURES, find_candidates,
                                                   measure_structure)
 from compact_removal.detection.filters import filter_map
 from compact_removal.fitting import learn_psf
-from compact_removal.maps.cutouts import extract_cutouts, read_part
+from compact_removal.maps.cutouts import extract_cutouts
+from compact_removal.maps.images import read_part
 from compact_removal.maps.tiles import make_tiles
 
 __all__ = ['Found', 'Surveyed', 'predict_logit', 'search', 'survey']

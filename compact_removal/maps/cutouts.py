@@ -8,7 +8,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 __all__ = ['LARGEST', 'DiscBlender', 'add_cutouts', 'chunk_slices',
            'cutout_radii', 'drop_unusable', 'extract_cutouts',
-           'extract_valid', 'read_part', 'stack_statistics']
+           'extract_valid', 'stack_statistics']
 
 # Values from which on squares may overflow.
 LARGEST = 1e100
@@ -147,40 +147,6 @@ def drop_unusable(data):
     """
     # NaN compares as false
     data[~(np.abs(data) < LARGEST)] = np.nan
-
-
-def read_part(data, mask, part):
-    """
-    Read a part of a map, with NaN where a pixel cannot be used.
-
-    Parameters
-    ----------
-    data : `~numpy.ndarray`
-        The map, shape ``(ny, nx)``; it is not changed.
-    mask : `~numpy.ndarray` of bool or None
-        True where a pixel must not be used, shape ``(ny, nx)``.
-    part : tuple of slice
-        Rows and columns.
-
-    Returns
-    -------
-    values : `~numpy.ndarray`
-        Float64.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from compact_removal.maps.cutouts import read_part
-    >>> data = np.array([[1, np.inf], [3, 4]])
-    >>> print(read_part(data, data == 3, np.s_[:, :]))
-    [[ 1. nan]
-     [nan  4.]]
-    """
-    values = data[part].astype(float)
-    drop_unusable(values)
-    if mask is not None:
-        values[mask[part]] = np.nan
-    return values
 
 
 def extract_valid(data, x, y, size, *, mask=None):

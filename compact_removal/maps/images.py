@@ -11,7 +11,7 @@ import numpy as np
 from astropy.nddata import InverseVariance, NDData, StdDevUncertainty
 from astropy.utils.exceptions import AstropyUserWarning
 
-from compact_removal.maps.cutouts import LARGEST, read_part
+from compact_removal.maps.cutouts import LARGEST, drop_unusable
 from compact_removal.maps.geometry import SkyGrid
 from compact_removal.maps.pixels import (check_pixels, map_points, on_map,
                                          valid_pixels)
@@ -20,7 +20,7 @@ from compact_removal.maps.units import flux_of_pixel, is_per_pixel
 from compact_removal.utils.fits_values import find_blank_value
 from compact_removal.utils.parameters import ParameterError, ParameterTypeError
 
-__all__ = ['InputMap', 'read_image']
+__all__ = ['InputMap', 'read_image', 'read_part']
 
 
 @dataclass(frozen=True)
@@ -134,6 +134,40 @@ class InputMap:
             Float64, NaN where a pixel must not be used.
         """
         return read_part(self.data, self.mask, part)
+
+
+def read_part(data, mask, part):
+    """
+    Read a part of a map, with NaN where a pixel cannot be used.
+
+    Parameters
+    ----------
+    data : `~numpy.ndarray`
+        The map, shape ``(ny, nx)``; it is not changed.
+    mask : `~numpy.ndarray` of bool or None
+        True where a pixel must not be used, shape ``(ny, nx)``.
+    part : tuple of slice
+        Rows and columns.
+
+    Returns
+    -------
+    values : `~numpy.ndarray`
+        Float64.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from compact_removal.maps.images import read_part
+    >>> data = np.array([[1, np.inf], [3, 4]])
+    >>> print(read_part(data, data == 3, np.s_[:, :]))
+    [[ 1. nan]
+     [nan  4.]]
+    """
+    values = data[part].astype(float)
+    drop_unusable(values)
+    if mask is not None:
+        values[mask[part]] = np.nan
+    return values
 
 
 def read_image(image, positions=None, *, everywhere=False):
