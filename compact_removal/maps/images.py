@@ -20,7 +20,7 @@ from compact_removal.maps.units import flux_of_pixel, is_per_pixel
 from compact_removal.utils.fits_values import find_blank_value
 from compact_removal.utils.parameters import ParameterError, ParameterTypeError
 
-__all__ = ['InputMap', 'read_image', 'read_part']
+__all__ = ['InputMap', 'check_image', 'read_image', 'read_part']
 
 
 @dataclass(frozen=True)
@@ -170,6 +170,41 @@ def read_part(data, mask, part):
     return values
 
 
+def check_image(image):
+    """
+    Check that an image is one, with a place on the sky.
+
+    Parameters
+    ----------
+    image : object
+        What the user gave.
+
+    Returns
+    -------
+    grid : `~compact_removal.maps.geometry.SkyGrid`
+        Where its pixels are on the sky.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it is not an `~astropy.nddata.NDData` of real numbers, with two
+        dimensions and a celestial WCS.
+    """
+    if not isinstance(image, NDData):
+        msg = ('image must be an astropy CCDData or NDData, got '
+               f'{type(image).__name__}')
+        raise ParameterTypeError(msg, 'image')
+    shape = np.shape(image.data)
+    if len(shape) != 2 or 0 in shape:
+        msg = f'image must have two dimensions, got shape {shape}'
+        raise ParameterError(msg, 'image')
+    kind = np.asarray(image.data).dtype.kind
+    if kind not in 'fiu':
+        msg = f'image must hold real numbers, got dtype kind {kind!r}'
+        raise ParameterTypeError(msg, 'image')
+    return SkyGrid(image.wcs)
+
+
 def read_image(image, positions=None, *, everywhere=False):
     """
     Read an image: check it, and take out what is needed.
@@ -202,21 +237,9 @@ def read_image(image, positions=None, *, everywhere=False):
         If pixels are taken as missing because of their value, see
         `~compact_removal.maps.sentinels.find_sentinels`.
     """
-    if not isinstance(image, NDData):
-        msg = ('image must be an astropy CCDData or NDData, got '
-               f'{type(image).__name__}')
-        raise ParameterTypeError(msg, 'image')
-    shape = np.shape(image.data)
-    if len(shape) != 2 or 0 in shape:
-        msg = f'image must have two dimensions, got shape {shape}'
-        raise ParameterError(msg, 'image')
-    kind = np.asarray(image.data).dtype.kind
-    if kind not in 'fiu':
-        msg = f'image must hold real numbers, got dtype kind {kind!r}'
-        raise ParameterTypeError(msg, 'image')
+    grid = check_image(image)
     _check_tables(image)
-    grid = SkyGrid(image.wcs)
-    mask = image.mask
+    shape, mask = np.shape(image.data), image.mask
     if mask is not None:
         mask = _plane(np.asarray(mask, dtype=bool), shape, 'a mask')
     mask = _mask_missing(image, mask)

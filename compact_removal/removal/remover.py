@@ -11,7 +11,7 @@ from astropy.utils.exceptions import AstropyUserWarning
 
 from compact_removal.base import BandEstimator
 from compact_removal.instruments import get_band
-from compact_removal.maps.images import read_image
+from compact_removal.maps.images import check_image, read_image
 from compact_removal.maps.positions import read_positions
 from compact_removal.photometry.corrections import check_apertures
 from compact_removal.removal.background import estimate_background
@@ -230,8 +230,8 @@ class CompactSourceRemover(BandEstimator):
             the width of the PSF in pixels does not fit the band.
         """
         band = self._check()
-        coordinates = read_positions(positions,
-                                     wcs=getattr(image, 'wcs', None))
+        check_image(image)
+        coordinates = read_positions(positions, wcs=image.wcs)
         input_map = read_image(image, coordinates)
         apertures = check_apertures(self.apertures, band)
         model, info = self._model()

@@ -346,6 +346,13 @@ def test_bad_images(remover, image, make, match):
         remover.remove(make(image), sky(image, X, Y))
 
 
+@pytest.mark.parametrize('make', [
+    lambda im: im.data, lambda im: _with(im, wcs=None)])
+def test_a_bad_image_is_blamed_before_pixels(remover, image, make):
+    with pytest.raises((TypeError, ValueError), match='^image must'):
+        remover.remove(make(image), [[5.0, 6.0]])
+
+
 @pytest.mark.parametrize('positions', [
     5, 'm31.reg', [1, 2], Table({'x': [1.0]}), [sky, sky]])
 def test_bad_positions(remover, image, positions):
