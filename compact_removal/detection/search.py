@@ -27,9 +27,10 @@ __all__ = ['Found', 'Surveyed', 'predict_logit', 'search', 'survey']
 _MARGIN = 12.0
 _LEAST_MARGIN = 64
 
-# Significance of sources that the PSF of the map is learned from, and
-# their largest number.
-_BRIGHT, _MOST = 20.0, 100
+# Significance of sources that the PSF of the map is learned from, their
+# largest number, and the largest change of its width (logarithm): what is
+# wider are blends, or extended sources.
+_BRIGHT, _MOST, _WIDEST = 20.0, 100, 0.18
 
 # Least probability, before the fit, that a candidate is anything; bright ones
 # are fitted in any case, for their light.
@@ -231,7 +232,8 @@ def _learn_psf(data, mask, tiles, psf, model, filter_tile, device):
     """
     Learn the PSF from the brightest centres that the network sees.
 
-    It sees two where two are blended into one peak.
+    It sees two where two are blended into one peak. Where most of them are
+    blends even so, the PSF is the nominal one.
     """
     found = []
     for number, tile in enumerate(tiles):
@@ -264,4 +266,6 @@ def _learn_psf(data, mask, tiles, psf, model, filter_tile, device):
         return psf
     _, x, y = np.array(sorted(centers)).T.astype(int)
     noise = measure_structure(data, x, y, psf, mask=mask)
-    return learn_psf(data, x, y, psf, noise, mask=mask, n_teachers=_MOST)[0]
+    learned, _ = learn_psf(data, x, y, psf, noise, mask=mask,
+                           n_teachers=_MOST)
+    return learned if abs(learned.mean[2]) < _WIDEST else psf

@@ -17,6 +17,7 @@ from compact_removal.datasets import (inject_sources, make_background,
                                       make_example_field,
                                       make_source_catalog, read_pacs_map)
 from compact_removal.detection import DETECTION_FLAGS
+from compact_removal.fitting import SourcePSF, render_sources
 from compact_removal.instruments import get_band
 from compact_removal.metrics import match_detections
 from compact_removal.tests.helpers import get_data_path
@@ -259,3 +260,23 @@ def _assert_no_borders(image, sources):
     rows, columns = np.nonzero(lost)
     for x, y in zip(sources['x_center'], sources['y_center'], strict=True):
         assert np.hypot(columns - x, rows - y).min() > FWHM
+
+
+def test_pairs_are_kept_apart_where_nothing_else_is(finder):
+    # the PSF of such a map cannot be learned from its brightest peaks
+    band = get_band('scanmap', 'blue')
+    psf = SourcePSF(band, band.pixel_scale)
+    rng = np.random.default_rng(11)
+    middle = np.array(np.meshgrid(np.arange(20, 190, 32),
+                                  np.arange(20, 190, 32))).reshape(2, -1)
+    angle = rng.uniform(0, 2 * np.pi, middle.shape[1])
+    half = psf.fwhm / 2 * np.array([np.cos(angle), np.sin(angle)])
+    x, y = np.hstack([middle + half, middle - half])
+    data = rng.normal(size=(200, 200)) + render_sources(
+        (200, 200), x, y, np.full(x.size, 30 / psf(0)),
+        np.zeros((x.size, 5)), psf)
+    found = finder(data)
+    index = match_detections(found['x_centroid'], found['y_centroid'],
+                             found['probability'], x, y, psf.fwhm / 2)
+    seen = np.isin(np.arange(x.size), index).reshape(2, -1).all(axis=0)
+    assert seen.mean() > 0.8
