@@ -108,6 +108,18 @@ class Surveyed(NamedTuple):
     def on_map(self, x, y):
         """
         Give positions in pixels of the map, and which belong to the tile.
+
+        Parameters
+        ----------
+        x, y : `~numpy.ndarray`
+            Pixels of ``data``, shape ``(n,)``.
+
+        Returns
+        -------
+        x, y : `~numpy.ndarray`
+            Pixels of the map, shape ``(n,)``.
+        mine : `~numpy.ndarray` of bool
+            Whether they are the tile's own, shape ``(n,)``.
         """
         rows, columns = (part.start for part in self.tile.window)
         x, y = x + columns, y + rows
@@ -190,10 +202,12 @@ def search(data, mask, psf, model, preview, *, device='auto', progress=iter):
 
     Parameters
     ----------
-    data, mask, psf, model, device, progress : object
+    data, mask, psf, model : object
         See `survey`.
     preview : `~compact_removal.detection.probability.Scorer`
         Probabilities before the fit.
+    device, progress : object
+        See `survey`.
 
     Returns
     -------

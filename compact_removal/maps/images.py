@@ -202,6 +202,7 @@ def check_image(image):
     if kind not in 'fiu':
         msg = f'image must hold real numbers, got dtype kind {kind!r}'
         raise ParameterTypeError(msg, 'image')
+    _check_tables(image)
     return SkyGrid(image.wcs)
 
 
@@ -238,7 +239,6 @@ def read_image(image, positions=None, *, everywhere=False):
         `~compact_removal.maps.sentinels.find_sentinels`.
     """
     grid = check_image(image)
-    _check_tables(image)
     shape, mask = np.shape(image.data), image.mask
     if mask is not None:
         mask = _plane(np.asarray(mask, dtype=bool), shape, 'a mask')

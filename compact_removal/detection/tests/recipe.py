@@ -24,7 +24,7 @@ def make_data_of_fit():
             'training': {'n_epochs': 1, 'n_batches': 1, 'size': 64,
                          'n_validation_batches': 1, 'width': 1,
                          'learning_rate': 0.01, 'n_workers': 0,
-                         'n_scenes': 3, 'scene_size': 96}}
+                         'n_scenes': 6, 'scene_size': 96}}
 
 
 def copy_data(data):
