@@ -18,7 +18,7 @@ from compact_removal.detection.filters import (LEVELS, SCATTER_BOX,
                                                local_scatter)
 from compact_removal.fitting import SourceFit, fit_sources, render_sources
 from compact_removal.fitting.extent import fit_width
-from compact_removal.fitting.patches import (SourcePatches,
+from compact_removal.fitting.patches import (SourcePatches, close_pairs,
                                              measure_noise_ratio,
                                              percentile_range)
 from compact_removal.maps.cutouts import chunk_slices, extract_valid
@@ -320,16 +320,12 @@ def _errors_of_others(x, y, flux, psf):
     """
     Flux that errors in the models of neighbours can be taken for.
     """
-    pairs = KDTree(np.column_stack([x, y])).query_pairs(
-        _REACH * psf.fwhm, output_type='ndarray')
-    distance = np.hypot(*(values[pairs[:, 0]] - values[pairs[:, 1]]
-                          for values in (x, y)))
+    others, owners = close_pairs(x, y, _REACH * psf.fwhm)
+    distance = np.hypot(x[others] - x[owners], y[others] - y[owners])
     share = _MODEL_ERROR * psf(np.maximum(
         distance - _BESIDE * psf.fwhm, 0)) / psf(0)
-    total = np.zeros(len(x))
-    for one, other in (pairs.T, pairs.T[::-1]):
-        np.add.at(total, one, share * np.maximum(flux[other], 0))
-    return total
+    return np.bincount(owners, share * np.maximum(flux[others], 0),
+                       minlength=len(x))
 
 
 def _nearest(x, y, flux):

@@ -95,8 +95,9 @@ def filter_map(data, psf):
     measured = np.isfinite(data)
     known = ~_borders(measured, psf.fwhm)
     rim = round(_RIM * psf.fwhm)
-    known &= np.pad(np.ones([max(n - 2 * rim, 0) for n in data.shape], bool),
-                    rim)[:data.shape[0], :data.shape[1]]
+    inside = np.zeros(data.shape, dtype=bool)
+    inside[tuple(slice(rim, n - rim) for n in data.shape)] = True
+    known &= inside
     planes, scatters = np.zeros((2, len(LEVELS), *data.shape),
                                 dtype=np.float32)
     if known.any():
