@@ -8,7 +8,7 @@ that at a reliability of 0.9, each method ranked by its own score and with
 the best of its settings for the kind of map, which are chosen on these
 maps (so the others are flattered)::
 
-    pip install sep
+    pip install sep hyper-py-photometry
     python benchmarks/finders.py ../shared/data docs/science/finders.txt
 
 It takes about fifteen minutes on two cores.
@@ -23,11 +23,13 @@ from importlib.util import find_spec
 from itertools import pairwise
 from multiprocessing import get_context
 from pathlib import Path
+from unittest.mock import patch
 
 os.environ.setdefault('OMP_NUM_THREADS', '1')
 
 import astropy.units as u
 import numpy as np
+from astropy.stats import mad_std
 from astropy.table import Table
 from development_data import NOISE
 from scipy.ndimage import gaussian_filter, maximum_filter
@@ -168,12 +170,42 @@ def find_sep(image, box):
     kernel = np.exp(-4 * np.log(2) * (axis ** 2 + axis[:, None] ** 2)
                     / FWHM ** 2)
     sep.set_extract_pixstack(3_000_000)
+    sep.set_sub_object_limit(100_000)
+    # of thresholds, contrasts and scores that were tried the best ones
     found = sep.extract(data - back.back(), 1.5, err=back.rms(), minarea=3,
-                        filter_kernel=kernel)
+                        filter_kernel=kernel, deblend_nthresh=64,
+                        deblend_cont=0.0)
     x, y = (np.clip(np.rint(found[name]).astype(int), 0, n - 1)
             for name, n in (('x', data.shape[1]), ('y', data.shape[0])))
     return np.array([found['x'], found['y'],
-                     found['cpeak'] / back.rms()[y, x]])
+                     found['peak'] / back.rms()[y, x]])
+
+
+def find_hyper(image, box):
+    """
+    The detection of Hyper, without its least significance.
+    """
+    from hyper_py import detection
+
+    def detect_peaks(*args, find=detection.detect_peaks, **kwargs):
+        # it knows the names of columns that photutils 2 had
+        peaks = find(*args, **kwargs)
+        return None if peaks is None else Table(
+            [peaks['x_centroid'], peaks['y_centroid'], peaks['peak']],
+            names=['xcentroid', 'ycentroid', 'peak'])
+
+    class Settings(dict):
+        def get(self, _, key, default=None):
+            return super().get(key, default)
+
+    settings = Settings(aper_inf=1.0, aper_sup=2.0, kernel_size_pix=box)
+    rms = mad_std(image, ignore_nan=True)
+    with patch.object(detection, 'detect_peaks', detect_peaks):
+        found = detection.detect_sources(
+            {'map': image, 'pix_dim': SCALE, 'beam_dim': FWHM * SCALE}, 0,
+            image, rms, -1e9, [-4.0, 4.0], [-2.0, 2.0], settings)
+    return np.array([found['xcentroid'], found['ycentroid'],
+                     found['peak']], dtype=float)
 
 
 def find_segments(image, box):
@@ -232,6 +264,7 @@ METHODS = {
     'DAOStarFinder': (find_dao, (8, 12, 20)),
     'IRAFStarFinder': (find_iraf, (8, 12, 20)),
     **({'sep': (find_sep, (8, 12, 20, 32))} if find_spec('sep') else {}),
+    **({'Hyper': (find_hyper, (0, 13, 21))} if find_spec('hyper_py') else {}),
     'photutils segmentation': (find_segments, (8, 12, 20, 32)),
     'difference of Gaussians': (find_gaussians, (20, 31, 50)),
     'CompactSourceFinder': (find_package, (0,)),

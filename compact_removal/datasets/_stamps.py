@@ -8,9 +8,9 @@ import numpy as np
 from astropy.stats import gaussian_fwhm_to_sigma
 from scipy import fft
 
-from compact_removal.psf import as_psf, make_psf_stamp
+from compact_removal.psf import as_psf, fwhm_in_pixels, make_psf_stamp
 
-__all__ = ['StampLibrary', 'make_varied_stamp', 'vary_psf']
+__all__ = ['StampLibrary', 'draw_knots', 'make_varied_stamp', 'vary_psf']
 
 # How the width, lobes and wings of real sources vary.
 _BROADENING = (0.93, 1.11)
@@ -30,6 +30,12 @@ _SCATTER = 0.01
 # beam together over that of the beam.
 _EXTENDED_CHANCE = 0.15
 _EXTENT = (1.0, 2.0)
+
+# Knots beside the core, of which no model of a PSF has heard: how many;
+# their distances and widths over the full width of the PSF; the least height
+# as a share of the largest.
+_N_KNOTS = (2, 7)
+_KNOT_DISTANCES, _KNOT_WIDTHS, _LEAST_KNOT = (0.8, 2.8), (0.5, 1.0), 0.1
 
 
 def vary_psf(band, rng):
@@ -68,7 +74,50 @@ def vary_psf(band, rng):
     return psf, angle, crossed
 
 
-def make_varied_stamp(band, varied, *, shape, center, rng):
+def draw_knots(band, largest, rng):
+    """
+    Draw knots beside the core of a PSF, bright and dark ones.
+
+    Parameters
+    ----------
+    band : `~compact_removal.instruments.Band`
+        The band.
+    largest : float
+        Their largest height over the peak of the PSF.
+    rng : `~numpy.random.Generator`
+        Source of randomness.
+
+    Returns
+    -------
+    x, y, height, sigma : `~numpy.ndarray`
+        Offsets (pixels), heights over the peak, and standard deviations
+        (pixels), shape ``(n,)``.
+    """
+    fwhm = fwhm_in_pixels(band, band.pixel_scale)
+    number = rng.integers(*_N_KNOTS)
+    angle = rng.uniform(0, 2 * np.pi, number)
+    distance = fwhm * rng.uniform(*_KNOT_DISTANCES, number)
+    height = largest * _LEAST_KNOT ** rng.uniform(0, 1, number)
+    return (distance * np.cos(angle), distance * np.sin(angle),
+            height * rng.choice((-1, 1), number),
+            gaussian_fwhm_to_sigma * fwhm * rng.uniform(*_KNOT_WIDTHS,
+                                                        number))
+
+
+def _add_knots(stamp, center, knots):
+    """
+    A stamp with knots, and as much light as before.
+    """
+    rows, columns = np.ogrid[:stamp.shape[0], :stamp.shape[1]]
+    total, peak = stamp.sum(), stamp.max()
+    for x, y, height, sigma in zip(*knots, strict=True):
+        stamp = stamp + height * peak * np.exp(-0.5 * (
+            (columns - center[0] - x) ** 2
+            + (rows - center[1] - y) ** 2) / sigma ** 2)
+    return stamp * total / stamp.sum()
+
+
+def make_varied_stamp(band, varied, *, shape, center, rng, knots=None):
     """
     Make the stamp of a source of a map.
 
@@ -84,6 +133,8 @@ def make_varied_stamp(band, varied, *, shape, center, rng):
         ``(x, y)`` of the source.
     rng : `~numpy.random.Generator`
         Draws how the source differs from the others.
+    knots : tuple of `~numpy.ndarray`, optional
+        From `draw_knots`.
 
     Returns
     -------
@@ -103,6 +154,8 @@ def make_varied_stamp(band, varied, *, shape, center, rng):
         stamp += make_psf_stamp(psf, position_angle=angle + 90 * u.deg,
                                 **grid)
         stamp /= 2
+    if knots is not None:
+        stamp = _add_knots(stamp, center, knots)
     if rng.random() < _EXTENDED_CHANCE:
         fwhm = float(psf.fwhm) / band.pixel_scale.to_value(u.arcsec)
         return _broaden(stamp, fwhm, rng)
@@ -140,9 +193,11 @@ class StampLibrary:
         Half size: stamps have ``2 * half + 1`` pixels a side.
     rng : `~numpy.random.Generator`
         Source of randomness.
+    knots : float, optional
+        Largest height of knots over the peak of the PSF; 0 for none.
     """
 
-    def __init__(self, band, n_psfs, n_stamps, half, rng):
+    def __init__(self, band, n_psfs, n_stamps, half, rng, *, knots=0.0):
         size = 2 * half + 1
         self.stamps = np.empty((n_psfs, n_stamps, size, size),
                                dtype=np.float32)
@@ -151,10 +206,11 @@ class StampLibrary:
         for psf, (stamps, phases) in enumerate(zip(self.stamps, self.phases,
                                                    strict=True)):
             varied = vary_psf(band, rng)
+            beside = draw_knots(band, knots, rng) if knots else None
             for k, (dx, dy) in enumerate(phases):
                 stamps[k], self.extents[psf, k] = make_varied_stamp(
                     band, varied, shape=(size, size),
-                    center=(half + dx, half + dy), rng=rng)
+                    center=(half + dx, half + dy), rng=rng, knots=beside)
 
     def draw(self, psf, rng):
         """

@@ -309,7 +309,8 @@ class SceneSimulator:
             rng = np.random.default_rng([self.seed, 3, band])
             self._libraries[band] = StampLibrary(
                 self.bands[band], self.settings.n_psfs,
-                self.settings.n_stamps, 2 * self.settings.size // 3, rng)
+                self.settings.n_stamps, 2 * self.settings.size // 3, rng,
+                knots=self.settings.knots)
         return self._libraries[band]
 
 

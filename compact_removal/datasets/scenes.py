@@ -16,7 +16,7 @@ __all__ = ['Scene', 'SceneSettings']
 _COUNTS = ('size', 'field_size', 'n_fields', 'n_psfs', 'n_stamps',
            'max_neighbors')
 _SHARES = ('real_fraction', 'edge_chance', 'loss_chance', 'neighbor_chance',
-           'large_error_chance', 'empty_chance', 'negative_chance')
+           'large_error_chance', 'empty_chance', 'negative_chance', 'knots')
 _LENGTHS = ('clearance', 'small_error', 'large_error')
 _RANGES = ('log_spread', 'offset', 'beam')
 _RATIOS = ('log_ratios', 'neighbor_log_ratios')
@@ -41,6 +41,9 @@ class SceneSettings:
     n_fields, n_psfs, n_stamps : int, optional
         Number of simulated backgrounds per band, of PSFs per band, and
         of sources of different shape and sub-pixel position per PSF.
+    knots : float, optional
+        Largest height of knots beside the core of a PSF, over its peak;
+        a PSF is as simple as its band has it where this is 0.
     real_fraction : float, optional
         Share of the scenes on real maps, if there are any.
     clearance : float, optional
@@ -92,6 +95,7 @@ class SceneSettings:
     n_fields: int = 800
     n_psfs: int = 48
     n_stamps: int = 6
+    knots: float = 0.0
     real_fraction: float = 0.5
     clearance: float = 12.0
     edge_chance: float = 0.08

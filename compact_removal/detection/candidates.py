@@ -162,7 +162,7 @@ def find_candidates(data, psf, filtered, logit):
     rest, share = filtered, np.ones(data.shape)
     if x.size:
         noise = measure_structure(data, x, y, psf)
-        fit = fit_sources(data, x, y, psf, noise)
+        fit = fit_sources(data, x, y, psf, noise, quick=True)
         light = render_sources(data.shape, x, y, np.maximum(fit.flux, 0),
                                fit.shapes, psf, noise=noise)
         rest = filter_map(data - light, psf)
@@ -257,7 +257,7 @@ def measure_candidates(data, x, y, psf, filtered, logit):
     """
     pixels = y, x
     noise = measure_structure(data, x, y, psf)
-    fit = fit_sources(data, x, y, psf, noise)
+    fit = fit_sources(data, x, y, psf, noise, quick=True)
     light = render_sources(data.shape, x, y, fit.flux, fit.shapes, psf,
                            noise=noise)
     rest = data - light

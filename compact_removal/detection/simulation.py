@@ -52,9 +52,10 @@ _MATCH = (0.5, 1.0)
 _CENTER = (0.2, 0.7)
 
 # Peaks of sources over the local standard deviation: even in logarithm.
-_SETTINGS = {'quantiles': (0.0, 1.0), 'log_ratios': (-0.7, 2.0),
-             'neighbor_log_ratios': (-0.7, 2.0), 'small_error': 0.0,
-             'large_error_chance': 0.0, 'neighbor_chance': 0.0}
+_SETTINGS = {'quantiles': (0.0, 1.0), 'log_ratios': (-0.7, 2.2),
+             'neighbor_log_ratios': (-0.7, 2.2), 'small_error': 0.0,
+             'large_error_chance': 0.0, 'neighbor_chance': 0.0,
+             'knots': 0.05}
 
 
 @dataclass(frozen=True, eq=False)
@@ -337,7 +338,7 @@ class DetectionScenes:
 
     def __init__(self, bands, maps=(), *, size=128, batch_size=16,
                  n_batches=100, seed=0, **settings):
-        settings = {**_SETTINGS, 'n_psfs': 8, 'n_stamps': 8, **settings}
+        settings = {**_SETTINGS, 'n_psfs': 24, 'n_stamps': 6, **settings}
         self._size, self._batch_size = size, batch_size
         self._n_batches, self._seed = n_batches, seed
         self.simulator = SceneSimulator(

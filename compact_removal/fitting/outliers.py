@@ -18,7 +18,7 @@ from typing import NamedTuple
 import numpy as np
 
 from compact_removal.fitting.covariance import make_covariance
-from compact_removal.fitting.models import SourceFit, fit_sources
+from compact_removal.fitting.solver import SourceFit, fit_sources
 from compact_removal.fitting.neighbors import Neighbors
 from compact_removal.fitting.patches import (SourcePatches, masked_median,
                                              measure_noise_ratio,

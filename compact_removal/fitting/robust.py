@@ -8,10 +8,11 @@ from typing import NamedTuple
 import numpy as np
 from scipy.spatial import KDTree
 
-from compact_removal.fitting.models import SourceFit, SourceModels
+from compact_removal.fitting.models import SourceModels
 from compact_removal.fitting.outliers import add_pixels, fit_good_pixels
 from compact_removal.fitting.patches import measure_noise_ratio
 from compact_removal.fitting.psf_learning import learn_psf
+from compact_removal.fitting.solver import SourceFit
 from compact_removal.fitting.source_psf import SourcePSF
 from compact_removal.fitting.unlisted import find_unlisted
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.spatial import KDTree
 
-from compact_removal.fitting.models import fit_sources
+from compact_removal.fitting.solver import fit_sources
 from compact_removal.fitting.patches import (SourcePatches, close_pairs,
                                              measure_noise_ratio,
                                              normal_equations,

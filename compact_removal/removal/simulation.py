@@ -8,9 +8,9 @@ from dataclasses import replace
 import numpy as np
 
 from compact_removal.datasets import SceneSettings, SceneSimulator
-from compact_removal.fitting.models import (LEAST_SHOWN, SourceModels,
-                                            fit_sources)
+from compact_removal.fitting.models import LEAST_SHOWN, SourceModels
 from compact_removal.fitting.psf_learning import learn_psf
+from compact_removal.fitting.solver import fit_sources
 from compact_removal.fitting.source_psf import SourcePSF
 from compact_removal.instruments import get_band, get_mode, list_bands
 from compact_removal.maps.holes import draw_discs, mask_radius, source_snr

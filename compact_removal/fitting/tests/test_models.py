@@ -9,7 +9,8 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from compact_removal.fitting.models import (LEAST_SHOWN, SourceModels,
-                                            fit_sources, render_sources)
+                                            render_sources)
+from compact_removal.fitting.solver import fit_sources
 from compact_removal.fitting.source_psf import SourcePSF
 from compact_removal.instruments import get_band
 from compact_removal.psf import make_psf_stamp

@@ -9,7 +9,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from compact_removal.datasets import make_background
-from compact_removal.fitting.models import fit_sources, render_sources
+from compact_removal.fitting import fit_sources, render_sources
 from compact_removal.fitting.psf_learning import learn_psf
 from compact_removal.fitting.source_psf import SourcePSF
 from compact_removal.instruments import get_band

@@ -12,7 +12,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from compact_removal import CompactSourceRemover
 from compact_removal.datasets import inject_sources, make_test_fields
-from compact_removal.fitting import models as source_models
+from compact_removal.fitting import solver
 from compact_removal.instruments import get_band
 from compact_removal.removal.flags import SOURCE_FLAGS
 
@@ -156,7 +156,8 @@ def test_little_background(remover, field):
 @pytest.mark.slow
 def test_not_converged(remover, field, monkeypatch):
     image, catalog = make_pairs(field, 0.8, 100 * np.std(field.data))
-    monkeypatch.setattr(source_models, '_MAX_ROUNDS', 0)
+    monkeypatch.setattr(solver, '_CAREFUL',
+                        solver._CAREFUL._replace(n_rounds=0))
     table = remover.remove(image, catalog['sky_center']).sources
     assert np.all(table['flags'] & FLAG['not_converged'])
     # a source that stands alone has nothing to agree with
