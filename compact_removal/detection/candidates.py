@@ -16,9 +16,10 @@ from scipy.spatial import KDTree
 from compact_removal.detection.filters import (LEVELS, SCATTER_BOX,
                                                filter_flux, filter_map,
                                                local_scatter)
+from compact_removal.detection.model_errors import errors_beside, map_errors
 from compact_removal.fitting import SourceFit, fit_sources, render_sources
 from compact_removal.fitting.extent import fit_width
-from compact_removal.fitting.patches import (SourcePatches, close_pairs,
+from compact_removal.fitting.patches import (SourcePatches,
                                              measure_noise_ratio,
                                              percentile_range)
 from compact_removal.maps.cutouts import chunk_slices, extract_valid
@@ -38,13 +39,8 @@ _SUPPORTED = 2.0
 # and of a centre that stands alone.
 _BRIGHT_SUPPORT, _PEAK_SUPPORT, _SUPPORT, _ALONE = -3.0, -4.0, -3.0, -1.0
 
-# Distance of candidates from brighter ones (full widths), and error of
-# the models of bright ones as a share of their light. Their residuals look
-# like sources whose flux is that share of theirs, less beyond so many full
-# widths, and none where they are farther than the last.
+# Distance of candidates from brighter ones (full widths).
 _APART = 0.5
-_MODEL_ERROR = 0.02
-_BESIDE, _REACH = 0.5, 3.0
 
 # Significance of sources whose widths are measured, and radius of the pixels
 # that show them (full widths).
@@ -131,7 +127,7 @@ def find_peaks(values, least, size=3):
     return columns, rows, values[rows, columns]
 
 
-def find_candidates(data, psf, filtered, logit):
+def find_candidates(data, psf, filtered, logit, model_errors):
     """
     Find where a source may be.
 
@@ -145,6 +141,8 @@ def find_candidates(data, psf, filtered, logit):
         Its significances.
     logit : `~numpy.ndarray`
         Logits of centres by kind, shape ``(n_kinds, ny, nx)``.
+    model_errors : `~compact_removal.detection.model_errors.ModelErrors`
+        What models of sources leave beside them.
 
     Returns
     -------
@@ -167,8 +165,8 @@ def find_candidates(data, psf, filtered, logit):
                                fit.shapes, psf, noise=noise)
         rest = filter_map(data - light, psf)
         # errors of the models count as noise
-        error = filter_flux(_MODEL_ERROR * maximum_filter(light, 3), psf,
-                            LEVELS[1])
+        error = map_errors(data.shape, x + fit.shapes[:, 0],
+                           y + fit.shapes[:, 1], fit.flux, psf, model_errors)
         share = np.divide(rest.scatter, np.hypot(rest.scatter, error),
                           out=np.zeros_like(error), where=rest.scatter > 0)
     planes, rest = rest.planes, rest.planes.max(axis=0) * share
@@ -237,7 +235,7 @@ def measure_structure(data, x, y, psf, radius=_FAR, *, mask=None):
     return np.where(scatter > 0, scatter, usual)
 
 
-def measure_candidates(data, x, y, psf, filtered, logit):
+def measure_candidates(data, x, y, psf, filtered, logit, model_errors):
     """
     Fit all candidates together, and say how they look.
 
@@ -247,7 +245,7 @@ def measure_candidates(data, x, y, psf, filtered, logit):
         The map, NaN where unknown, shape ``(ny, nx)``.
     x, y : `~numpy.ndarray`
         Pixels of the candidates, shape ``(n,)``.
-    psf, filtered, logit : object
+    psf, filtered, logit, model_errors : object
         See `find_candidates`.
 
     Returns
@@ -263,7 +261,7 @@ def measure_candidates(data, x, y, psf, filtered, logit):
     rest = data - light
     known = np.isfinite(rest)
     filled = np.where(known, rest, np.nanmedian(rest))
-    beside = _errors_of_others(x, y, fit.flux, psf)
+    beside = errors_beside(x, y, fit.flux, psf, model_errors)
     columns, errors = [], []
     for box in (SCATTER_BOX / 2, SCATTER_BOX):
         for level in LEVELS:
@@ -314,18 +312,6 @@ def _measure_widths(rest, x, y, fit, psf, noise, error):
         rest, x[rows], y[rows], psf.fwhm), psf)
     width[rows], _ = fit_width(patches, each, fit.shapes[rows], psf)
     return width
-
-
-def _errors_of_others(x, y, flux, psf):
-    """
-    Flux that errors in the models of neighbours can be taken for.
-    """
-    others, owners = close_pairs(x, y, _REACH * psf.fwhm)
-    distance = np.hypot(x[others] - x[owners], y[others] - y[owners])
-    share = _MODEL_ERROR * psf(np.maximum(
-        distance - _BESIDE * psf.fwhm, 0)) / psf(0)
-    return np.bincount(owners, share * np.maximum(flux[others], 0),
-                       minlength=len(x))
 
 
 def _nearest(x, y, flux):

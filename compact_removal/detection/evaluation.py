@@ -220,7 +220,8 @@ def evaluate_finder(finder, backgrounds=None, *, n_maps=8, size=256,
     candidates, sources, rows = [], [], []
     with tqdm(unit='map', disable=not progress_bar,
               **bar_shape(sys.stderr)) as bar:
-        for name, scene in _draw(band, backgrounds, n_maps, size, seed):
+        for name, scene in _draw(finder, band, backgrounds, n_maps, size,
+                                 seed):
             found, true = _compare(patient, scene, threshold)
             bar.update()
             for table, tables in ((found, candidates), (true, sources)):
@@ -238,10 +239,11 @@ def evaluate_finder(finder, backgrounds=None, *, n_maps=8, size=256,
          'n_maps': n_maps, 'size': size, 'seed': seed, 'warnings': []})
 
 
-def _draw(band, backgrounds, n_maps, size, seed):
+def _draw(finder, band, backgrounds, n_maps, size, seed):
     """
     Names and scenes.
     """
+    model, info = finder._model()
     if isinstance(backgrounds, Mapping):
         named = dict(backgrounds)
     elif backgrounds is None:
@@ -254,7 +256,9 @@ def _draw(band, backgrounds, n_maps, size, seed):
         data = make_training_data(band, None if image is None else [image])
         scenes = DetectionScenes(
             data.bands, data.maps, seed=seed, n_fields=n_maps,
-            real_fraction=1.0 if data.maps else 0.0)
+            real_fraction=1.0 if data.maps else 0.0,
+            n_channels=model.config['n_channels'],
+            counts=info.get('training', {}).get('counts', False))
         for number in range(n_maps):
             yield (f'{name} {number + 1}' if n_maps > 1 or image is None
                    else name), scenes.scene(number, size=size)
@@ -264,9 +268,10 @@ def _compare(finder, scene, threshold):
     """
     Candidates with their truth, and sources with what was found.
     """
-    found = finder.find(CCDData(
-        scene.image, unit='Jy / pix',
-        wcs=make_wcs(scene.image.shape, scene.pixel_scale)))
+    wcs = make_wcs(scene.image.shape, scene.pixel_scale)
+    found = finder.find([
+        CCDData(one.data, unit='ct' if one.counts else 'Jy / pix', wcs=wcs)
+        for one in scene.channels])
     x, y = found['x_center'], found['y_center']
     index, kept = match_scene(scene, x, y, found['probability'])
     true = index >= 0

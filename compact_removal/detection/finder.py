@@ -14,7 +14,9 @@ from tqdm import tqdm
 
 from compact_removal.base import BandEstimator
 from compact_removal.detection.candidates import PREVIEW_FEATURES
-from compact_removal.detection.filters import filter_map
+from compact_removal.detection.channels import (Channel, check_channels,
+                                                filter_channels,
+                                                read_channels)
 from compact_removal.detection.flags import DETECTION_FLAG
 from compact_removal.detection.kinds import KINDS
 from compact_removal.detection.networks import WEIGHTS, find_model_class
@@ -25,7 +27,7 @@ from compact_removal.fitting import SourcePSF
 from compact_removal.fitting.aperture_fraction import ApertureFraction
 from compact_removal.fitting.patches import close_pairs
 from compact_removal.instruments import get_band
-from compact_removal.maps.images import read_image
+from compact_removal.maps.units import are_counts
 from compact_removal.utils.parameters import (ParameterError, check_boolean,
                                               check_positive_integer)
 from compact_removal.utils.progress import bar_shape
@@ -123,10 +125,13 @@ class CompactSourceFinder(BandEstimator):
 
         Parameters
         ----------
-        image : `~astropy.nddata.CCDData` or `~astropy.nddata.NDData`
+        image : `~astropy.nddata.CCDData` or list
             The map, shape ``(ny, nx)``, with a celestial WCS and a unit
-            of flux per pixel, solid angle or beam. Pixels that are
-            masked or not finite are not used. It is never modified.
+            of flux per pixel, solid angle or beam, or of counts, which
+            are then scaled by square roots for the network. Pixels that
+            are masked or not finite are not used. It is never modified.
+            A list has one map per channel of the network, all with the
+            same pixels; positions and fluxes are those of the first.
 
         Returns
         -------
@@ -157,12 +162,10 @@ class CompactSourceFinder(BandEstimator):
             does not fit the band.
         """
         band = self._check()
-        input_map = read_image(image, everywhere=True)
         model, info = self._model()
-        self._check_map(image, input_map, band, info.get('name'))
+        input_map, channels = self._read(image, band, model, info)
         psf = SourcePSF(band, input_map.pixel_scale)
-        table = self._search(input_map.data, input_map.mask, psf, model,
-                             info)
+        table = self._search(channels, psf, model, info)
         x, y = table['x_center'], table['y_center']
         unit = input_map.to_flux_at(x, y) * input_map.flux_unit
         for name in ('flux', 'flux_err'):
@@ -212,7 +215,9 @@ class CompactSourceFinder(BandEstimator):
                 raise ParameterError(msg, 'mask')
             mask = np.asarray(mask, dtype=bool)
         model, info = self._model()
-        table = self._search(values, mask, SourcePSF(band, band.pixel_scale),
+        channels = [Channel(values, mask, are_counts(unit))]
+        check_channels('data', channels, model)
+        table = self._search(channels, SourcePSF(band, band.pixel_scale),
                              model, info)
         if not len(table):
             from photutils.utils import NoDetectionsWarning
@@ -235,7 +240,7 @@ class CompactSourceFinder(BandEstimator):
 
         Parameters
         ----------
-        image : `~astropy.nddata.CCDData`
+        image : `~astropy.nddata.CCDData` or list
             See `find`.
 
         Returns
@@ -250,13 +255,11 @@ class CompactSourceFinder(BandEstimator):
             See `find`.
         """
         band = self._check()
-        input_map = read_image(image, everywhere=True)
         model, info = self._model()
-        self._check_map(image, input_map, band, info.get('name'))
+        input_map, channels = self._read(image, band, model, info)
         psf = SourcePSF(band, input_map.pixel_scale)
-        filtered = filter_map(input_map.window(np.s_[:, :]), psf)
-        logit = predict_logit(model, filtered.planes, psf,
-                              device=self.device)[0]
+        _, filtered, planes = filter_channels(channels, np.s_[:, :], psf)
+        logit = predict_logit(model, planes, psf, device=self.device)[0]
         return CCDData(1 / (1 + np.exp(-logit)), mask=~filtered.known,
                        unit=u.dimensionless_unscaled,
                        wcs=input_map.grid.wcs,
@@ -334,7 +337,16 @@ class CompactSourceFinder(BandEstimator):
     def describe_task(self, image, positions=None):
         return f'sources found in {image}'
 
-    def _search(self, data, mask, psf, model, info):
+    def _read(self, image, band, model, info):
+        """
+        The map of the fluxes, and all that the network sees.
+        """
+        images, maps, channels = read_channels(image, model)
+        for one, read in zip(images, maps, strict=True):
+            self._check_map(one, read, band, info.get('name'))
+        return maps[0], channels
+
+    def _search(self, channels, psf, model, info):
         """
         Search a map; fluxes in its unit times pixel.
         """
@@ -345,7 +357,7 @@ class CompactSourceFinder(BandEstimator):
             return tqdm(tiles, unit='tile', disable=not self.progress_bar,
                         **bar_shape(sys.stderr))
 
-        found, learned = search(data, mask, psf, model, preview,
+        found, learned = search(channels, psf, model, preview,
                                 device=self.device, progress=progress)
         score = scorer(found.features)
         order = np.argsort(-score[:, 0], kind='stable')

@@ -23,7 +23,7 @@ _LEVELS = (3, 6, 12)
 # Logits of a new network: nearly no pixel is a centre.
 _FIRST_LOGIT = -5.0
 
-# Planes of significance.
+# Planes of significance of each channel.
 _N_PLANES = 3
 
 
@@ -40,11 +40,13 @@ class LocalizationModel(Model):
     ----------
     width : int, optional
         The three levels have 3, 6 and 12 times as many channels.
+    n_channels : int, optional
+        Maps that it sees together.
 
     Raises
     ------
     ParameterError
-        If ``width`` is not a positive integer.
+        If one of them is not a positive integer.
 
     Examples
     --------
@@ -70,11 +72,12 @@ class LocalizationModel(Model):
     usual_size = 128
     receptive_radius = 56
 
-    def __init__(self, width=8):
+    def __init__(self, width=8, n_channels=1):
         width = check_positive_integer('width', width)
-        super().__init__(width=width)
+        n_channels = check_positive_integer('n_channels', n_channels)
+        super().__init__(width=width, n_channels=n_channels)
         self.network = ResidualUNet([factor * width for factor in _LEVELS],
-                                    n_inputs=_N_PLANES + 1,
+                                    n_inputs=_N_PLANES * n_channels + 1,
                                     n_maps=len(KINDS))
 
     def forward(self, significance, fwhm):
@@ -83,7 +86,7 @@ class LocalizationModel(Model):
 
         Parameters
         ----------
-        significance : `torch.Tensor`, (n, 3, ny, nx)
+        significance : `torch.Tensor`, (n, 3 n_channels, ny, nx)
             From ``filter_map`` of ``detection.filters``.
         fwhm : `torch.Tensor`, (n,)
             Width of the PSF (pixels).

@@ -14,10 +14,11 @@ from compact_removal.detection.candidates import (FEATURES, find_candidates,
                                                   find_peaks,
                                                   measure_candidates,
                                                   measure_structure)
-from compact_removal.detection.filters import filter_map
+from compact_removal.detection.channels import filter_channels
+from compact_removal.detection.model_errors import (USUAL_ERRORS,
+                                                    measure_model_errors)
 from compact_removal.fitting import learn_psf
 from compact_removal.maps.cutouts import extract_cutouts
-from compact_removal.maps.images import read_part
 from compact_removal.maps.tiles import make_tiles
 
 __all__ = ['Found', 'Surveyed', 'predict_logit', 'search', 'survey']
@@ -27,10 +28,11 @@ __all__ = ['Found', 'Surveyed', 'predict_logit', 'search', 'survey']
 _MARGIN = 12.0
 _LEAST_MARGIN = 64
 
-# Significance of sources that the PSF of the map is learned from, their
-# largest number, and the largest change of its width (logarithm): what is
-# wider are blends, or extended sources.
-_BRIGHT, _MOST, _WIDEST = 20.0, 100, 0.18
+# Significance of sources that the PSF of the map is learned from, and their
+# largest number. What changes the width (logarithm) or the elongation (in
+# units of its prior) more than this are blends, or extended sources.
+_BRIGHT, _MOST = 20.0, 100
+_WIDEST, _LONGEST = 0.18, 2.5
 
 # Least probability, before the fit, that a candidate is anything; bright ones
 # are fitted in any case, for their light.
@@ -88,6 +90,8 @@ class Surveyed(NamedTuple):
         Logits of centres by kind, shape ``(n_kinds, my, mx)``.
     learned, psf : `~compact_removal.fitting.SourcePSF`
         The PSF of the map, in pixels of the map and of the tile.
+    model_errors : `~compact_removal.detection.model_errors.ModelErrors`
+        What models of sources leave beside them.
     x, y : `~numpy.ndarray`
         Pixels of ``data``, shape ``(n,)``.
     preview : `~numpy.ndarray`
@@ -101,6 +105,7 @@ class Surveyed(NamedTuple):
     logit: np.ndarray
     learned: object
     psf: object
+    model_errors: np.ndarray
     x: np.ndarray
     y: np.ndarray
     preview: np.ndarray
@@ -135,7 +140,7 @@ def predict_logit(model, planes, psf, *, device='auto'):
     model : `~compact_removal.nn.Model`
         The network.
     planes : `~numpy.ndarray`
-        Significances, shape ``(3, ny, nx)``.
+        Significances, shape ``(3 n_channels, ny, nx)``.
     psf : `~compact_removal.fitting.SourcePSF`
         The nominal PSF.
     device : str, optional
@@ -150,17 +155,15 @@ def predict_logit(model, planes, psf, *, device='auto'):
                           device=device)['logit']
 
 
-def survey(data, mask, psf, model, *, device='auto', progress=iter):
+def survey(channels, psf, model, *, device='auto', progress=iter):
     """
     Find candidates on a map, tile by tile, before they are fitted.
 
     Parameters
     ----------
-    data : `~numpy.ndarray`
-        The map, shape ``(ny, nx)``; pixels that are not finite are not
-        known.
-    mask : `~numpy.ndarray` of bool or None
-        True where a pixel must not be used, shape ``(ny, nx)``.
+    channels : sequence of `~compact_removal.detection.channels.Channel`
+        The map, and others that the network sees; pixels that are not
+        finite are not known.
     psf : `~compact_removal.fitting.SourcePSF`
         The nominal PSF.
     model : `~compact_removal.nn.Model`
@@ -176,33 +179,34 @@ def survey(data, mask, psf, model, *, device='auto', progress=iter):
         A tile where something is known.
     """
     margin = max(_LEAST_MARGIN, int(np.ceil(_MARGIN * psf.fwhm)))
-    tiles = make_tiles(data.shape, margin)
+    tiles = make_tiles(channels[0].data.shape, margin)
 
     # a map of one tile is filtered once, for the PSF and for the search
     @lru_cache(maxsize=1)
     def filter_tile(number):
-        values = read_part(data, mask, tiles[number].window)
-        return values, filter_map(values, psf)
+        return filter_channels(channels, tiles[number].window, psf)
 
-    learned = _learn_psf(data, mask, tiles, psf, model, filter_tile, device)
+    learned, errors = _learn_psf(channels[0], tiles, psf, model, filter_tile,
+                                 device)
     for number in progress(range(len(tiles))):
-        values, filtered = filter_tile(number)
+        values, filtered, planes = filter_tile(number)
         if not filtered.known.any():
             continue
-        logit = predict_logit(model, filtered.planes, psf, device=device)
+        logit = predict_logit(model, planes, psf, device=device)
         rows, columns = (part.start for part in tiles[number].window)
         here = learned.moved(-columns, -rows)
         yield Surveyed(tiles[number], values, filtered, logit, learned, here,
-                       *find_candidates(values, here, filtered, logit))
+                       errors, *find_candidates(values, here, filtered, logit,
+                                                errors))
 
 
-def search(data, mask, psf, model, preview, *, device='auto', progress=iter):
+def search(channels, psf, model, preview, *, device='auto', progress=iter):
     """
     Find candidates on a map, and measure those that may be anything.
 
     Parameters
     ----------
-    data, mask, psf, model : object
+    channels, psf, model : object
         See `survey`.
     preview : `~compact_removal.detection.probability.Scorer`
         Probabilities before the fit.
@@ -220,7 +224,7 @@ def search(data, mask, psf, model, preview, *, device='auto', progress=iter):
     none = np.zeros(0)
     rows, learned = [[none] * 5 + [none > 0] * 2
                      + [np.zeros((0, len(FEATURES)))]], psf
-    for part in survey(data, mask, psf, model, device=device,
+    for part in survey(channels, psf, model, device=device,
                        progress=progress):
         values, filtered, learned = part.data, part.filtered, part.learned
         fitted = ((preview(part.preview).sum(axis=1) > _LEAST_PREVIEW)
@@ -229,7 +233,7 @@ def search(data, mask, psf, model, preview, *, device='auto', progress=iter):
         if not x.size:
             continue
         measured = measure_candidates(values, x, y, part.psf, filtered,
-                                      part.logit)
+                                      part.logit, part.model_errors)
         near = (maximum_filter(lost, 2 * step + 1, mode='constant',
                                cval=outside)[y, x]
                 for lost, outside in ((~filtered.known, True),
@@ -242,29 +246,30 @@ def search(data, mask, psf, model, preview, *, device='auto', progress=iter):
                    for column in zip(*rows, strict=True))), learned
 
 
-def _learn_psf(data, mask, tiles, psf, model, filter_tile, device):
+def _learn_psf(channel, tiles, psf, model, filter_tile, device):
     """
-    Learn the PSF from the brightest centres that the network sees.
+    Learn the PSF from the brightest centres that the network sees, and
+    what its models leave.
 
     It sees two where two are blended into one peak. Where most of them are
     blends even so, the PSF is the nominal one.
     """
     found = []
     for number, tile in enumerate(tiles):
-        _, filtered = filter_tile(number)
+        _, filtered, planes = filter_tile(number)
         x, y, height = find_peaks(filtered.planes[1], _BRIGHT,
                                   2 * round(psf.fwhm) + 1)
         start = tile.window[1].start, tile.window[0].start
         mine = np.flatnonzero(tile.distance(x + start[0], y + start[1]) <= 0)
         planes = [extract_cutouts(plane, x[mine], y[mine], _CUTOUT, fill=0)
-                  for plane in filtered.planes]
+                  for plane in planes]
         found += [(-height[k], *(planes[0][1][i] + start),
                    np.stack([stack[i] for stack, _ in planes]))
                   for i, k in enumerate(mine)]
         # the brightest of the map so far
         found = sorted(found, key=lambda row: row[:3])[:_MOST]
     if not found:
-        return psf
+        return psf, USUAL_ERRORS
     logit = nn.predict(model, {
         'significance': np.stack([row[3] for row in found]),
         'fwhm': psf.fwhm}, device=device)['logit'][:, 0]
@@ -277,9 +282,14 @@ def _learn_psf(data, mask, tiles, psf, model, filter_tile, device):
                         int(bottom + j))
                        for i, j in zip(x[near], y[near], strict=True))
     if not centers:
-        return psf
+        return psf, USUAL_ERRORS
     _, x, y = np.array(sorted(centers)).T.astype(int)
+    data, mask, _ = channel
     noise = measure_structure(data, x, y, psf, mask=mask)
     learned, _ = learn_psf(data, x, y, psf, noise, mask=mask,
                            n_teachers=_MOST)
-    return learned if abs(learned.mean[2]) < _WIDEST else psf
+    if (abs(learned.mean[2]) > _WIDEST or np.hypot(*learned.mean[3:])
+            > _LONGEST * psf.prior[3]):
+        return psf, USUAL_ERRORS
+    return learned, measure_model_errors(data, x, y, learned, noise,
+                                         mask=mask)

@@ -3,7 +3,7 @@
 Scenes with sources, blobs and defects, and the batches made of them.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
@@ -12,6 +12,7 @@ from scipy.ndimage import gaussian_filter
 
 from compact_removal.datasets import SceneSettings, SceneSimulator
 from compact_removal.detection.candidates import find_peaks
+from compact_removal.detection.channels import Channel, filter_channels
 from compact_removal.detection.filters import (SCATTER_BOX, filter_flux,
                                                filter_map, local_scatter)
 from compact_removal.detection.kinds import KINDS
@@ -37,6 +38,16 @@ _LENGTHS, _DEFECT_PEAKS = (1, 1, 1, 2, 3, 6), (0.0, 1.7)
 # and the least coverage.
 _BORDER_CHANCE = 0.3
 _BORDER_WIDTHS, _BORDER_NOISE, _LEAST_COVERAGE = (8, 60), (-1.7, 0.0), 0.02
+
+# Further channels: what sources and backgrounds gain or lose from one to the
+# next (base 10; sources have a scatter); standard deviation of their noise
+# over the local one.
+_BACKGROUND_INDEX, _SOURCE_INDEX, _INDEX_SCATTER = -0.2, -0.1, 0.15
+_CHANNEL_NOISE = (0.1, 1.0)
+
+# Logarithms (base 10) of mean counts per pixel, and what counts as no
+# background (percentile).
+_COUNTS, _FLOOR = (-0.5, 1.5), 0.5
 
 # Sources whose flux is less than this over the scatter of the filter are
 # neither right nor wrong, nor are peaks above the second that a real map
@@ -84,6 +95,8 @@ class DetectionScene:
         The nominal PSF.
     pixel_scale : `~astropy.units.Quantity`
         Size of the pixels (angle).
+    channels : tuple of `~compact_removal.detection.channels.Channel`
+        ``image``, and those that are seen with it.
     """
 
     image: np.ndarray
@@ -96,9 +109,10 @@ class DetectionScene:
     own: np.ndarray
     psf: object
     pixel_scale: object
+    channels: tuple
 
 
-def draw_scene(simulator, rng, shape):
+def draw_scene(simulator, rng, shape, *, n_channels=1, counts=False):
     """
     Draw a scene.
 
@@ -110,6 +124,10 @@ def draw_scene(simulator, rng, shape):
         Source of randomness.
     shape : tuple of int
         ``(ny, nx)``.
+    n_channels : int, optional
+        Number of channels.
+    counts : bool, optional
+        Whether they count photons.
 
     Returns
     -------
@@ -132,15 +150,28 @@ def draw_scene(simulator, rng, shape):
         noise = _draw_border(shape, std, rng)
         image, background = image + noise, background + noise
     rows = [(x, y, 0) for x, y in zip(scene.x, scene.y, strict=True)]
+    blobs = np.zeros(shape)
     for _ in range(rng.poisson(_BLOBS * area)):
         x, y = rng.uniform(0, np.array(shape[::-1]) - 1)
-        image += _draw_blob(shape, x, y, std, psf, rng)
+        blobs += _draw_blob(shape, x, y, std, psf, rng)
         rows.append((x, y, 1))
+    image += blobs
+    others = [background]
+    images = [image, *(_draw_channel(k, scene, background, blobs, std, rng)
+                       for k in range(1, n_channels))]
+    flux = scene.flux
+    if counts:
+        unit = 10 ** rng.uniform(*_COUNTS) / std
+        floor = np.nanpercentile(background, _FLOOR)
+        others, images = ([_count(unit * (one - floor), rng) for one in part]
+                          for part in (others, images))
+        image, background, flux, std = (images[0], others[0], unit * flux,
+                                        unit * std)
     for _ in range(rng.poisson(_DEFECTS * area)):
         x, y = (int(rng.integers(n)) for n in shape[::-1])
         rows.append((*_add_track(image, x, y, std, rng), 2))
     x, y, kind = np.array(rows, dtype=float).reshape(-1, 3).T
-    flux = np.append(scene.flux, np.zeros(x.size - n_sources))
+    flux = np.append(flux, np.zeros(x.size - n_sources))
     significance = np.full(x.size, np.inf)
     if n_sources:
         scatter = _filter_scatter(background, psf)
@@ -153,7 +184,30 @@ def draw_scene(simulator, rng, shape):
         own = np.array(find_peaks(filter_map(background, psf).planes.max(0),
                                   _OWN_PEAK)[:2], dtype=float)
     return DetectionScene(image, background, x, y, kind.astype(int), flux,
-                          significance, own, psf, scene.band.pixel_scale)
+                          significance, own, psf, scene.band.pixel_scale,
+                          tuple(Channel(one, counts=counts)
+                                for one in images))
+
+
+def _draw_channel(number, scene, background, blobs, std, rng):
+    """
+    A further channel: the same sky, sources with spectra of their own.
+    """
+    index = rng.normal(_SOURCE_INDEX, _INDEX_SCATTER, scene.flux.size)
+    light = replace(scene, flux=scene.flux * 10 ** (number * index)).render()
+    noise = std * rng.uniform(*_CHANNEL_NOISE) * rng.normal(
+        size=background.shape)
+    return 10 ** (number * _BACKGROUND_INDEX) * (background + blobs
+                                                 + noise) + light
+
+
+def _count(expected, rng):
+    """
+    Counts where so many are expected; NaN stays.
+    """
+    known = np.isfinite(expected)
+    return np.where(known, rng.poisson(np.where(
+        known, np.maximum(expected, 0), 0)), np.nan)
 
 
 @lru_cache(maxsize=64)
@@ -323,6 +377,8 @@ class DetectionScenes:
         Scenes per batch, and batches per epoch.
     seed : int, optional
         Seed.
+    n_channels, counts : object, optional
+        See `draw_scene`.
     **settings
         Parameters of `~compact_removal.datasets.SceneSettings`.
 
@@ -337,10 +393,12 @@ class DetectionScenes:
     """
 
     def __init__(self, bands, maps=(), *, size=128, batch_size=16,
-                 n_batches=100, seed=0, **settings):
+                 n_batches=100, seed=0, n_channels=1, counts=False,
+                 **settings):
         settings = {**_SETTINGS, 'n_psfs': 24, 'n_stamps': 6, **settings}
         self._size, self._batch_size = size, batch_size
         self._n_batches, self._seed = n_batches, seed
+        self._channels = {'n_channels': n_channels, 'counts': counts}
         self.simulator = SceneSimulator(
             bands, maps, settings=SceneSettings(size=96, **settings),
             seed=seed)
@@ -366,7 +424,8 @@ class DetectionScenes:
         """
         rng = np.random.default_rng([self._seed, 31, *key])
         return draw_scene(self.simulator, rng,
-                          2 * (self._size if size is None else size,))
+                          2 * (self._size if size is None else size,),
+                          **self._channels)
 
     def batch(self, epoch, number):
         """
@@ -385,7 +444,8 @@ class DetectionScenes:
         scenes = [self.scene(epoch, number, k)
                   for k in range(self._batch_size)]
         return {
-            'significance': np.stack([filter_map(one.image, one.psf).planes
-                                      for one in scenes]),
+            'significance': np.stack([
+                filter_channels(one.channels, np.s_[:, :], one.psf)[2]
+                for one in scenes]),
             'fwhm': np.array([one.psf.fwhm for one in scenes]),
             'truth': np.stack([make_truth(one) for one in scenes])}

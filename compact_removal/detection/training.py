@@ -18,7 +18,7 @@ from compact_removal.detection.simulation import DetectionScenes, match_scene
 from compact_removal.metrics import completeness_at_reliability
 from compact_removal.nn.batches import SelectedFields
 from compact_removal.utils.descriptions import hash_settings
-from compact_removal.utils.parameters import (ParameterError,
+from compact_removal.utils.parameters import (ParameterError, check_boolean,
                                               check_positive_integer)
 
 __all__ = ['TRAINING_DEFAULTS', 'FinderTraining', 'fit_finder',
@@ -56,8 +56,11 @@ class FinderTraining(nn.TrainingSettings):
         Scenes whose candidates the probabilities are fitted to.
     scene_size : int, optional
         Their side (pixels).
-    width : int, optional
-        Width of the network, without trained weights only.
+    width, n_channels : int, optional
+        Width of the network, and maps that it sees together; without
+        trained weights only.
+    counts : bool, optional
+        Whether the maps are counts of photons.
 
     Raises
     ------
@@ -77,14 +80,18 @@ class FinderTraining(nn.TrainingSettings):
     n_scenes: int = 200
     scene_size: int = 224
     width: int | None = None
+    n_channels: int | None = None
+    counts: bool = False
 
     def __post_init__(self):
         super().__post_init__()
         for name in ('n_batches', 'n_validation_batches', 'size', 'n_scenes',
                      'scene_size'):
             check_positive_integer(name, getattr(self, name))
-        if self.width is not None:
-            check_positive_integer('width', self.width)
+        for name in ('width', 'n_channels'):
+            if getattr(self, name) is not None:
+                check_positive_integer(name, getattr(self, name))
+        check_boolean('counts', self.counts)
         if self.size % 8 or self.size < 32:
             msg = ('size must be a multiple of 8 and at least 32, got '
                    f'{self.size!r}')
@@ -120,17 +127,30 @@ def fit_finder(finder, band, backgrounds, *, training):
     """
     data = make_training_data(band, backgrounds)
     settings = TRAINING_DEFAULTS.updated(training)
-    if finder.weights is not None and settings.width is not None:
-        msg = ('training: width must be None where weights are given, whose '
-               f'network has one, got {settings.width!r}')
-        raise ParameterError(msg, 'training')
+    config = {name: getattr(settings, name)
+              for name in ('width', 'n_channels')
+              if getattr(settings, name) is not None}
+    for name, value in config.items():
+        if finder.weights is not None:
+            msg = (f'training: {name} must be None where weights are given, '
+                   f'whose network has one, got {value!r}')
+            raise ParameterError(msg, 'training')
+    n_channels = config.get('n_channels', 1)
+    if finder.weights is not None:
+        model, _ = finder._load_weights(shared=True)
+        n_channels = model.config['n_channels']
+    if (n_channels > 1 or settings.counts) and data.maps:
+        msg = ('backgrounds must be None for counts and for several channels, '
+               'which are simulated')
+        raise ParameterError(msg, 'backgrounds')
     seed = make_training_seed(finder.seed, settings)
 
     def simulate(seed, n_batches):
         return DetectionScenes(
             data.bands, data.maps, size=settings.size, n_batches=n_batches,
             batch_size=finder.batch_size, seed=seed, n_fields=_N_FIELDS,
-            real_fraction=1.0 if data.maps else 0.0)
+            real_fraction=1.0 if data.maps else 0.0, n_channels=n_channels,
+            counts=settings.counts)
 
     model_class = find_model_class(finder.network)
     names = (*model_class.inputs, *model_class.targets)
@@ -140,7 +160,7 @@ def fit_finder(finder, band, backgrounds, *, training):
         SelectedFields(simulate(seed + 1, settings.n_validation_batches),
                        names),
         settings=settings, seed=seed,
-        config={} if settings.width is None else {'width': settings.width},
+        config=config,
         description={'mode': band.mode, 'size': settings.size,
                      'bands': [hash_settings({'band': entry})
                                for entry in data.bands],
@@ -182,7 +202,7 @@ def fit_probabilities(model, scenes, n_scenes, size, *, device='auto',
     looks, fits = [], []
     for number in progress(range(n_scenes)):
         scene = scenes.scene(number, size=size)
-        for part in survey(scene.image, None, scene.psf, model,
+        for part in survey(scene.channels, scene.psf, model,
                            device=device):
             x, y, mine = part.on_map(part.x, part.y)
             looks.append(_label(scene, x[mine], y[mine],
@@ -193,7 +213,7 @@ def fit_probabilities(model, scenes, n_scenes, size, *, device='auto',
     preview = fit_scorer(*looks[:2], PREVIEW_FEATURES)
     for number in progress(range(n_scenes)):
         scene = scenes.scene(number, size=size)
-        found, _ = search(scene.image, None, scene.psf, model, preview,
+        found, _ = search(scene.channels, scene.psf, model, preview,
                           device=device)
         fits.append(_label(scene, found.x, found.y, found.flux / np.maximum(
             found.flux_err, 1e-30), found.features, number))

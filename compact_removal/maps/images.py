@@ -16,7 +16,8 @@ from compact_removal.maps.geometry import SkyGrid
 from compact_removal.maps.pixels import (check_pixels, map_points, on_map,
                                          valid_pixels)
 from compact_removal.maps.sentinels import find_sentinels
-from compact_removal.maps.units import flux_of_pixel, is_per_pixel
+from compact_removal.maps.units import (are_counts, flux_of_pixel,
+                                        is_per_pixel)
 from compact_removal.utils.fits_values import find_blank_value
 from compact_removal.utils.parameters import ParameterError, ParameterTypeError
 
@@ -206,7 +207,7 @@ def check_image(image):
     return SkyGrid(image.wcs)
 
 
-def read_image(image, positions=None, *, everywhere=False):
+def read_image(image, positions=None, *, everywhere=False, counts=False):
     """
     Read an image: check it, and take out what is needed.
 
@@ -219,6 +220,8 @@ def read_image(image, positions=None, *, everywhere=False):
         map, shape ``(n,)``. Default: they must be squares somewhere.
     everywhere : bool, optional
         Whether they must be wherever there are valid pixels.
+    counts : bool, optional
+        Whether its unit may be one of counts; zeros are then values.
 
     Returns
     -------
@@ -242,14 +245,15 @@ def read_image(image, positions=None, *, everywhere=False):
     shape, mask = np.shape(image.data), image.mask
     if mask is not None:
         mask = _plane(np.asarray(mask, dtype=bool), shape, 'a mask')
-    mask = _mask_missing(image, mask)
+    mask = _mask_missing(image, mask,
+                         sentinels=not (counts and are_counts(image.unit)))
     if everywhere:
         x, y = map_points(shape, valid_pixels(image.data, mask))
         check_pixels(grid, x, y, what='map')
     else:
         x, y = _places(grid, shape, positions)
     area = grid.typical_area(x, y)
-    to_flux, flux_unit = flux_of_pixel(image, area)
+    to_flux, flux_unit = flux_of_pixel(image, area, counts=counts)
     return InputMap(np.asarray(image.data), mask, _error(image), grid,
                     image.unit, np.sqrt(area).to(u.arcsec), to_flux,
                     flux_unit)
@@ -291,7 +295,7 @@ def _check_tables(image):
             raise ParameterError(msg, 'image')
 
 
-def _mask_missing(image, mask):
+def _mask_missing(image, mask, *, sentinels):
     """
     The mask of the user and that of values that stand for no value.
     """
@@ -305,7 +309,7 @@ def _mask_missing(image, mask):
         missing.append(_plane(np.asarray(image.uncertainty.array) == 0,
                               data.shape, 'an uncertainty'))
     known = np.logical_or.reduce(missing) if missing else None
-    for value in find_sentinels(data, known):
+    for value in find_sentinels(data, known) if sentinels else ():
         pixels = data == value
         if known is not None:
             pixels &= ~known

@@ -12,10 +12,14 @@ import astropy.units as u
 from compact_removal.maps.beams import beam_area
 from compact_removal.utils.parameters import ParameterError
 
-__all__ = ['FLUX_UNITS', 'flux_of_pixel', 'is_per_pixel', 'read_unit']
+__all__ = ['COUNT_UNITS', 'FLUX_UNITS', 'are_counts', 'flux_of_pixel',
+           'is_per_pixel', 'read_unit']
 
 # Fluxes and flux densities are equivalent to one of these.
 FLUX_UNITS = (u.Jy, u.W / u.m ** 2)
+
+# What detectors count.
+COUNT_UNITS = (u.ct, u.photon)
 
 # Words of units in other spellings, in lower case.
 _WORDS = {
@@ -51,10 +55,36 @@ def is_per_pixel(unit):
     >>> is_per_pixel(u.Jy / u.pix), is_per_pixel(u.MJy / u.sr)
     (True, False)
     """
-    return any(unit.is_equivalent(flux / u.pix) for flux in FLUX_UNITS)
+    return are_counts(unit) or any(unit.is_equivalent(flux / u.pix)
+                                   for flux in FLUX_UNITS)
 
 
-def flux_of_pixel(image, area, *, name='image'):
+def are_counts(unit):
+    """
+    Check whether a unit is one of counts, whose noise is theirs.
+
+    Parameters
+    ----------
+    unit : `~astropy.units.Unit` or None
+        Unit of a map.
+
+    Returns
+    -------
+    counts : bool
+        Whether it is counts or photons, or these per pixel.
+
+    Examples
+    --------
+    >>> import astropy.units as u
+    >>> from compact_removal.maps.units import are_counts
+    >>> are_counts(u.ct), are_counts(u.ct / u.pix), are_counts(u.ct / u.s)
+    (True, True, False)
+    """
+    return unit in [part for one in COUNT_UNITS for part in (one,
+                                                             one / u.pix)]
+
+
+def flux_of_pixel(image, area, *, counts=False, name='image'):
     """
     Compute the flux of a pixel of value 1.
 
@@ -66,6 +96,8 @@ def flux_of_pixel(image, area, *, name='image'):
         (Jy/beam, with ``BMAJ`` and ``BMIN`` in degrees in ``meta``).
     area : `~astropy.units.Quantity`
         Solid angle of a pixel.
+    counts : bool, optional
+        Whether counts are allowed, whose fluxes are counts.
     name : str, optional
         What messages call the map.
 
@@ -95,6 +127,9 @@ def flux_of_pixel(image, area, *, name='image'):
     9.4e-05 Jy
     """
     unit = image.unit
+    if counts and are_counts(unit):
+        return 1.0, next(one for one in COUNT_UNITS
+                         if unit in (one, one / u.pix))
     if isinstance(unit, u.UnitBase):
         for flux in FLUX_UNITS:
             if unit.is_equivalent(flux / u.pix):

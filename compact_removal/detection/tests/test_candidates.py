@@ -11,6 +11,7 @@ from compact_removal.detection.candidates import (FEATURES, PREVIEW_FEATURES,
                                                   find_candidates,
                                                   measure_candidates)
 from compact_removal.detection.filters import filter_map
+from compact_removal.detection.model_errors import USUAL_ERRORS
 from compact_removal.fitting import SourcePSF, render_sources
 from compact_removal.instruments import get_band
 
@@ -28,7 +29,7 @@ def measure(x, y, flux, *, at):
     filtered = filter_map(data, PSF)
     logit = np.full((3, *SHAPE), -5.0)
     return data, filtered, logit, measure_candidates(
-        data, *np.array(at).T, PSF, filtered, logit)
+        data, *np.array(at).T, PSF, filtered, logit, USUAL_ERRORS)
 
 
 @pytest.mark.parametrize('distance', [4, 6, 9])
@@ -36,8 +37,7 @@ def test_errors_contain_those_of_bright_neighbors(distance):
     at = [(50, 40), (50 + distance, 40), (20, 70)]
     *_, alone = measure([50], [40], [1e-3], at=at)
     *_, beside = measure([50], [40], [5e4], at=at)
-    # two percent of the light half a width nearer
-    share = 0.02 * PSF(distance - 0.5 * PSF.fwhm) / PSF(0)
+    share = USUAL_ERRORS.at(np.array([distance]), np.zeros(1), PSF.fwhm)[0]
     assert beside.flux_err[1] == pytest.approx(
         np.hypot(alone.flux_err[1], share * 5e4), rel=0.2)
     # not the bright one itself, nor what is far
@@ -52,7 +52,8 @@ def test_previews_show_what_bright_sources_leave():
     data, filtered, logit, _ = measure([50, 57], [40, 40], [8e3, 300],
                                        at=[(50, 40)])
     logit[0, 40, 50] = 2
-    x, y, preview = find_candidates(data, PSF, filtered, logit)
+    x, y, preview = find_candidates(data, PSF, filtered, logit,
+                                    USUAL_ERRORS)
     assert preview.shape == (x.size, len(PREVIEW_FEATURES))
     assert np.isfinite(preview).all()
     assert (x[0], y[0]) == (50, 40)
