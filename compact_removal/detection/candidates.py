@@ -28,16 +28,14 @@ __all__ = ['FEATURES', 'PREVIEW_FEATURES', 'Candidates', 'find_candidates',
            'find_peaks', 'measure_candidates', 'measure_structure']
 
 # Least significance of sources that are fitted first; in the map without
-# those, of peaks whatever the network says, of those that it does not deny,
-# and of those that it supports.
+# those, of peaks that the network denies, and of others.
 _BRIGHT = 8.0
 _SURE = 12.0
-_PEAK = 4.0
-_SUPPORTED = 2.0
+_PEAK = 1.0
 
-# Least logits of a centre: of bright sources, of other peaks, of weak ones,
-# and of a centre that stands alone.
-_BRIGHT_SUPPORT, _PEAK_SUPPORT, _SUPPORT, _ALONE = -3.0, -4.0, -3.0, -1.0
+# Least logits of a centre: of bright sources, of other peaks, and of one that
+# stands alone.
+_BRIGHT_SUPPORT, _PEAK_SUPPORT, _ALONE = -3.0, -8.0, -1.0
 
 # Distance of candidates from brighter ones (full widths).
 _APART = 0.5
@@ -173,7 +171,6 @@ def find_candidates(data, psf, filtered, logit, model_errors):
     found = [(x, y, 1e3 + filtered.planes[1][y, x])]
     for values, least, allowed in (
             (rest, _SURE, known), (rest, _PEAK, near > _PEAK_SUPPORT),
-            (rest, _SUPPORTED, near > _SUPPORT),
             (logit.max(axis=0), _ALONE, known)):
         column, row, height = find_peaks(values, least)
         kept = allowed[row, column]

@@ -15,7 +15,7 @@ from compact_removal.maps.images import read_image, read_part
 from compact_removal.maps.units import are_counts
 from compact_removal.utils.parameters import ParameterError
 
-__all__ = ['Channel', 'check_channels', 'filter_channels', 'read_channels',
+__all__ = ['Channel', 'filter_channels', 'read_array', 'read_channels',
            'stretch_counts']
 
 # Largest difference of the pixels of two channels.
@@ -33,7 +33,7 @@ class Channel(NamedTuple):
     mask : `~numpy.ndarray` of bool or None
         True where a pixel must not be used, shape ``(ny, nx)``.
     counts : bool
-        Whether they are counts.
+        Whether they are photons, to be scaled.
 
     Examples
     --------
@@ -48,39 +48,54 @@ class Channel(NamedTuple):
     counts: bool = False
 
 
-def check_channels(name, channels, model):
+def read_array(data, mask, model):
     """
-    Check that there are as many maps as a network sees together.
+    Read a bare array, for a network with one channel.
 
     Parameters
     ----------
-    name : str
-        What the message calls them.
-    channels : sequence
-        The maps.
+    data : array_like or `~astropy.units.Quantity`
+        The image, shape ``(ny, nx)``.
+    mask : array_like of bool or None
+        True where a pixel must not be used.
     model : `~compact_removal.nn.Model`
         The network.
+
+    Returns
+    -------
+    channels : list of `Channel`
+        The only one.
 
     Raises
     ------
     ParameterError
-        If there are more or fewer.
+        If it is no image, its mask is of another shape, or the network
+        has more channels.
 
     Examples
     --------
+    >>> import astropy.units as u
+    >>> import numpy as np
     >>> from compact_removal import nn
-    >>> from compact_removal.detection.channels import check_channels
+    >>> from compact_removal.detection.channels import read_array
     >>> from compact_removal.detection.networks import find_model_class
-    >>> check_channels('image', [1], nn.make_model(
-    ...     find_model_class('localization'), {'width': 1}))
+    >>> model = nn.make_model(find_model_class('localization'), {'width': 1})
+    >>> channel, = read_array(np.zeros((2, 3)) * u.ct, None, model)
+    >>> channel.data.shape
+    (2, 3)
     """
-    wanted = model.config['n_channels']
-    if len(channels) != wanted:
-        what = ('one map, as the network has one channel' if wanted == 1 else
-                f'a list of {wanted} maps, as the network has so many '
-                'channels')
-        msg = f'{name} must be {what}; got {len(channels)}'
-        raise ParameterError(msg, name)
+    values = np.asarray(getattr(data, 'value', data), dtype=float)
+    if values.ndim != 2:
+        msg = f'data must be an image, got an array of {values.shape}'
+        raise ParameterError(msg, 'data')
+    if mask is not None:
+        if np.shape(mask) != values.shape:
+            msg = (f'mask must have the shape {values.shape} of data, got '
+                   f'{np.shape(mask)}')
+            raise ParameterError(msg, 'mask')
+        mask = np.asarray(mask, dtype=bool)
+    _check_network('data', [getattr(data, 'unit', None)], model)
+    return [Channel(values, mask, model.config['counts'])]
 
 
 def read_channels(image, model):
@@ -122,8 +137,8 @@ def read_channels(image, model):
     (64, 70)
     """
     images = list(image) if isinstance(image, (list, tuple)) else [image]
-    check_channels('image', images, model)
     maps = [read_image(one, everywhere=True, counts=True) for one in images]
+    _check_network('image', [one.unit for one in maps], model)
     ny, nx = shape = maps[0].data.shape
     corners = np.array([[0, 0, nx - 1, nx - 1], [0, ny - 1, 0, ny - 1]])
     for number, one in enumerate(maps[1:], 2):
@@ -133,8 +148,27 @@ def read_channels(image, model):
             msg = (f'image: map {number} must have the pixels of the first; '
                    'reproject it')
             raise ParameterError(msg, 'image')
-    return images, maps, [Channel(one.data, one.mask, are_counts(one.unit))
+    return images, maps, [Channel(one.data, one.mask, model.config['counts'])
                           for one in maps]
+
+
+def _check_network(name, units, model):
+    """
+    Check that there are as many maps as a network sees together, and that
+    they are photons if it wants them.
+    """
+    wanted = model.config['n_channels']
+    if len(units) != wanted:
+        what = ('one map, as the network has one channel' if wanted == 1 else
+                f'a list of {wanted} maps, as the network has so many '
+                'channels')
+        msg = f'{name} must be {what}; got {len(units)}'
+        raise ParameterError(msg, name)
+    for unit in units:
+        if model.config['counts'] and not are_counts(unit):
+            msg = (f'{name} must be counts (ct or photon), which the network '
+                   f'is for, got the unit {unit}')
+            raise ParameterError(msg, name)
 
 
 def stretch_counts(counts):

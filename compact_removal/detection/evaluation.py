@@ -18,7 +18,7 @@ from compact_removal.base.trainable import make_integer_seed
 from compact_removal.base.training_data import make_training_data
 from compact_removal.datasets.examples import make_wcs
 from compact_removal.detection.kinds import KINDS
-from compact_removal.detection.simulation import DetectionScenes, match_scene
+from compact_removal.detection.batches import DetectionScenes, match_scene
 from compact_removal.instruments import get_band
 from compact_removal.metrics import (calibration_table,
                                      completeness_at_reliability,
@@ -32,6 +32,9 @@ __all__ = ['FinderEvaluation', 'evaluate_finder']
 # Edges of bins of the significance of sources (flux over the scatter of a
 # matched filter).
 _EDGES = (2, 3, 5, 10, 30, 100, np.inf)
+
+# Edges of bins of the sources per square beam of their map.
+_DENSITIES = (0, 0.003, 0.006, 0.012, 0.025, np.inf)
 
 # Sources below this are neither right nor wrong.
 _FAINTEST = 2.0
@@ -73,7 +76,8 @@ class FinderEvaluation(BaseEvaluation):
         ``true_flux``.
     sources : `~astropy.table.QTable`
         All simulated sources: ``field``, ``x``, ``y`` (pixels),
-        ``flux``, ``significance`` and ``found`` (at the threshold).
+        ``flux``, ``significance``, ``density`` (sources per square beam
+        of the map) and ``found`` (at the threshold).
     summary : `~astropy.table.QTable`
         One row per map, and one for all; the columns are explained in
         ``notes``.
@@ -110,6 +114,7 @@ class FinderEvaluation(BaseEvaluation):
         The tables beside the summary, by name.
         """
         return {'completeness': self.completeness,
+                'density': self.completeness_by_density,
                 'calibration': self.calibration,
                 'confusion': self.confusion, 'candidates': self.candidates,
                 'sources': self.sources}
@@ -121,6 +126,14 @@ class FinderEvaluation(BaseEvaluation):
         """
         return completeness_by(self.sources['significance'],
                                self.sources['found'], _EDGES)
+
+    @property
+    def completeness_by_density(self):
+        """
+        Completeness in bins of the sources per square beam of their map.
+        """
+        return completeness_by(self.sources['density'],
+                               self.sources['found'], _DENSITIES)
 
     @property
     def calibration(self):
@@ -150,6 +163,7 @@ class FinderEvaluation(BaseEvaluation):
         """
         from compact_removal.plotting import (plot_calibration,
                                               plot_completeness,
+                                              plot_confusion,
                                               plot_detection_curve)
 
         yield ('Completeness and significance',
@@ -157,6 +171,7 @@ class FinderEvaluation(BaseEvaluation):
         yield ('Completeness and reliability',
                plot_detection_curve(self.curve).figure)
         yield 'Calibration', plot_calibration(self.calibration).figure
+        yield 'Kinds', plot_confusion(self.confusion).figure
 
     @property
     def curve(self):
@@ -243,7 +258,7 @@ def _draw(finder, band, backgrounds, n_maps, size, seed):
     """
     Names and scenes.
     """
-    model, info = finder._model()
+    config = finder._model()[0].config
     if isinstance(backgrounds, Mapping):
         named = dict(backgrounds)
     elif backgrounds is None:
@@ -257,8 +272,7 @@ def _draw(finder, band, backgrounds, n_maps, size, seed):
         scenes = DetectionScenes(
             data.bands, data.maps, seed=seed, n_fields=n_maps,
             real_fraction=1.0 if data.maps else 0.0,
-            n_channels=model.config['n_channels'],
-            counts=info.get('training', {}).get('counts', False))
+            n_channels=config['n_channels'], counts=config['counts'])
         for number in range(n_maps):
             yield (f'{name} {number + 1}' if n_maps > 1 or image is None
                    else name), scenes.scene(number, size=size)
@@ -286,7 +300,7 @@ def _compare(finder, scene, threshold):
     kept[true] &= ~faint[index[true]]
     found.remove_column('sky_center')
     for name in ('flux', 'flux_err'):
-        found[name] = found[name].to_value('Jy')
+        found[name] = found[name].value
     found['true_kind'], found['true_flux'] = kind, flux
     found['dx'], found['dy'] = dx, dy
     pixels = tuple(np.clip(np.rint(values).astype(int), 0, size - 1)
@@ -300,6 +314,8 @@ def _compare(finder, scene, threshold):
         'x': scene.x[compact], 'y': scene.y[compact],
         'flux': scene.flux[compact],
         'significance': scene.significance[compact],
+        'density': np.full(compact.sum(), scene.psf.fwhm ** 2 * compact.sum()
+                           / np.isfinite(scene.image).sum()),
         'found': detected[compact]})
 
 

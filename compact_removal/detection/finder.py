@@ -14,8 +14,7 @@ from tqdm import tqdm
 
 from compact_removal.base import BandEstimator
 from compact_removal.detection.candidates import PREVIEW_FEATURES
-from compact_removal.detection.channels import (Channel, check_channels,
-                                                filter_channels,
+from compact_removal.detection.channels import (filter_channels, read_array,
                                                 read_channels)
 from compact_removal.detection.flags import DETECTION_FLAG
 from compact_removal.detection.kinds import KINDS
@@ -27,7 +26,6 @@ from compact_removal.fitting import SourcePSF
 from compact_removal.fitting.aperture_fraction import ApertureFraction
 from compact_removal.fitting.patches import close_pairs
 from compact_removal.instruments import get_band
-from compact_removal.maps.units import are_counts
 from compact_removal.utils.parameters import (ParameterError, check_boolean,
                                               check_positive_integer)
 from compact_removal.utils.progress import bar_shape
@@ -127,11 +125,11 @@ class CompactSourceFinder(BandEstimator):
         ----------
         image : `~astropy.nddata.CCDData` or list
             The map, shape ``(ny, nx)``, with a celestial WCS and a unit
-            of flux per pixel, solid angle or beam, or of counts, which
-            are then scaled by square roots for the network. Pixels that
-            are masked or not finite are not used. It is never modified.
-            A list has one map per channel of the network, all with the
-            same pixels; positions and fluxes are those of the first.
+            of flux per pixel, solid angle or beam, or of counts. Pixels
+            that are masked or not finite are not used. It is never
+            modified. A list has one map per channel of the network, all
+            with the same pixels; positions and fluxes are those of the
+            first.
 
         Returns
         -------
@@ -203,22 +201,9 @@ class CompactSourceFinder(BandEstimator):
             If an argument or a parameter is not allowed.
         """
         band = self._check()
-        unit = getattr(data, 'unit', None)
-        values = np.asarray(getattr(data, 'value', data), dtype=float)
-        if values.ndim != 2:
-            msg = f'data must be an image, got an array of {values.shape}'
-            raise ParameterError(msg, 'data')
-        if mask is not None:
-            if np.shape(mask) != values.shape:
-                msg = (f'mask must have the shape {values.shape} of data, got '
-                       f'{np.shape(mask)}')
-                raise ParameterError(msg, 'mask')
-            mask = np.asarray(mask, dtype=bool)
         model, info = self._model()
-        channels = [Channel(values, mask, are_counts(unit))]
-        check_channels('data', channels, model)
-        table = self._search(channels, SourcePSF(band, band.pixel_scale),
-                             model, info)
+        table = self._search(read_array(data, mask, model),
+                             SourcePSF(band, band.pixel_scale), model, info)
         if not len(table):
             from photutils.utils import NoDetectionsWarning
 
@@ -227,8 +212,8 @@ class CompactSourceFinder(BandEstimator):
             return None
         table.rename_columns(['x_center', 'y_center'],
                              ['x_centroid', 'y_centroid'])
-        if unit is not None:
-            table['flux'] = table['flux'] * unit
+        if getattr(data, 'unit', None) is not None:
+            table['flux'] = table['flux'] * data.unit
         return table['id', 'x_centroid', 'y_centroid', 'flux', 'probability']
 
     def predict_proba(self, image):
@@ -359,18 +344,20 @@ class CompactSourceFinder(BandEstimator):
 
         found, learned = search(channels, psf, model, preview,
                                 device=self.device, progress=progress)
-        score = scorer(found.features)
+        score = found.preview
+        score[found.fitted] = scorer(found.features[found.fitted])
         order = np.argsort(-score[:, 0], kind='stable')
         order = order[score[order, 0] >= self._find_threshold()]
         score = score[order]
-        x, y, flux, error, width, edge, invalid = (
-            values[order] for values in found[:7])
+        x, y, flux, error, width, edge, invalid, fitted = (
+            found.take(order)[:8])
         normal = ApertureFraction(learned).normalization(
             learned.mean_at(x, y)[:, 2])
         flux, noise = normal * flux, normal * error
         error = np.hypot(_MOVED * noise, _PSF_ERROR * flux)
         flags = (DETECTION_FLAG['edge'] * edge
                  | DETECTION_FLAG['invalid_pixels'] * invalid
+                 | DETECTION_FLAG['not_fitted'] * ~fitted
                  | DETECTION_FLAG['blended'] * np.isin(
                      np.arange(x.size),
                      close_pairs(x, y, _BLENDED * psf.fwhm)[0])

@@ -17,6 +17,8 @@ DETECTION_FLAGS = (
     Flag(4, 'blended', 'another detection lies within one and a half full '
          'widths; fluxes share their light'),
     Flag(8, 'not_significant', '``snr`` is below 3'),
+    Flag(16, 'not_fitted', 'so improbable that nothing was fitted: '
+         '``flux`` and what follows from it are NaN'),
 )
 
 # Bits by name, for what sets them.

@@ -35,7 +35,7 @@ _BLENDED = 0.1
 
 # The least error over the usual one, and how much what all sources have in
 # common counts more than what they do not.
-_LEAST, _COMMON = 0.2, 2.0
+_LEAST, _COMMON = 1.0, 2.0
 
 # Distance of neighbours that are taken out (full widths).
 _REACH = 8.0
@@ -91,7 +91,7 @@ class ModelErrors(NamedTuple):
 # Where nothing else is known.
 USUAL_ERRORS = ModelErrors(
     np.interp(DISTANCES, [0.5, 1.0, 1.75, 3.25],
-              [0.006, 0.012, 0.012, 0.002]), np.zeros((1, 1)))
+              [0.01, 0.025, 0.025, 0.004]), np.zeros((1, 1)))
 
 
 def measure_model_errors(data, x, y, psf, noise, *, mask=None):

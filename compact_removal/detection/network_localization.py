@@ -13,7 +13,8 @@ from compact_removal.nn import Field
 from compact_removal.nn.layers import check_size
 from compact_removal.nn.models import Model
 from compact_removal.nn.unet import ResidualUNet
-from compact_removal.utils.parameters import check_positive_integer
+from compact_removal.utils.parameters import (check_boolean,
+                                              check_positive_integer)
 
 __all__ = ['LocalizationModel']
 
@@ -42,11 +43,14 @@ class LocalizationModel(Model):
         The three levels have 3, 6 and 12 times as many channels.
     n_channels : int, optional
         Maps that it sees together.
+    counts : bool, optional
+        Whether they are photons, whose significance is that of twice
+        their square root.
 
     Raises
     ------
     ParameterError
-        If one of them is not a positive integer.
+        If a number is not a positive integer, or ``counts`` no bool.
 
     Examples
     --------
@@ -72,10 +76,11 @@ class LocalizationModel(Model):
     usual_size = 128
     receptive_radius = 56
 
-    def __init__(self, width=8, n_channels=1):
+    def __init__(self, width=8, n_channels=1, counts=False):
         width = check_positive_integer('width', width)
         n_channels = check_positive_integer('n_channels', n_channels)
-        super().__init__(width=width, n_channels=n_channels)
+        check_boolean('counts', counts)
+        super().__init__(width=width, n_channels=n_channels, counts=counts)
         self.network = ResidualUNet([factor * width for factor in _LEVELS],
                                     n_inputs=_N_PLANES * n_channels + 1,
                                     n_maps=len(KINDS))

@@ -17,7 +17,9 @@ from compact_removal.detection.candidates import (FEATURES, find_candidates,
 from compact_removal.detection.channels import filter_channels
 from compact_removal.detection.model_errors import (USUAL_ERRORS,
                                                     measure_model_errors)
+from compact_removal.detection.kinds import KINDS
 from compact_removal.fitting import learn_psf
+from compact_removal.fitting.patches import close_pairs
 from compact_removal.maps.cutouts import extract_cutouts
 from compact_removal.maps.tiles import make_tiles
 
@@ -38,6 +40,10 @@ _WIDEST, _LONGEST = 0.18, 2.5
 # are fitted in any case, for their light.
 _LEAST_PREVIEW, _FITTED = 0.015, 12.0
 
+# What is fainter than this share of a neighbour may be one of its lobes, and
+# is left to it.
+_LOBE = 0.1
+
 # Cutouts in which the network looks for its centres and their neighbours
 # (pixels): least logit of a centre, and largest distance (full widths).
 _CUTOUT, _CENTER, _NEIGHBORS = 64, -0.5, 3.0
@@ -52,15 +58,20 @@ class Found(NamedTuple):
     x, y : `~numpy.ndarray`
         Positions (pixels), shape ``(n,)``.
     flux, flux_err : `~numpy.ndarray`
-        In the unit of the map times pixel, shape ``(n,)``.
+        In the unit of the map times pixel, NaN for those that were not
+        fitted, shape ``(n,)``.
     width : `~numpy.ndarray`
         Width over that of the PSF, NaN for faint ones, shape ``(n,)``.
     edge, invalid : `~numpy.ndarray` of bool
         Whether the edge of what was observed is near, and pixels in the
         core are not known, shape ``(n,)``.
+    fitted : `~numpy.ndarray` of bool
+        Whether they were fitted, shape ``(n,)``.
+    preview : `~numpy.ndarray`
+        Probabilities of kinds before the fit, shape ``(n, n_kinds)``.
     features : `~numpy.ndarray`
-        See `~compact_removal.detection.candidates.FEATURES`, shape
-        ``(n, n_features)``.
+        See `~compact_removal.detection.candidates.FEATURES`, NaN for
+        those that were not fitted, shape ``(n, n_features)``.
     """
 
     x: np.ndarray
@@ -70,7 +81,25 @@ class Found(NamedTuple):
     width: np.ndarray
     edge: np.ndarray
     invalid: np.ndarray
+    fitted: np.ndarray
+    preview: np.ndarray
     features: np.ndarray
+
+    def take(self, rows):
+        """
+        Take some of them.
+
+        Parameters
+        ----------
+        rows : `~numpy.ndarray`
+            Which ones, in which order.
+
+        Returns
+        -------
+        found : `Found`
+            These.
+        """
+        return Found(*(value[rows] for value in self))
 
 
 class Surveyed(NamedTuple):
@@ -202,7 +231,7 @@ def survey(channels, psf, model, *, device='auto', progress=iter):
 
 def search(channels, psf, model, preview, *, device='auto', progress=iter):
     """
-    Find candidates on a map, and measure those that may be anything.
+    Find candidates on a map, and measure those that may be something.
 
     Parameters
     ----------
@@ -222,26 +251,33 @@ def search(channels, psf, model, preview, *, device='auto', progress=iter):
     """
     step = round(psf.fwhm)
     none = np.zeros(0)
-    rows, learned = [[none] * 5 + [none > 0] * 2
-                     + [np.zeros((0, len(FEATURES)))]], psf
+    rows, learned = [[none] * 5 + [none > 0] * 3 + [
+        np.zeros((0, n)) for n in (len(KINDS), len(FEATURES))]], psf
     for part in survey(channels, psf, model, device=device,
                        progress=progress):
-        values, filtered, learned = part.data, part.filtered, part.learned
-        fitted = ((preview(part.preview).sum(axis=1) > _LEAST_PREVIEW)
-                  | (filtered.planes[1][part.y, part.x] > _FITTED))
-        x, y = part.x[fitted], part.y[fitted]
-        if not x.size:
-            continue
-        measured = measure_candidates(values, x, y, part.psf, filtered,
-                                      part.logit, part.model_errors)
-        near = (maximum_filter(lost, 2 * step + 1, mode='constant',
+        learned, x, y = part.learned, part.x, part.y
+        chance = preview(part.preview)
+        fitted = ((chance.sum(axis=1) > _LEAST_PREVIEW)
+                  | (part.filtered.planes[1][y, x] > _FITTED))
+        near = [maximum_filter(lost, 2 * step + 1, mode='constant',
                                cval=outside)[y, x]
-                for lost, outside in ((~filtered.known, True),
-                                      (~np.isfinite(values), False)))
-        *places, mine = part.on_map(measured.x, measured.y)
-        rows.append([value[mine] for value in (
-            *places, measured.fit.flux, measured.flux_err, measured.width,
-            *near, measured.features)])
+                for lost, outside in ((~part.filtered.known, True),
+                                      (~np.isfinite(part.data), False))]
+        values = [x.astype(float), y.astype(float), *np.full((3, x.size),
+                                                             np.nan)]
+        features = np.full((x.size, len(FEATURES)), np.nan)
+        if fitted.any():
+            measured = measure_candidates(
+                part.data, x[fitted], y[fitted], part.psf, part.filtered,
+                part.logit, part.model_errors)
+            features[fitted] = measured.features
+            for value, one in zip(values, (
+                    measured.x, measured.y, measured.fit.flux,
+                    measured.flux_err, measured.width), strict=True):
+                value[fitted] = one
+        *values[:2], mine = part.on_map(*values[:2])
+        rows.append([value[mine] for value in (*values, *near, fitted,
+                                               chance, features)])
     return Found(*(np.concatenate(column)
                    for column in zip(*rows, strict=True))), learned
 
@@ -283,7 +319,10 @@ def _learn_psf(channel, tiles, psf, model, filter_tile, device):
                        for i, j in zip(x[near], y[near], strict=True))
     if not centers:
         return psf, USUAL_ERRORS
-    _, x, y = np.array(sorted(centers)).T.astype(int)
+    height, x, y = np.array(sorted(centers)).T
+    others, owners = close_pairs(x, y, _NEIGHBORS * psf.fwhm)
+    lobes = owners[height[others] < height[owners] / _LOBE]
+    x, y = (np.delete(value, lobes).astype(int) for value in (x, y))
     data, mask, _ = channel
     noise = measure_structure(data, x, y, psf, mask=mask)
     learned, _ = learn_psf(data, x, y, psf, noise, mask=mask,

@@ -14,7 +14,7 @@ from compact_removal.detection.candidates import PREVIEW_FEATURES
 from compact_removal.detection.networks import find_model_class
 from compact_removal.detection.probability import fit_scorer
 from compact_removal.detection.search import search, survey
-from compact_removal.detection.simulation import DetectionScenes, match_scene
+from compact_removal.detection.batches import DetectionScenes, match_scene
 from compact_removal.metrics import completeness_at_reliability
 from compact_removal.nn.batches import SelectedFields
 from compact_removal.utils.descriptions import hash_settings
@@ -60,7 +60,7 @@ class FinderTraining(nn.TrainingSettings):
         Width of the network, and maps that it sees together; without
         trained weights only.
     counts : bool, optional
-        Whether the maps are counts of photons.
+        Whether it is one for photons; without trained weights only.
 
     Raises
     ------
@@ -81,7 +81,7 @@ class FinderTraining(nn.TrainingSettings):
     scene_size: int = 224
     width: int | None = None
     n_channels: int | None = None
-    counts: bool = False
+    counts: bool | None = None
 
     def __post_init__(self):
         super().__post_init__()
@@ -91,7 +91,8 @@ class FinderTraining(nn.TrainingSettings):
         for name in ('width', 'n_channels'):
             if getattr(self, name) is not None:
                 check_positive_integer(name, getattr(self, name))
-        check_boolean('counts', self.counts)
+        if self.counts is not None:
+            check_boolean('counts', self.counts)
         if self.size % 8 or self.size < 32:
             msg = ('size must be a multiple of 8 and at least 32, got '
                    f'{self.size!r}')
@@ -128,18 +129,18 @@ def fit_finder(finder, band, backgrounds, *, training):
     data = make_training_data(band, backgrounds)
     settings = TRAINING_DEFAULTS.updated(training)
     config = {name: getattr(settings, name)
-              for name in ('width', 'n_channels')
+              for name in ('width', 'n_channels', 'counts')
               if getattr(settings, name) is not None}
     for name, value in config.items():
         if finder.weights is not None:
             msg = (f'training: {name} must be None where weights are given, '
                    f'whose network has one, got {value!r}')
             raise ParameterError(msg, 'training')
-    n_channels = config.get('n_channels', 1)
+    sees = {'n_channels': 1, 'counts': False, **config}
     if finder.weights is not None:
-        model, _ = finder._load_weights(shared=True)
-        n_channels = model.config['n_channels']
-    if (n_channels > 1 or settings.counts) and data.maps:
+        sees = finder._load_weights(shared=True)[0].config
+    sees = {name: sees[name] for name in ('n_channels', 'counts')}
+    if (sees['n_channels'] > 1 or sees['counts']) and data.maps:
         msg = ('backgrounds must be None for counts and for several channels, '
                'which are simulated')
         raise ParameterError(msg, 'backgrounds')
@@ -149,8 +150,7 @@ def fit_finder(finder, band, backgrounds, *, training):
         return DetectionScenes(
             data.bands, data.maps, size=settings.size, n_batches=n_batches,
             batch_size=finder.batch_size, seed=seed, n_fields=_N_FIELDS,
-            real_fraction=1.0 if data.maps else 0.0, n_channels=n_channels,
-            counts=settings.counts)
+            real_fraction=1.0 if data.maps else 0.0, **sees)
 
     model_class = find_model_class(finder.network)
     names = (*model_class.inputs, *model_class.targets)
@@ -184,7 +184,7 @@ def fit_probabilities(model, scenes, n_scenes, size, *, device='auto',
     ----------
     model : `~compact_removal.nn.Model`
         The network.
-    scenes : `~compact_removal.detection.simulation.DetectionScenes`
+    scenes : `~compact_removal.detection.batches.DetectionScenes`
         The scenes.
     n_scenes, size : int
         How many, and their side (pixels).
@@ -215,6 +215,7 @@ def fit_probabilities(model, scenes, n_scenes, size, *, device='auto',
         scene = scenes.scene(number, size=size)
         found, _ = search(scene.channels, scene.psf, model, preview,
                           device=device)
+        found = found.take(found.fitted)
         fits.append(_label(scene, found.x, found.y, found.flux / np.maximum(
             found.flux_err, 1e-30), found.features, number))
     return {'preview': preview.to_dict(), **score_candidates(*(

@@ -7,6 +7,7 @@ Matplotlib is imported inside the functions only.
 
 from compact_removal.plotting.detection import (plot_calibration,
                                                 plot_completeness,
+                                                plot_confusion,
                                                 plot_detection_curve,
                                                 plot_detections)
 from compact_removal.plotting.figures import (plot_flux_ratios, plot_history,
@@ -14,6 +15,7 @@ from compact_removal.plotting.figures import (plot_flux_ratios, plot_history,
                                               plot_power_spectra)
 from compact_removal.plotting.removal import plot_removal
 
-__all__ = ['plot_calibration', 'plot_completeness', 'plot_detection_curve',
-           'plot_detections', 'plot_flux_ratios', 'plot_history',
-           'plot_pixel_pdf', 'plot_power_spectra', 'plot_removal']
+__all__ = ['plot_calibration', 'plot_completeness', 'plot_confusion',
+           'plot_detection_curve', 'plot_detections', 'plot_flux_ratios',
+           'plot_history', 'plot_pixel_pdf', 'plot_power_spectra',
+           'plot_removal']

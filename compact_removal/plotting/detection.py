@@ -10,8 +10,8 @@ from compact_removal.plotting._maps import (draw_circles, make_norm,
                                             make_sky_axes, near_sources,
                                             read_pixels, style_sky_axes)
 
-__all__ = ['plot_calibration', 'plot_completeness', 'plot_detection_curve',
-           'plot_detections']
+__all__ = ['plot_calibration', 'plot_completeness', 'plot_confusion',
+           'plot_detection_curve', 'plot_detections']
 
 
 def plot_detections(image, sources, *, axes=None, cmap='gray_r',
@@ -181,6 +181,46 @@ def plot_calibration(table, *, axes=None):
                 capsize=2, yerr=_distances(share, table, 'share'))
     ax.set(xlim=(0, 1), ylim=(-0.02, 1.02), xlabel='Probability',
            ylabel='Share that are sources', aspect='equal')
+    return ax
+
+
+def plot_confusion(table, *, axes=None):
+    """
+    Plot what each kind was taken for.
+
+    Parameters
+    ----------
+    table : `~astropy.table.Table`
+        From `~compact_removal.metrics.confusion_matrix`.
+    axes : `~matplotlib.axes.Axes`, optional
+        Where to draw. Default: a new figure.
+
+    Returns
+    -------
+    axes : `~matplotlib.axes.Axes`
+        The axes; numbers are counts, shades are shares of each row.
+
+    Examples
+    --------
+    >>> import matplotlib
+    >>> matplotlib.use('agg')
+    >>> from compact_removal.metrics import confusion_matrix
+    >>> from compact_removal.plotting import plot_confusion
+    >>> table = confusion_matrix(['a', 'a', 'b'], ['a', 'b', 'b'], 'ab')
+    >>> [text.get_text() for text in plot_confusion(table).texts]
+    ['1', '1', '0', '1']
+    """
+    ax, = make_axes(axes, 1, figsize=(4.4, 3.6))
+    kinds = list(table['true'])
+    counts = np.array([table[kind] for kind in kinds]).T
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    ax.imshow(shares, cmap='Greys', vmin=0, vmax=1)
+    for (row, column), number in np.ndenumerate(counts):
+        ax.text(column, row, str(number), ha='center', va='center',
+                color='white' if shares[row, column] > 0.5 else 'black')
+    places = range(len(kinds))
+    ax.set(xticks=places, xticklabels=kinds, yticks=places,
+           yticklabels=kinds, xlabel='Taken for', ylabel='True kind')
     return ax
 
 

@@ -28,21 +28,21 @@ from train_shipped_weights import load_maps, make_bands, ship
 
 from compact_removal import __version__, nn
 from compact_removal.detection.networks import WEIGHTS, find_model_class
-from compact_removal.detection.simulation import DetectionScenes
+from compact_removal.detection.batches import DetectionScenes
 from compact_removal.detection.training import fit_probabilities
 from compact_removal.nn.batches import RecalledFields
 
 SEED = 20261126
 
 # What differs where training starts from weights.
-AGAIN = {'n_epochs': 16, 'learning_rate': 0.0005}
+AGAIN = {'n_epochs': 64, 'learning_rate': 0.0008}
 SETTINGS = {
     'width': 8,
     'training': {'n_epochs': 40, 'learning_rate': 0.001,
                  'scheduler': 'cosine', 'max_norm': 5.0},
     'scenes': {'size': 136, 'batch_size': 16, 'n_batches': 80,
                'real_fraction': 0.5, 'n_fields': 40},
-    'size': 128, 'n_distinct': 4,
+    'size': 128, 'n_distinct': 24,
 }
 
 # Scenes for the probabilities, and their side (pixels).
@@ -69,6 +69,8 @@ def main():
     parser.add_argument('--score', type=Path,
                         help='weights of which only the probabilities are '
                              'fitted anew')
+    parser.add_argument('--seed', type=int, default=SEED,
+                        help='of the scenes that the network learns from')
     parser.add_argument('--ship', action='store_true',
                         help='copy the weights into the package')
     args = parser.parse_args()
@@ -86,16 +88,16 @@ def train(args, maps):
     """
     Train the network, and fit the probabilities.
     """
-    settings, seed = SETTINGS, SEED
+    settings, seed, earlier = SETTINGS, args.seed, []
     if args.start is None:
         model, start = nn.make_model(
             find_model_class('localization'), {'width': SETTINGS['width']},
             seed=1), 'new weights'
     else:
         model, start = nn.load_weights(args.start, find_model_class)
+        earlier = list_stages(start)
         start = f'weights with sha256 {start["sha256"]}'
         settings = {**SETTINGS, 'training': {**SETTINGS['training'], **AGAIN}}
-        seed = SEED + 10
     names = (*model.inputs, *model.targets)
     sizes = (SETTINGS['size'],)
     history = nn.train(
@@ -112,6 +114,7 @@ def train(args, maps):
     metadata = {
         'mode': 'any', 'date': datetime.date.today().isoformat(),
         'version': __version__, 'seed': seed, 'start': start,
+        'earlier': earlier,
         'configuration': settings,
         'n_steps': (SETTINGS['scenes']['n_batches']
                     * settings['training']['n_epochs']),
@@ -119,6 +122,15 @@ def train(args, maps):
                  + ', '.join(background.name for background in maps))}
     nn.save_weights(model, path, metadata)
     return score(path, args.output, maps)
+
+
+def list_stages(info):
+    """
+    How weights came to be, from new ones on.
+    """
+    return [*info.get('earlier', []), {
+        name: info[name] for name in ('sha256', 'start', 'seed', 'version',
+                                      'configuration')}]
 
 
 def score(weights, output, maps):

@@ -42,6 +42,12 @@ def test_bright_sources_are_found(evaluation):
     assert share > 0.85
 
 
+def test_densities(evaluation):
+    table = evaluation.completeness_by_density
+    assert table['n_sources'].sum() == len(evaluation.sources)
+    assert np.sum(table['n_sources'] > 0) > 1
+
+
 def test_kinds(evaluation):
     table = evaluation.confusion
     counts = np.array([table[name] for name in table['true']])
@@ -52,11 +58,11 @@ def test_kinds(evaluation):
 
 def test_files(evaluation, tmp_path):
     paths = write_tables(evaluation, tmp_path)
-    assert {'summary', 'completeness', 'calibration', 'confusion',
+    assert {'summary', 'completeness', 'density', 'calibration', 'confusion',
             'candidates', 'sources'} <= set(paths)
     write_report(evaluation, tmp_path / 'report.html')
     text = (tmp_path / 'report.html').read_text()
-    assert text.count('<img') == 3
+    assert text.count('<img') == 4
 
 
 def test_maps_of_the_user():

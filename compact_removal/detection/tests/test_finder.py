@@ -17,6 +17,7 @@ from compact_removal.datasets import (inject_sources, make_background,
                                       make_example_field,
                                       make_source_catalog, read_pacs_map)
 from compact_removal.detection import DETECTION_FLAGS
+from compact_removal.detection.flags import DETECTION_FLAG
 from compact_removal.fitting import SourcePSF, render_sources
 from compact_removal.instruments import get_band
 from compact_removal.metrics import match_detections
@@ -114,6 +115,12 @@ def test_the_unit_does_not_matter(finder, field, found, scale):
 def test_threshold_and_all_candidates(field, found):
     every = CompactSourceFinder('scanmap', 'blue', threshold=0).find(field[0])
     assert len(every) > len(found)
+    # what was not fitted has no flux, and is nothing most probably
+    alone = every['flags'] & DETECTION_FLAG['not_fitted'] > 0
+    assert_array_equal(np.isnan(every['flux']), alone)
+    assert 0 < alone.sum() < len(every)
+    assert np.all(every['probability'][alone] < 0.015)
+    assert_array_equal(every[:len(found)]['flux'], found['flux'])
     sure = CompactSourceFinder('scanmap', 'blue', threshold=0.99).find(
         field[0])
     assert np.all(sure['probability'] >= 0.99)
@@ -182,8 +189,8 @@ def test_pairs_are_kept_apart(finder):
                              np.append(y - dy, y + dy), FWHM / 2)
     both = np.isin(np.arange(2 * x.size), index).reshape(2, -1).all(axis=0)
     assert np.mean(both) >= 0.8
-    assert 'blended' in decode_flags(int(found['flags'][0]),
-                                     definitions=DETECTION_FLAGS)
+    matched = found['flags'][index >= 0]
+    assert np.mean(matched & DETECTION_FLAG['blended'] > 0) > 0.8
 
 
 def test_as_a_finder_of_photutils(field, found):

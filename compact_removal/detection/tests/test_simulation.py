@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from compact_removal.detection.simulation import DetectionScenes, make_truth
+from compact_removal.detection.batches import DetectionScenes, make_truth
 from compact_removal.instruments import get_band
 
 

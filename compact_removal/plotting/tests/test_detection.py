@@ -11,9 +11,10 @@ from astropy.table import QTable
 from matplotlib import pyplot as plt
 
 from compact_removal.metrics import (calibration_table, completeness_by,
-                                     detection_curve)
+                                     confusion_matrix, detection_curve)
 from compact_removal.plotting import (plot_calibration, plot_completeness,
-                                      plot_detection_curve, plot_detections)
+                                      plot_confusion, plot_detection_curve,
+                                      plot_detections)
 
 mpl.use('agg')
 
@@ -58,3 +59,14 @@ def test_curve_and_calibration():
     assert ax.containers[0].lines[0].get_ydata().tolist() == [0, 1]
     own = plt.figure().subplots()
     assert plot_calibration(table, axes=own) is own
+
+
+def test_confusion():
+    table = confusion_matrix(['a'] * 3 + ['b'] * 2, ['a', 'a', 'b', 'b', 'b'],
+                             ['a', 'b', 'c'])
+    ax = plot_confusion(table)
+    assert [text.get_text() for text in ax.texts] == [
+        '2', '1', '0', '0', '2', '0', '0', '0', '0']
+    # rows are what things are, with shares of each
+    assert ax.images[0].get_array()[0].tolist() == pytest.approx(
+        [2 / 3, 1 / 3, 0])
