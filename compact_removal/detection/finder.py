@@ -342,15 +342,11 @@ class CompactSourceFinder(BandEstimator):
             return tqdm(tiles, unit='tile', disable=not self.progress_bar,
                         **bar_shape(sys.stderr))
 
-        found, learned = search(channels, psf, model, preview,
-                                device=self.device, progress=progress)
-        score = found.preview
-        score[found.fitted] = scorer(found.features[found.fitted])
-        order = np.argsort(-score[:, 0], kind='stable')
-        order = order[score[order, 0] >= self._find_threshold()]
-        score = score[order]
-        x, y, flux, error, width, edge, invalid, fitted = (
-            found.take(order)[:8])
+        found, learned = search(channels, psf, model, preview, scorer,
+                                self._find_threshold(), device=self.device,
+                                progress=progress)
+        x, y, flux, error, width, edge, invalid, fitted, score, _ = found.take(
+            np.argsort(-found.probability[:, 0], kind='stable'))
         normal = ApertureFraction(learned).normalization(
             learned.mean_at(x, y)[:, 2])
         flux, noise = normal * flux, normal * error
@@ -364,7 +360,7 @@ class CompactSourceFinder(BandEstimator):
                  | DETECTION_FLAG['not_significant']
                  * (flux < _SIGNIFICANT * noise))
         return QTable({
-            'id': np.arange(1, order.size + 1), 'x_center': x,
+            'id': np.arange(1, x.size + 1), 'x_center': x,
             'y_center': y, 'probability': score[:, 0], 'snr': flux / noise,
             'flux': flux, 'flux_err': error, 'fwhm_ratio': width,
             'kind': np.array(KINDS)[score.argmax(axis=1)],

@@ -23,7 +23,8 @@ from compact_removal.fitting.patches import close_pairs
 from compact_removal.maps.cutouts import extract_cutouts
 from compact_removal.maps.tiles import make_tiles
 
-__all__ = ['Found', 'Surveyed', 'predict_logit', 'search', 'survey']
+__all__ = ['Found', 'Surveyed', 'measure', 'predict_logit', 'search',
+           'survey']
 
 # Surroundings of a tile (full widths): the network sees 56 pixels far,
 # filters and fits less.
@@ -67,8 +68,8 @@ class Found(NamedTuple):
         core are not known, shape ``(n,)``.
     fitted : `~numpy.ndarray` of bool
         Whether they were fitted, shape ``(n,)``.
-    preview : `~numpy.ndarray`
-        Probabilities of kinds before the fit, shape ``(n, n_kinds)``.
+    probability : `~numpy.ndarray`
+        Of the kinds, shape ``(n, n_kinds)``.
     features : `~numpy.ndarray`
         See `~compact_removal.detection.candidates.FEATURES`, NaN for
         those that were not fitted, shape ``(n, n_features)``.
@@ -82,7 +83,7 @@ class Found(NamedTuple):
     edge: np.ndarray
     invalid: np.ndarray
     fitted: np.ndarray
-    preview: np.ndarray
+    probability: np.ndarray
     features: np.ndarray
 
     def take(self, rows):
@@ -229,9 +230,9 @@ def survey(channels, psf, model, *, device='auto', progress=iter):
                                                 errors))
 
 
-def search(channels, psf, model, preview, *, device='auto', progress=iter):
+def measure(channels, psf, model, preview, *, device='auto', progress=iter):
     """
-    Find candidates on a map, and measure those that may be something.
+    Find candidates, tile by tile, and fit those that may be something.
 
     Parameters
     ----------
@@ -242,20 +243,17 @@ def search(channels, psf, model, preview, *, device='auto', progress=iter):
     device, progress : object
         See `survey`.
 
-    Returns
-    -------
+    Yields
+    ------
     found : `Found`
-        Candidates by rows of tiles.
+        Candidates of a tile, with the probabilities before the fit.
     psf : `~compact_removal.fitting.SourcePSF`
         The PSF of the map.
     """
     step = round(psf.fwhm)
-    none = np.zeros(0)
-    rows, learned = [[none] * 5 + [none > 0] * 3 + [
-        np.zeros((0, n)) for n in (len(KINDS), len(FEATURES))]], psf
     for part in survey(channels, psf, model, device=device,
                        progress=progress):
-        learned, x, y = part.learned, part.x, part.y
+        x, y = part.x, part.y
         chance = preview(part.preview)
         fitted = ((chance.sum(axis=1) > _LEAST_PREVIEW)
                   | (part.filtered.planes[1][y, x] > _FITTED))
@@ -276,10 +274,45 @@ def search(channels, psf, model, preview, *, device='auto', progress=iter):
                     measured.flux_err, measured.width), strict=True):
                 value[fitted] = one
         *values[:2], mine = part.on_map(*values[:2])
-        rows.append([value[mine] for value in (*values, *near, fitted,
-                                               chance, features)])
+        yield Found(*values, *near, fitted, chance,
+                    features).take(mine), part.learned
+
+
+def search(channels, psf, model, preview, scorer, threshold, *,
+           device='auto', progress=iter):
+    """
+    Find sources on a map.
+
+    Parameters
+    ----------
+    channels, psf, model, preview : object
+        See `measure`.
+    scorer : `~compact_removal.detection.probability.Scorer`
+        Probabilities after the fit.
+    threshold : float
+        Least probability of compact sources.
+    device, progress : object
+        See `survey`.
+
+    Returns
+    -------
+    found : `Found`
+        Candidates by rows of tiles, without features.
+    psf : `~compact_removal.fitting.SourcePSF`
+        The PSF of the map.
+    """
+    none = np.zeros(0)
+    tiles = [Found(*[none] * 5, *[none > 0] * 3, np.zeros((0, len(KINDS))),
+                   np.zeros((0, 0)))]
+    learned = psf
+    for found, adapted in measure(channels, psf, model, preview,
+                                  device=device, progress=progress):
+        learned = adapted
+        found.probability[found.fitted] = scorer(found.features[found.fitted])
+        kept = found._replace(features=np.zeros((found.x.size, 0)))
+        tiles.append(kept.take(found.probability[:, 0] >= threshold))
     return Found(*(np.concatenate(column)
-                   for column in zip(*rows, strict=True))), learned
+                   for column in zip(*tiles, strict=True))), learned
 
 
 def _learn_psf(channel, tiles, psf, model, filter_tile, device):

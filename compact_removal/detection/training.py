@@ -13,7 +13,7 @@ from compact_removal.base.training_data import make_training_data
 from compact_removal.detection.candidates import PREVIEW_FEATURES
 from compact_removal.detection.networks import find_model_class
 from compact_removal.detection.probability import fit_scorer
-from compact_removal.detection.search import search, survey
+from compact_removal.detection.search import measure, survey
 from compact_removal.detection.batches import DetectionScenes, match_scene
 from compact_removal.metrics import completeness_at_reliability
 from compact_removal.nn.batches import SelectedFields
@@ -213,11 +213,12 @@ def fit_probabilities(model, scenes, n_scenes, size, *, device='auto',
     preview = fit_scorer(*looks[:2], PREVIEW_FEATURES)
     for number in progress(range(n_scenes)):
         scene = scenes.scene(number, size=size)
-        found, _ = search(scene.channels, scene.psf, model, preview,
-                          device=device)
-        found = found.take(found.fitted)
-        fits.append(_label(scene, found.x, found.y, found.flux / np.maximum(
-            found.flux_err, 1e-30), found.features, number))
+        for found, _ in measure(scene.channels, scene.psf, model, preview,
+                                device=device):
+            found = found.take(found.fitted)
+            fits.append(_label(
+                scene, found.x, found.y, found.flux
+                / np.maximum(found.flux_err, 1e-30), found.features, number))
     return {'preview': preview.to_dict(), **score_candidates(*(
         np.concatenate(column) for column in zip(*fits, strict=True)))}
 
