@@ -33,9 +33,8 @@ _HALF_WIDTH, _OUTER = 0.15, (3.5, 4.5)
 _MOST, _N_USUAL = 50, 5
 _BLENDED = 0.1
 
-# The least error over the usual one, and how much what all sources have in
-# common counts more than what they do not.
-_LEAST, _COMMON = 1.0, 2.0
+# How much what all sources have in common counts more than what they do not.
+_COMMON = 2.0
 
 # Distance of neighbours that are taken out (full widths).
 _REACH = 8.0
@@ -48,7 +47,8 @@ class ModelErrors(NamedTuple):
     Attributes
     ----------
     ring : `~numpy.ndarray`
-        Rms at `DISTANCES` of what each source has alone, shape ``(n,)``.
+        Rms at `DISTANCES` of what each source has alone, shape ``(n,)``;
+        never less than what is usual.
     pattern : `~numpy.ndarray`
         What all of them have, by pixels around the source, shape ``(m,
         m)`` with an odd m.
@@ -58,7 +58,7 @@ class ModelErrors(NamedTuple):
     >>> import numpy as np
     >>> from compact_removal.detection.model_errors import USUAL_ERRORS
     >>> print(USUAL_ERRORS.at(np.array([0.0, 5.0]), np.zeros(2), 3.0))
-    [0.006 0.012]
+    [0.01  0.025]
     """
 
     ring: np.ndarray
@@ -159,8 +159,8 @@ def measure_model_errors(data, x, y, psf, noise, *, mask=None):
     squares = np.nan_to_num(squares) - outer[:, None]
     ring = _weighted_median(np.vstack(
         [squares, np.tile(usual, (_N_USUAL, 1))]), weights)
-    return ModelErrors(np.sqrt(np.maximum(ring, _LEAST ** 2 * usual)),
-                       pattern)
+    # one source may differ from the others, as in spectra or in size
+    return ModelErrors(np.sqrt(np.maximum(ring, usual)), pattern)
 
 
 def _filter_cutouts(data, x, y, fit, rows, psf, noise, mask):
@@ -245,7 +245,7 @@ def errors_beside(x, y, flux, psf, errors):
     ...                     np.array([1000.0, 1.0]),
     ...                     SourcePSF(band, band.pixel_scale), USUAL_ERRORS,
     ...                     ).round(1) + 0)
-    [ 0. 12.]
+    [ 0. 25.]
     """
     others, owners = close_pairs(x, y, DISTANCES[-1] * psf.fwhm)
     light = np.maximum(flux[others], 0) * errors.at(
@@ -281,7 +281,7 @@ def map_errors(shape, x, y, flux, psf, errors):
     >>> beside = map_errors((41, 41), one, one, np.array([1000.0]),
     ...                     SourcePSF(band, band.pixel_scale), USUAL_ERRORS)
     >>> float(beside[20, 25].round(1)), float(beside[0, 0])
-    (12.0, 0.0)
+    (25.0, 0.0)
     """
     half = int(np.ceil(DISTANCES[-1] * psf.fwhm))
     grid = np.arange(-half, half + 1)

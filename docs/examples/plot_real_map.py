@@ -27,8 +27,9 @@ from astropy.stats import mad_std
 from astropy.visualization import simple_norm
 from matplotlib import pyplot as plt
 
-from compact_removal import CompactSourceRemover
+from compact_removal import CompactSourceFinder, CompactSourceRemover
 from compact_removal.datasets import read_pacs_map
+from compact_removal.plotting import plot_detections
 
 docs = Path(sys.argv[0]).resolve().parents[1]
 data = Path(os.environ.get('COMPACT_REMOVAL_DATA',
@@ -86,6 +87,27 @@ if helix.exists():
         fig.savefig(still, dpi=90)
 else:
     fig = plt.figure(figsize=(12, 6.6))
+    plt.axes((0, 0, 1, 1), frameon=False, xticks=[], yticks=[])
+    plt.imshow(plt.imread(still))
+plt.show()
+
+# %%
+# Without a list, the finder makes one: here what is a source with a
+# probability above the default threshold. The thin edge of the map, where
+# the noise is high, has none.
+
+still = docs / '_static' / 'gallery_helix_found.png'
+if helix.exists():
+    found = CompactSourceFinder('scanmap', 'blue').find(image)
+    for row in found[:8]:
+        print(f'{row["sky_center"].to_string("hmsdms", precision=1)}  '
+              f'probability {row["probability"]:.2f}  '
+              f'S/N {row["snr"]:5.1f}  {row["kind"]}')
+    fig = plot_detections(image, found).figure
+    if 'save' in sys.argv:
+        fig.savefig(still, dpi=90)
+else:
+    fig = plt.figure(figsize=(6.4, 6.4))
     plt.axes((0, 0, 1, 1), frameon=False, xticks=[], yticks=[])
     plt.imshow(plt.imread(still))
 plt.show()
