@@ -32,9 +32,11 @@ _EXTENDED_CHANCE = 0.15
 _EXTENT = (1.0, 2.0)
 
 # Knots beside the core, of which no model of a PSF has heard: how many;
-# their distances and widths over the full width of the PSF; the least height
-# as a share of the largest.
+# one of so many sources has others than the rest of its map; their distances
+# and widths over the full width of the PSF; the least height as a share of the
+# largest.
 _N_KNOTS = (2, 7)
+_OWN = 3
 _KNOT_DISTANCES, _KNOT_WIDTHS, _LEAST_KNOT = (0.8, 2.8), (0.5, 1.0), 0.1
 
 
@@ -206,11 +208,14 @@ class StampLibrary:
         for psf, (stamps, phases) in enumerate(zip(self.stamps, self.phases,
                                                    strict=True)):
             varied = vary_psf(band, rng)
-            beside = draw_knots(band, knots, rng) if knots else None
+            common = draw_knots(band, knots, rng) if knots else None
             for k, (dx, dy) in enumerate(phases):
+                own = common
+                if knots and k % _OWN == _OWN - 1:
+                    own = draw_knots(band, knots, rng)
                 stamps[k], self.extents[psf, k] = make_varied_stamp(
                     band, varied, shape=(size, size),
-                    center=(half + dx, half + dy), rng=rng, knots=beside)
+                    center=(half + dx, half + dy), rng=rng, knots=own)
 
     def draw(self, psf, rng):
         """

@@ -28,7 +28,7 @@ _CENTER = (0.2, 0.7)
 _SETTINGS = {'quantiles': (0.0, 1.0), 'log_ratios': (-0.7, 2.2),
              'neighbor_log_ratios': (-0.7, 2.2), 'small_error': 0.0,
              'large_error_chance': 0.0, 'neighbor_chance': 0.0,
-             'knots': 0.05}
+             'knots': 0.08}
 
 
 def match_scene(scene, x, y, score):

@@ -46,7 +46,7 @@ SETTINGS = {
 }
 
 # Scenes for the probabilities, and their side (pixels).
-N_SCENES, SCENE_SIZE = 140, 224
+N_SCENES, SCENE_SIZE = 200, 224
 
 
 def make_scenes(maps, seed, **changes):

@@ -56,6 +56,19 @@ def test_kinds(evaluation):
     assert counts[0, 0] > 0.8 * counts[:, 0].sum()
 
 
+@pytest.mark.slow
+def test_probabilities_are_calibrated():
+    found = CompactSourceFinder('scanmap', 'blue').experiment(
+        n_maps=36, size=224, seed=12)
+    table = found.calibration
+    p, n = table['probability'], table['n_detections']
+    assert np.all(n > 0)
+    error = np.sqrt(p * (1 - p) / n)
+    assert np.all(np.abs(table['share'] - p) < 0.05 + 2.5 * error)
+    # of the detections nine of ten are right
+    assert found.summary['reliability'][-1] == pytest.approx(0.9, abs=0.06)
+
+
 def test_files(evaluation, tmp_path):
     paths = write_tables(evaluation, tmp_path)
     assert {'summary', 'completeness', 'density', 'calibration', 'confusion',
