@@ -27,15 +27,9 @@ from compact_removal.maps.cutouts import chunk_slices, extract_valid
 __all__ = ['FEATURES', 'PREVIEW_FEATURES', 'Candidates', 'find_candidates',
            'find_peaks', 'measure_candidates', 'measure_structure']
 
-# Least significance of sources that are fitted first; in the map without
-# those, of peaks that the network denies, and of others.
-_BRIGHT = 8.0
-_SURE = 12.0
-_PEAK = 1.0
-
-# Least logits of a centre: of bright sources, of other peaks, and of one that
-# stands alone.
-_BRIGHT_SUPPORT, _PEAK_SUPPORT, _ALONE = -3.0, -8.0, -1.0
+# Least significance of sources that are fitted first, and the least logits of
+# a centre: of those, and of one without a peak.
+_BRIGHT, _BRIGHT_SUPPORT, _ALONE = 8.0, -3.0, -1.0
 
 # Distance of candidates from brighter ones (full widths).
 _APART = 0.5
@@ -169,11 +163,9 @@ def find_candidates(data, psf, filtered, logit, model_errors):
                           out=np.zeros_like(error), where=rest.scatter > 0)
     planes, rest = rest.planes, rest.planes.max(axis=0) * share
     found = [(x, y, 1e3 + filtered.planes[1][y, x])]
-    for values, least, allowed in (
-            (rest, _SURE, known), (rest, _PEAK, near > _PEAK_SUPPORT),
-            (logit.max(axis=0), _ALONE, known)):
-        column, row, height = find_peaks(values, least)
-        kept = allowed[row, column]
+    for values, least in ((rest, 0.0), (logit.max(axis=0), _ALONE)):
+        column, row, _ = find_peaks(values, least)
+        kept = known[row, column]
         found.append((column[kept], row[kept],
                       rest[row[kept], column[kept]]))
     x, y = _select(*(np.concatenate(part) for part in

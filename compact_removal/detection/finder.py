@@ -40,7 +40,7 @@ _SIGNIFICANT = 3.0
 
 # Errors of fluxes, measured on scenes: of positions that noise has moved, as
 # a factor on the scatter, and of the PSF of the map, relative to the flux.
-_MOVED, _PSF_ERROR = 1.2, 0.09
+_MOVED, _PSF_ERROR = 1.2, 0.11
 
 
 class CompactSourceFinder(BandEstimator):
@@ -138,7 +138,7 @@ class CompactSourceFinder(BandEstimator):
             ``x_center``, ``y_center`` (pixels), ``probability`` (that it
             is a compact source), ``snr`` (flux over the scatter of such
             fluxes where nothing is), ``flux``, ``flux_err`` (of the PSF,
-            fitted together with its neighbours; the error includes 9 %
+            fitted together with its neighbours; the error includes 11 %
             for the PSF of the map), ``fwhm_ratio`` (width over that of the
             PSF of the map, NaN for faint ones), ``kind``,
             ``probability_<kind>`` for the kinds compact, extended and

@@ -91,6 +91,7 @@ def test_weights_in_the_folder():
         model, info = nn.load_weights(WEIGHTS.path(row['name']),
                                       find_model_class, sha256=row['sha256'])
         assert info['network'] == row['network']
-        assert model.config == {'width': row['width']}
+        assert model.config == {'width': row['width'], 'n_channels': 1,
+                                'counts': False}
         assert sum(one.numel() for one in model.parameters()
                    ) == row['n_parameters']
