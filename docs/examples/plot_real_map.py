@@ -105,7 +105,7 @@ if helix.exists():
               f'S/N {row["snr"]:5.1f}  {row["kind"]}')
     fig = plot_detections(image, found).figure
     if 'save' in sys.argv:
-        fig.savefig(still, dpi=90)
+        fig.savefig(still, dpi=90, bbox_inches='tight')
 else:
     fig = plt.figure(figsize=(6.4, 6.4))
     plt.axes((0, 0, 1, 1), frameon=False, xticks=[], yticks=[])
