@@ -116,6 +116,7 @@ def _print_sources(sources, path):
     table['ra'] = [f'{value:.5f}' for value in center.ra.deg]
     table['dec'] = [f'{value:.5f}' for value in center.dec.deg]
     table['probability'] = [f'{value:.2f}' for value in shown['probability']]
+    table['kind'] = shown['kind']
     table['snr'] = [f'{value:.1f}' for value in shown['snr']]
     for name in ('flux', 'flux_err'):
         table[f'{name} [{shown[name].unit}]'] = [

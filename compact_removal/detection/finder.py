@@ -351,12 +351,13 @@ class CompactSourceFinder(BandEstimator):
             learned.mean_at(x, y)[:, 2])
         flux, noise = normal * flux, normal * error
         error = np.hypot(_MOVED * noise, _PSF_ERROR * flux)
+        others, owners = close_pairs(x, y, _BLENDED * psf.fwhm)
+        blended = np.isin(np.arange(x.size), owners[
+            score[others, 0] >= info['threshold']])
         flags = (DETECTION_FLAG['edge'] * edge
                  | DETECTION_FLAG['invalid_pixels'] * invalid
                  | DETECTION_FLAG['not_fitted'] * ~fitted
-                 | DETECTION_FLAG['blended'] * np.isin(
-                     np.arange(x.size),
-                     close_pairs(x, y, _BLENDED * psf.fwhm)[0])
+                 | DETECTION_FLAG['blended'] * blended
                  | DETECTION_FLAG['not_significant']
                  * (flux < _SIGNIFICANT * noise))
         return QTable({

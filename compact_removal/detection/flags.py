@@ -14,8 +14,8 @@ DETECTION_FLAGS = (
          'what was observed'),
     Flag(2, 'invalid_pixels', 'masked or non-finite pixels within one full '
          'width'),
-    Flag(4, 'blended', 'another detection lies within one and a half full '
-         'widths; fluxes share their light'),
+    Flag(4, 'blended', 'another detection above the default threshold lies '
+         'within one and a half full widths; fluxes share their light'),
     Flag(8, 'not_significant', '``snr`` is below 3'),
     Flag(16, 'not_fitted', 'so improbable that nothing was fitted: '
          '``flux`` and what follows from it are NaN'),

@@ -140,9 +140,9 @@ def flux_of_pixel(image, area, *, counts=False, name='image'):
                 beam = beam_area(image, name=name, pixel_scale=area ** 0.5)
                 return float(area / beam), unit * u.beam
     msg = (f'{name} must have as unit a flux per pixel, solid angle or beam, '
-           f'got {unit}; convert the map to Jy/pixel, mJy/pixel, MJy/sr, '
-           'mJy/arcsec2 or Jy/beam (with BMAJ and BMIN in degrees in the '
-           'header)')
+           f'got {str(unit) or "none"}; convert the map to Jy/pixel, '
+           'mJy/pixel, MJy/sr, mJy/arcsec2 or Jy/beam (with BMAJ and BMIN in '
+           'degrees in the header)' + ', or to ct or photon' * counts)
     raise ParameterError(msg, name)
 
 

@@ -120,7 +120,8 @@ def test_threshold_and_all_candidates(field, found):
     assert_array_equal(np.isnan(every['flux']), alone)
     assert 0 < alone.sum() < len(every)
     assert np.all(every['probability'][alone] < 0.015)
-    assert_array_equal(every[:len(found)]['flux'], found['flux'])
+    for name in ('flux', 'flags'):
+        assert_array_equal(every[:len(found)][name], found[name])
     sure = CompactSourceFinder('scanmap', 'blue', threshold=0.99).find(
         field[0])
     assert np.all(sure['probability'] >= 0.99)
