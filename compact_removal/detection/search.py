@@ -39,7 +39,7 @@ _WIDEST, _LONGEST = 0.18, 2.5
 
 # Least probability, before the fit, that a candidate is anything; bright ones
 # are fitted in any case, for their light.
-_LEAST_PREVIEW, _FITTED = 0.015, 12.0
+_LEAST_PREVIEW, _FITTED = 0.05, 12.0
 
 # What is fainter than this share of a neighbour may be one of its lobes, and
 # is left to it.
@@ -230,7 +230,8 @@ def survey(channels, psf, model, *, device='auto', progress=iter):
                                                 errors))
 
 
-def measure(channels, psf, model, preview, *, device='auto', progress=iter):
+def measure(channels, psf, model, preview, *, least=_LEAST_PREVIEW,
+            device='auto', progress=iter):
     """
     Find candidates, tile by tile, and fit those that may be something.
 
@@ -240,6 +241,8 @@ def measure(channels, psf, model, preview, *, device='auto', progress=iter):
         See `survey`.
     preview : `~compact_removal.detection.probability.Scorer`
         Probabilities before the fit.
+    least : float, optional
+        The least of these, of all kinds together, of what is fitted.
     device, progress : object
         See `survey`.
 
@@ -255,7 +258,7 @@ def measure(channels, psf, model, preview, *, device='auto', progress=iter):
                        progress=progress):
         x, y = part.x, part.y
         chance = preview(part.preview)
-        fitted = ((chance.sum(axis=1) > _LEAST_PREVIEW)
+        fitted = ((chance.sum(axis=1) > least)
                   | (part.filtered.planes[1][y, x] > _FITTED))
         near = [maximum_filter(lost, 2 * step + 1, mode='constant',
                                cval=outside)[y, x]

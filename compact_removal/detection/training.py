@@ -33,6 +33,10 @@ _N_FOLDS = 4
 # The feature by which candidates are matched before they are fitted.
 _SCORE = PREVIEW_FEATURES.index('rest_medium')
 
+# Probabilities are learned from more candidates than a search fits: those
+# with at least this one before the fit.
+_LEAST_PREVIEW = 0.015
+
 # Simulated maps per band.
 _N_FIELDS = 40
 
@@ -214,7 +218,7 @@ def fit_probabilities(model, scenes, n_scenes, size, *, device='auto',
     for number in progress(range(n_scenes)):
         scene = scenes.scene(number, size=size)
         for found, _ in measure(scene.channels, scene.psf, model, preview,
-                                device=device):
+                                least=_LEAST_PREVIEW, device=device):
             found = found.take(found.fitted)
             fits.append(_label(
                 scene, found.x, found.y, found.flux
