@@ -37,7 +37,7 @@ def match_scene(scene, x, y, score):
 
     Parameters
     ----------
-    scene : `DetectionScene`
+    scene : `~compact_removal.detection.simulation.DetectionScene`
         The scene.
     x, y, score : array_like
         Positions of candidates (pixels) and what they are ranked by,
@@ -65,7 +65,7 @@ def make_truth(scene):
 
     Parameters
     ----------
-    scene : `DetectionScene`
+    scene : `~compact_removal.detection.simulation.DetectionScene`
         The scene.
 
     Returns
@@ -128,7 +128,7 @@ class DetectionScenes:
     seed : int, optional
         Seed.
     n_channels, counts : object, optional
-        See `draw_scene`.
+        See `~compact_removal.detection.simulation.draw_scene`.
     **settings
         Parameters of `~compact_removal.datasets.SceneSettings`.
 
@@ -169,7 +169,7 @@ class DetectionScenes:
 
         Returns
         -------
-        scene : `DetectionScene`
+        scene : `~compact_removal.detection.simulation.DetectionScene`
             Always the same one.
         """
         rng = np.random.default_rng([self._seed, 31, *key])
