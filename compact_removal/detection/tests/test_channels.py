@@ -21,7 +21,7 @@ BAND = get_band('scanmap', 'blue')
 PSF = SourcePSF(BAND, BAND.pixel_scale)
 SHAPE = (200, 210)
 TRAINING = {'n_epochs': 1, 'n_batches': 1, 'size': 64, 'width': 1,
-            'n_validation_batches': 1, 'n_workers': 0, 'n_scenes': 16,
+            'n_validation_batches': 1, 'n_workers': 0, 'n_scenes': 6,
             'scene_size': 128}
 
 
@@ -101,6 +101,7 @@ def test_scenes_of_photons():
     assert 0.4 < np.median(ratios) < 0.9
 
 
+@pytest.mark.slow
 def test_several_channels(several, tmp_path):
     image, *_ = make_counts()
     other, *_ = make_counts(level=2.0)
@@ -118,6 +119,7 @@ def test_several_channels(several, tmp_path):
     assert several.experiment(n_maps=1, size=96, seed=1).candidates
 
 
+@pytest.mark.slow
 def test_channels_are_those_of_the_network(several):
     image, *_ = make_counts()
     moved = image.copy()
