@@ -28,7 +28,7 @@ import numpy as np
 from astropy.nddata import CCDData
 from astropy.table import Table
 from finders import (BAND, FWHM, RADIUS, draw_positions, find_dao,
-                     find_gaussians)
+                     find_gaussians, print_table)
 from trust_cases import VariedPSF, as_psf, local_sigma, render
 
 from compact_removal import CompactSourceFinder
@@ -145,10 +145,7 @@ def main():
     table = Table(rows)
     for name in ('all', 'worst'):
         table[name].info.format = '.3f'
-    text = '\n'.join(table.pformat(max_lines=-1, max_width=-1))
-    print(text)
-    if args.output is not None:
-        args.output.write_text(text + '\n')
+    print_table(table, args.output)
 
 
 if __name__ == '__main__':

@@ -350,6 +350,16 @@ def pool(parts):
     return row
 
 
+def print_table(table, output):
+    """
+    Print a table, and write it where a file is given.
+    """
+    text = '\n'.join(table.pformat(max_lines=-1, max_width=-1))
+    print(text)
+    if output is not None:
+        output.write_text(text + '\n')
+
+
 def main():
     """
     Measure, print, and write the table.
@@ -366,10 +376,7 @@ def main():
     with ProcessPoolExecutor(args.workers, get_context('spawn')) as pool_:
         results = list(pool_.map(measure, *zip(*tasks, strict=True)))
     table = summarize(results)
-    text = '\n'.join(table.pformat(max_lines=-1, max_width=-1))
-    print(text)
-    if args.output is not None:
-        args.output.write_text(text + '\n')
+    print_table(table, args.output)
 
 
 if __name__ == '__main__':

@@ -11,7 +11,7 @@ from compact_removal.detection.kinds import KINDS
 from compact_removal.detection.simulation import draw_scene
 from compact_removal.metrics import match_detections
 
-__all__ = ['DetectionScenes', 'make_truth', 'match_scene']
+__all__ = ['FAINTEST', 'DetectionScenes', 'make_truth', 'match_scene']
 
 # Candidates within so many full widths, and so many pixels more, of a
 # source are that source.
@@ -19,16 +19,17 @@ _MATCH = (0.5, 1.0)
 
 # Sources whose flux is less than this over the scatter of the filter are
 # neither right nor wrong.
-_FAINTEST = 2.0
+FAINTEST = 2.0
 
 # Width of what stands for a centre in the truth (full widths, pixels).
 _CENTER = (0.2, 0.7)
 
-# Peaks of sources over the local standard deviation: even in logarithm.
+# Peaks of sources over the local standard deviation: even in logarithm; PSFs,
+# and sources of each.
 _SETTINGS = {'quantiles': (0.0, 1.0), 'log_ratios': (-0.7, 2.2),
              'neighbor_log_ratios': (-0.7, 2.2), 'small_error': 0.0,
              'large_error_chance': 0.0, 'neighbor_chance': 0.0,
-             'knots': 0.08}
+             'knots': 0.08, 'n_psfs': 24, 'n_stamps': 6}
 
 
 def match_scene(scene, x, y, score):
@@ -76,7 +77,7 @@ def make_truth(scene):
     """
     shape = scene.image.shape
     truth = np.zeros((len(KINDS), *shape), dtype=np.float32)
-    faint = scene.significance < _FAINTEST
+    faint = scene.significance < FAINTEST
     reach = int(np.ceil(0.7 * scene.psf.fwhm))
     for x, y in (*scene.own.T, *zip(scene.x[faint], scene.y[faint],
                                     strict=True)):
@@ -145,7 +146,7 @@ class DetectionScenes:
     def __init__(self, bands, maps=(), *, size=128, batch_size=16,
                  n_batches=100, seed=0, n_channels=1, counts=False,
                  **settings):
-        settings = {**_SETTINGS, 'n_psfs': 24, 'n_stamps': 6, **settings}
+        settings = {**_SETTINGS, **settings}
         self._size, self._batch_size = size, batch_size
         self._n_batches, self._seed = n_batches, seed
         self._channels = {'n_channels': n_channels, 'counts': counts}

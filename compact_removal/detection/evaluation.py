@@ -18,7 +18,8 @@ from compact_removal.base.trainable import make_integer_seed
 from compact_removal.base.training_data import make_training_data
 from compact_removal.datasets.examples import make_wcs
 from compact_removal.detection.kinds import KINDS
-from compact_removal.detection.batches import DetectionScenes, match_scene
+from compact_removal.detection.batches import (FAINTEST, DetectionScenes,
+                                               match_scene)
 from compact_removal.instruments import get_band
 from compact_removal.metrics import (calibration_table,
                                      completeness_at_reliability,
@@ -35,9 +36,6 @@ _EDGES = (2, 3, 5, 10, 30, 100, np.inf)
 
 # Edges of bins of the sources per square beam of their map.
 _DENSITIES = (0, 0.003, 0.006, 0.012, 0.025, np.inf)
-
-# Sources below this are neither right nor wrong.
-_FAINTEST = 2.0
 
 _NOTES = (
     'Scenes are simulated: sources with the PSF of the band, which differs '
@@ -296,7 +294,7 @@ def _compare(finder, scene, threshold):
     dx[true], dy[true] = x[true] - scene.x[index[true]], (
         y[true] - scene.y[index[true]])
     # sources that are too faint to count are left out where they are found
-    faint = scene.significance < _FAINTEST
+    faint = scene.significance < FAINTEST
     kept[true] &= ~faint[index[true]]
     found.remove_column('sky_center')
     for name in ('flux', 'flux_err'):
