@@ -65,8 +65,9 @@ class RecalledFields(SelectedFields):
         See `compact_removal.nn.train`.
     names : iterable of str
         The fields that stay.
-    sizes : tuple of int
-        Sides of the cutouts, which take turns.
+    sizes : tuple of int or None
+        Sides of the cutouts, which take turns; `None`: whole ones, which
+        are square.
     n_distinct : int
         So many epochs are made; the next ones show them again, turned
         and mirrored.
@@ -108,9 +109,25 @@ class RecalledFields(SelectedFields):
         key = distinct, number
         if key not in self._kept:
             self._kept[key] = super().batch(*key)
+        symmetry = (again + number) % 8
+        if self._sizes is None:
+            return {name: _turn(values, symmetry)
+                    for name, values in self._kept[key].items()}
         size = self._sizes[(again + number) % len(self._sizes)]
-        return {name: _turn_and_crop(values, (again + number) % 8, size)
+        return {name: _turn_and_crop(values, symmetry, size)
                 for name, values in self._kept[key].items()}
+
+
+def _turn(values, symmetry):
+    """
+    Turned and mirrored planes, see `_turn_and_crop`.
+    """
+    if values.ndim < 3:
+        return values
+    values = values[..., ::-1 if symmetry & 1 else 1,
+                    ::-1 if symmetry & 2 else 1]
+    return np.ascontiguousarray(
+        values.swapaxes(-1, -2) if symmetry & 4 else values)
 
 
 def _turn_and_crop(values, symmetry, size):

@@ -1,0 +1,102 @@
+# Licensed under a 3-clause BSD style license - see licenses/LICENSE.rst
+"""
+What networks see of an image: it less its background, over its noise.
+"""
+
+import warnings
+
+import numpy as np
+from astropy.stats import SigmaClip
+from astropy.utils.exceptions import AstropyUserWarning
+from photutils.background import (Background2D, SExtractorBackground,
+                                  StdBackgroundRMS)
+
+__all__ = ['estimate_background', 'scale_image']
+
+# Side of the meshes (pixels), the limit of the clipping (standard
+# deviations), and the side of the median filter on meshes: those of MaxiMask.
+_MESH, _CLIP, _FILTER = 200, 3.0, 3
+
+# Meshes with a larger share (percent) of pixels that cannot be used get their
+# values from their neighbours.
+_EXCLUDED = 70.0
+
+
+def estimate_background(data):
+    """
+    Estimate background and noise as SExtractor does (Sect. 2.1.2).
+
+    Meshes of 200 pixels are clipped at three standard deviations; their
+    mode is the background.
+
+    Parameters
+    ----------
+    data : `~numpy.ndarray`
+        The image, shape ``(ny, nx)``; NaN where a pixel cannot be used.
+
+    Returns
+    -------
+    background, noise : `~numpy.ndarray`
+        Level and standard deviation, single precision, shape ``(ny,
+        nx)``. The noise is 1 where it cannot be measured, as in a
+        constant image.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from compact_removal.contaminants.scaling import estimate_background
+    >>> image = np.random.default_rng(1).normal(100, 5, (300, 400))
+    >>> background, noise = estimate_background(image)
+    >>> f'{background.mean():.0f} {noise.mean():.0f}'
+    '100 5'
+    """
+    mask = ~np.isfinite(data)
+    if mask.all():
+        return np.zeros(data.shape, 'f4'), np.ones(data.shape, 'f4')
+    # meshes of equal size, so that there are no slivers at the edges
+    box = tuple(-(-n // max(round(n / _MESH), 1)) for n in data.shape)
+    options = {'box_size': box, 'filter_size': _FILTER,
+               'sigma_clip': SigmaClip(
+                   _CLIP, maxiters=10, cenfunc='median', stdfunc='mad_std'),
+               'bkg_estimator': SExtractorBackground(sigma_clip=None),
+               'bkg_rms_estimator': StdBackgroundRMS(sigma_clip=None)}
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore', AstropyUserWarning)
+        try:
+            found = Background2D(data, mask=mask, exclude_percentile=_EXCLUDED,
+                                 **options)
+        except ValueError:
+            # no mesh has enough pixels
+            found = Background2D(data, mask=mask, exclude_percentile=100,
+                                 **options)
+        background = found.background.astype('f4')
+        noise = found.background_rms.astype('f4')
+    good = noise > 0
+    return background, np.where(good, noise, noise[good].mean()
+                                if good.any() else 1).astype('f4')
+
+
+def scale_image(data):
+    """
+    Subtract the background of an image, and divide by its noise.
+
+    Parameters
+    ----------
+    data : `~numpy.ndarray`
+        The image, shape ``(ny, nx)``; NaN where a pixel cannot be used.
+
+    Returns
+    -------
+    scaled : `~numpy.ndarray`
+        Single precision; 0 where a pixel cannot be used.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from compact_removal.contaminants.scaling import scale_image
+    >>> scale_image(np.full((50, 50), 7.0)).max()
+    np.float32(0.0)
+    """
+    background, noise = estimate_background(data)
+    return np.nan_to_num((data - background) / noise, nan=0.0, posinf=0.0,
+                         neginf=0.0).astype('f4')

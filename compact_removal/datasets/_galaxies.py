@@ -1,0 +1,112 @@
+# Licensed under a 3-clause BSD style license - see licenses/LICENSE.rst
+"""
+Galaxies in exposures: stamps of real ones, or Sersic profiles.
+"""
+
+import numpy as np
+from scipy.ndimage import affine_transform, gaussian_filter
+from scipy.signal import fftconvolve
+from scipy.special import gammaincinv
+
+__all__ = ['add_galaxies']
+
+# Side of the stamp of a Sersic profile (pixels), and its half-light radius.
+_SERSIC_SIZE, _SERSIC_RADIUS = 96, 10.0
+
+# Half the side of the stamp of the PSF that galaxies are convolved with
+# (full widths).
+_REACH = 3.0
+
+
+def add_galaxies(image, rng, psf, noise, stamps, n):
+    """
+    Add galaxies to an image, in place.
+
+    Parameters
+    ----------
+    image : `~numpy.ndarray`
+        Electrons, shape ``(ny, nx)``.
+    rng : `numpy.random.Generator`
+        Draws positions, sizes, orientations and fluxes.
+    psf : `~compact_removal.datasets._moffat.MoffatPSF`
+        The PSF.
+    noise : float
+        Standard deviation of the noise of the sky (electrons).
+    stamps : list of `~numpy.ndarray` or None
+        Images of galaxies without noise; `None`: Sersic profiles.
+    n : float
+        Their mean number.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from compact_removal.datasets._galaxies import add_galaxies
+    >>> from compact_removal.datasets._moffat import MoffatPSF
+    >>> image = np.zeros((80, 80))
+    >>> add_galaxies(image, np.random.default_rng(1), MoffatPSF(3.0), 1.0,
+    ...              None, 20)
+    >>> image.max() > 0
+    True
+    """
+    number = rng.poisson(n)
+    if not number:
+        return
+    plane = np.zeros(image.shape)
+    for _ in range(number):
+        stamp = (_make_sersic(rng) if stamps is None
+                 else stamps[rng.integers(len(stamps))])
+        # so many pixels of the stamp become one
+        side = np.exp(rng.uniform(np.log(4), np.log(60)))
+        shrink = max(min(stamp.shape) / side, 0.5)
+        _add_stamp(plane, rng, _turn(rng, stamp), shrink,
+                   noise * 10 ** rng.uniform(0.7, 3.5))
+    reach = int(np.ceil(_REACH * psf.fwhm))
+    offsets = np.arange(-reach, reach + 1, dtype=float)
+    kernel = psf.evaluate(offsets, offsets[:, None])
+    image += np.maximum(fftconvolve(plane, kernel / kernel.sum(), 'same'), 0)
+
+
+def _make_sersic(rng):
+    """
+    An elliptical Sersic profile.
+    """
+    n = rng.uniform(0.7, 4.0)
+    ratio = rng.uniform(0.25, 1.0)
+    offsets = np.arange(_SERSIC_SIZE) - (_SERSIC_SIZE - 1) / 2
+    radius = np.hypot(offsets / np.sqrt(ratio),
+                      offsets[:, None] * np.sqrt(ratio)) / _SERSIC_RADIUS
+    return np.exp(-gammaincinv(2 * n, 0.5) * (radius ** (1 / n) - 1))
+
+
+def _turn(rng, stamp):
+    """
+    One of the eight symmetries of a square.
+    """
+    stamp = np.rot90(stamp, rng.integers(4))
+    return stamp[:, ::-1] if rng.random() < 0.5 else stamp
+
+
+def _add_stamp(plane, rng, stamp, shrink, flux):
+    """
+    Add a stamp whose pixels are smaller, at any place and angle.
+    """
+    if shrink > 1:
+        stamp = gaussian_filter(np.asarray(stamp, dtype=float), 0.4 * shrink,
+                                mode='constant')
+    angle = rng.uniform(0, 2 * np.pi)
+    cos, sin = np.cos(angle), np.sin(angle)
+    size = int(np.ceil(1.5 * max(stamp.shape) / shrink)) + 1
+    turn = shrink * np.array([[cos, sin], [-sin, cos]])
+    middle = (np.array(stamp.shape) - 1) / 2
+    center = (size - 1) / 2 + rng.uniform(-0.5, 0.5, 2)
+    small = affine_transform(stamp, turn, middle - turn @ center,
+                             output_shape=(size, size), order=1)
+    total = small.sum()
+    if total <= 0:
+        return
+    row, column = (int(rng.integers(-size, n)) for n in plane.shape)
+    top, left = max(row, 0), max(column, 0)
+    part = plane[top:max(row + size, 0), left:max(column + size, 0)]
+    part += (flux / total) * small[top - row:top - row + part.shape[0],
+                                   left - column:left - column
+                                   + part.shape[1]]
