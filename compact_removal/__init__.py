@@ -20,6 +20,7 @@ except ImportError:  # a source tree that was never built
 _LAZY_NAMES = {
     'CompactSourceFinder': 'compact_removal.detection',
     'CompactSourceRemover': 'compact_removal.removal',
+    'ContaminantMasker': 'compact_removal.contaminants',
     'RemovalResult': 'compact_removal.removal',
     'decode_flags': 'compact_removal.removal',
     'remove_many': 'compact_removal.batch',

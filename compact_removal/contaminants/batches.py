@@ -6,11 +6,13 @@ Batches of contaminated exposures for the training of a network.
 import numpy as np
 
 from compact_removal.contaminants.classes import CLASS_NAMES, find_classes
-from compact_removal.contaminants.scaling import scale_image
+from compact_removal.contaminants.scaling import (estimate_background,
+                                                  scale_image)
 from compact_removal.contaminants.simulation import contaminate
-from compact_removal.datasets import make_exposure
+from compact_removal.datasets import Exposure, make_exposure
+from compact_removal.datasets.exposures import MoffatPSF
 
-__all__ = ['ContaminatedExposures']
+__all__ = ['ADDED', 'ContaminatedExposures', 'UserExposure']
 
 # Shares of exposures with all classes and with few, of which each is there
 # with the second chance; the others have one class, or none.
@@ -20,8 +22,75 @@ _ALL, _FEW, _CHANCE = 0.45, 0.35, 0.3
 # relative one of the noise; half of the exposures have them (Sect. 2.3.3).
 _OFFSET, _FACTOR = 0.5, 0.15
 
+# Objects of exposures of users are bright from here on (standard deviations),
+# and trails have a PSF of one of these widths (pixels).
+_BRIGHT, _FWHM = 10.0, (2.0, 4.5)
+
 # The simulator can add these.
-_ADDED = ('CR', 'HCL', 'DCL', 'HP', 'DP', 'P', 'TRL', 'FR', 'NEB', 'OV')
+ADDED = ('CR', 'HCL', 'DCL', 'HP', 'DP', 'P', 'TRL', 'FR', 'NEB', 'OV')
+
+
+class UserExposure:
+    """
+    An exposure of a user, from which windows are cut.
+
+    Parameters
+    ----------
+    data : `~numpy.ndarray`
+        The image, shape ``(ny, nx)``; NaN where a pixel is not known.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from compact_removal.contaminants.batches import UserExposure
+    >>> rng = np.random.default_rng(1)
+    >>> exposure = UserExposure(rng.normal(100, 5, (300, 300)))
+    >>> exposure.cut((64, 64), rng).image.shape
+    (64, 64)
+    """
+
+    def __init__(self, data):
+        background, noise = estimate_background(data)
+        self._image = np.where(np.isfinite(data), data,
+                               background).astype('f4')
+        self._background = background
+        self._sky, self._noise = (float(np.median(values))
+                                  for values in (background, noise))
+
+    def cut(self, shape, rng):
+        """
+        Cut a window at a random place.
+
+        Parameters
+        ----------
+        shape : tuple of int
+            Rows and columns; what lies beyond the image is mirrored.
+        rng : `numpy.random.Generator`
+            Draws the place.
+
+        Returns
+        -------
+        exposure : `~compact_removal.datasets.Exposure`
+            What is in it counts as clean.
+        """
+        rows, columns = (np.arange(n) + rng.integers(max(size - n, 0) + 1)
+                         for n, size in zip(shape, self._image.shape,
+                                            strict=True))
+        place = np.ix_(*(_mirror(index, size) for index, size in zip(
+            (rows, columns), self._image.shape, strict=True)))
+        image, none = self._image[place], np.zeros(shape, dtype=bool)
+        bright = (image - self._background[place]) > _BRIGHT * self._noise
+        return Exposure(image, self._sky, self._noise, 1.0,
+                        MoffatPSF(rng.uniform(*_FWHM)), np.inf, bright, none,
+                        none, *np.zeros((3, 0)))
+
+
+def _mirror(index, size):
+    """
+    Places in an image of places beyond it.
+    """
+    index = index % (2 * size)
+    return np.where(index < size, index, 2 * size - 1 - index)
 
 
 class ContaminatedExposures:
@@ -38,7 +107,9 @@ class ContaminatedExposures:
         Exposures per batch, and batches per epoch.
     seed : int, optional
         Seed.
-    galaxies, cosmic_rays, nebulae : list of `~numpy.ndarray`, optional
+    images : list of `UserExposure`, optional
+        What contaminants are added to; default: simulated exposures.
+    galaxies, cosmic_rays, nebulae, fringes : list of ndarray, optional
         See `~compact_removal.datasets.make_exposure` and
         `~compact_removal.contaminants.contaminate`.
     settings : `~compact_removal.datasets.ExposureSettings`, optional
@@ -52,15 +123,17 @@ class ContaminatedExposures:
     {'image': (2, 64, 64), 'truth': (2, 64, 64)}
     """
 
-    def __init__(self, classes='all', *, size=256, batch_size=8,
+    def __init__(self, classes='all', *, images=None, size=256, batch_size=8,
                  n_batches=100, seed=0, galaxies=None, cosmic_rays=None,
-                 nebulae=None, settings=None):
-        self._names = [name for name in _ADDED if name in {
+                 nebulae=None, fringes=None, settings=None):
+        self._names = [name for name in ADDED if name in {
             CLASS_NAMES[k] for k in find_classes(classes)}]
         self._size, self._batch_size = size, batch_size
         self._n_batches, self._seed = n_batches, seed
         self._clean = {'galaxies': galaxies, 'settings': settings}
-        self._added = {'cosmic_rays': cosmic_rays, 'nebulae': nebulae}
+        self._added = {'cosmic_rays': cosmic_rays, 'nebulae': nebulae,
+                       'fringes': fringes}
+        self._images = images
 
     def __len__(self):
         return self._n_batches
@@ -83,7 +156,11 @@ class ContaminatedExposures:
         """
         rng = np.random.default_rng([self._seed, 47, *key])
         size = self._size if size is None else size
-        clean = make_exposure((size, size), seed=rng, **self._clean)
+        if self._images is None:
+            clean = make_exposure((size, size), seed=rng, **self._clean)
+        else:
+            clean = self._images[rng.integers(len(self._images))].cut(
+                (size, size), rng)
         kind = rng.random()
         if kind < _ALL:
             names = self._names
@@ -94,6 +171,30 @@ class ContaminatedExposures:
             names = self._names[number:number + 1] if number >= 0 else []
         # none is a choice, too
         return contaminate(clean, names or ['BG'], seed=rng, **self._added)
+
+    def scaled(self, *key):
+        """
+        Draw an exposure by its number, and what a network sees of it.
+
+        Parameters
+        ----------
+        *key : int
+            Its numbers.
+
+        Returns
+        -------
+        image : `~numpy.ndarray`
+            Less its background, over its noise.
+        exposure : `~compact_removal.contaminants.ContaminatedExposure`
+            The exposure.
+        """
+        exposure = self.exposure(*key)
+        rng = np.random.default_rng([self._seed, 53, *key])
+        image = scale_image(exposure.image)
+        if rng.random() < 0.5:
+            image = ((image + rng.normal(0, _OFFSET))
+                     * np.exp(rng.normal(0, _FACTOR)))
+        return image.astype('f4'), exposure
 
     def batch(self, epoch, number):
         """
@@ -110,14 +211,9 @@ class ContaminatedExposures:
             ``image``, less its background and over its noise, in half
             precision; and ``truth``.
         """
-        images, truths = [], []
-        for k in range(self._batch_size):
-            exposure = self.exposure(epoch, number, k)
-            rng = np.random.default_rng([self._seed, 53, epoch, number, k])
-            image = scale_image(exposure.image)
-            if rng.random() < 0.5:
-                image = ((image + rng.normal(0, _OFFSET))
-                         * np.exp(rng.normal(0, _FACTOR)))
-            images.append(image.clip(-6e4, 6e4).astype('f2'))
-            truths.append(exposure.truth.astype('i4'))
-        return {'image': np.stack(images), 'truth': np.stack(truths)}
+        pairs = [self.scaled(epoch, number, k)
+                 for k in range(self._batch_size)]
+        return {'image': np.stack([image.clip(-6e4, 6e4).astype('f2')
+                                   for image, _ in pairs]),
+                'truth': np.stack([exposure.truth.astype('i4')
+                                   for _, exposure in pairs])}

@@ -192,7 +192,7 @@ def _defocus(light, diameter, hole):
     return np.maximum(fftconvolve(light, ring / ring.sum(), 'same'), 0)
 
 
-def make_fringes(shape, rng, noise):
+def make_fringes(shape, rng, noise, patterns=None):
     """
     Interference in thin layers of the detector (Sect. 2.1.7).
 
@@ -203,6 +203,8 @@ def make_fringes(shape, rng, noise):
     ----------
     shape, rng, noise : object
         See `make_persistence`.
+    patterns : list of `~numpy.ndarray`, optional
+        Real ones, NaN where nothing was measured.
 
     Returns
     -------
@@ -213,8 +215,27 @@ def make_fringes(shape, rng, noise):
     """
     y, x = (np.linspace(-1, 1, n) for n in shape)
     y = y[:, None]
+    pattern = None if patterns is None else _cut(patterns, shape, rng)
+    if pattern is None:
+        pattern = _interfere(x, y, rng)
+    pattern = pattern - pattern.mean()
+    # a polynomial of the third degree (Equation 9)
+    envelope = sum(rng.normal() * x ** i * y ** j for i in range(4)
+                   for j in range(4 - i))
+    low, high = envelope.min(), envelope.max()
+    envelope = 5 * (2 * envelope - high - low) / max(high - low, 1e-30)
+    factor = _FRINGES * noise * 10 ** rng.uniform(0, 0.4)
+    light = (factor * pattern / max(pattern.std(), 1e-30)
+             / (1 + np.exp(-envelope)))
+    return light.astype(np.float32), envelope > _ENVELOPE
+
+
+def _interfere(x, y, rng):
+    """
+    One or two waves in a layer of changing thickness.
+    """
     # the thickness in wavelengths
-    phase = np.zeros(shape)
+    phase = np.zeros(np.broadcast_shapes(x.shape, y.shape))
     for _ in range(5):
         kx, ky = rng.normal(0, 1.6, 2)
         phase += rng.normal() * np.cos(kx * x + ky * y
@@ -227,14 +248,7 @@ def make_fringes(shape, rng, noise):
     if rng.random() < 0.5:
         pattern += rng.uniform(0.2, 0.8) * np.cos(rng.uniform(1.05, 1.4)
                                                   * phase)
-    # a polynomial of the third degree (Equation 9)
-    envelope = sum(rng.normal() * x ** i * y ** j for i in range(4)
-                   for j in range(4 - i))
-    low, high = envelope.min(), envelope.max()
-    envelope = 5 * (2 * envelope - high - low) / max(high - low, 1e-30)
-    factor = _FRINGES * noise * 10 ** rng.uniform(0, 0.4)
-    light = factor * pattern / pattern.std() / (1 + np.exp(-envelope))
-    return light.astype(np.float32), envelope > _ENVELOPE
+    return pattern
 
 
 def make_nebulosity(shape, rng, noise, nebulae=None):

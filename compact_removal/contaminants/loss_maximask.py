@@ -45,7 +45,8 @@ def pixel_weights(planes, shares):
     >>> float(pixel_weights(planes, torch.tensor([0.1, 0.4]))[0, 0, 2, 2])
     1.0
     """
-    weights = 1 / (shares * (1 / shares).sum())
+    weights = torch.where(shares > 0, 1 / shares.clip(min=1e-7), 0)
+    weights = weights / weights.sum()
     pixels = (planes * weights[:, None, None]).sum(dim=1, keepdim=True)
     line = torch.exp(-0.5 * torch.tensor([-1.0, 0.0, 1.0]) ** 2)
     kernel = (line[:, None] * line).to(pixels)
@@ -60,8 +61,9 @@ class MaxiMaskLoss(nn.Module):
     Parameters
     ----------
     shares : sequence of float, optional
-        Shares of the pixels of the training, one per class. Default:
-        those of the released network.
+        Shares of the pixels of the training, one per class; 0 for a
+        class that is not learned. Default: those of the released
+        network.
     early : sequence of float, optional
         Weights of the predictions of the resolutions, the finest first.
     decay : float, optional
@@ -123,6 +125,7 @@ class MaxiMaskLoss(nn.Module):
         def compare(prediction):
             values = functional.binary_cross_entropy_with_logits(
                 prediction, planes, reduction='none')
+            values = values * (self.shares > 0)[:, None, None]
             return (weights * values).sum(dim=1).mean()
 
         terms = {

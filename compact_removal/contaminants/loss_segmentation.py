@@ -54,8 +54,9 @@ class SegmentationLoss(nn.Module):
     Parameters
     ----------
     shares : sequence of float, optional
-        Shares of the pixels of the training, one per class. Default:
-        those of the default simulation.
+        Shares of the pixels of the training, one per class; 0 for a
+        class that is not learned. Default: those of the default
+        simulation.
 
     Examples
     --------
@@ -73,9 +74,11 @@ class SegmentationLoss(nn.Module):
         super().__init__()
         shares = torch.tensor(_SHARES if shares is None else shares)
         # cores are a part of the hits
-        shares = torch.cat([shares, 0.4 * shares[:1]]).clip(1e-5, 1 - 1e-5)
-        self.register_buffer('entropy', -(
-            shares * shares.log() + (1 - shares) * (1 - shares).log()))
+        shares = torch.cat([shares, 0.4 * shares[:1]])
+        learned = shares > 0
+        shares = shares.clip(1e-5, 1 - 1e-5)
+        entropy = -(shares * shares.log() + (1 - shares) * (1 - shares).log())
+        self.register_buffer('factor', learned / entropy)
 
     def forward(self, logit, truth):
         """
@@ -100,8 +103,8 @@ class SegmentationLoss(nn.Module):
             logit, planes, reduction='none')
         core = (values[:, -1] * known).mean(dim=(0, 1, 2))
         means = torch.cat([values[:, :-1].mean(dim=(0, 2, 3)), core[None]])
-        means = means / self.entropy
-        return means.mean(), dict(zip((*CLASS_NAMES, 'core'), means,
+        means = means * self.factor
+        return means.sum() / (self.factor > 0).sum(), dict(zip((*CLASS_NAMES, 'core'), means,
                                       strict=True))
 
 

@@ -82,7 +82,7 @@ class ContaminatedExposure:
 
 
 def contaminate(exposure, classes='all', *, cosmic_rays=None, nebulae=None,
-                seed=None):
+                fringes=None, seed=None):
     """
     Add contaminants to an exposure.
 
@@ -98,6 +98,8 @@ def contaminate(exposure, classes='all', *, cosmic_rays=None, nebulae=None,
         from `make_cosmic_ray`; without stamps all are.
     nebulae : list of `~numpy.ndarray`, optional
         Maps of the interstellar medium; default: simulated ones.
+    fringes : list of `~numpy.ndarray`, optional
+        Patterns of fringes; default: simulated ones.
     seed : int or `~numpy.random.Generator`, optional
         Seed.
 
@@ -130,7 +132,7 @@ def contaminate(exposure, classes='all', *, cosmic_rays=None, nebulae=None,
         image += hits
     makers = {'P': light.make_persistence,
               'TRL': partial(light.make_trails, psf=exposure.psf),
-              'FR': light.make_fringes,
+              'FR': partial(light.make_fringes, patterns=fringes),
               'NEB': partial(light.make_nebulosity, nebulae=nebulae)}
     for name, make in makers.items():
         if name in names:

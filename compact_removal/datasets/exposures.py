@@ -6,6 +6,7 @@ Simulated exposures of optical cameras: stars, galaxies, sky and detector.
 from dataclasses import dataclass, fields
 
 import numpy as np
+from scipy.signal import fftconvolve
 
 from compact_removal.datasets._detector import bleed, quantize
 from compact_removal.datasets._galaxies import add_galaxies
@@ -133,8 +134,8 @@ class Exposure:
     flux: np.ndarray
 
 
-def make_exposure(shape=(400, 400), *, galaxies=None, settings=None,
-                  seed=None):
+def make_exposure(shape=(400, 400), *, galaxies=None, motion=None,
+                  settings=None, seed=None):
     """
     Simulate an exposure of stars and galaxies.
 
@@ -149,6 +150,9 @@ def make_exposure(shape=(400, 400), *, galaxies=None, settings=None,
     galaxies : list of `~numpy.ndarray`, optional
         Stamps of galaxies, without noise, much finer than the pixels of
         the exposure. Default: Sersic profiles.
+    motion : `~numpy.ndarray`, optional
+        Share of the time that the telescope points to each place: a small
+        image whose sum is 1, with which all light is convolved.
     settings : `ExposureSettings`, optional
         The ranges that everything is drawn from.
     seed : int or `~numpy.random.Generator`, optional
@@ -185,6 +189,8 @@ def make_exposure(shape=(400, 400), *, galaxies=None, settings=None,
     if rng.random() < settings.spike_chance:
         spikes = _make_spikes(rng, shape, psf, noise, x, y, flux)
         light += spikes
+    if motion is not None:
+        light = np.maximum(fftconvolve(light, motion, 'same'), 0)
     light += sky * _make_gradient(rng, shape)
     electrons = rng.poisson(light) + read_noise * rng.standard_normal(shape)
     saturated = electrons >= sky + well

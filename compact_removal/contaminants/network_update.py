@@ -1,0 +1,93 @@
+# Licensed under a 3-clause BSD style license - see licenses/LICENSE.rst
+"""
+A model around a model: other priors, some of its classes, and flags.
+"""
+
+from types import MappingProxyType
+
+import torch
+
+from compact_removal.nn import Field
+from compact_removal.nn.models import Model
+
+__all__ = ['UpdatedModel']
+
+# Probabilities are this far from 0 and 1 where logits are made of them.
+_TINY = 1e-7
+
+
+class UpdatedModel(Model):
+    """
+    Update the probabilities of a model, tile by tile.
+
+    Parameters
+    ----------
+    model : `~compact_removal.nn.Model`
+        A model whose output is ``probability``.
+    index : sequence of int
+        The classes that are wanted.
+    shift : sequence of float
+        What is added to the logit of each.
+    thresholds : sequence of float, optional
+        If given, the output is ``flags`` instead: the sum of the bits of
+        the classes whose probability reaches its threshold.
+    bits : sequence of int, optional
+        These bits.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from compact_removal.contaminants.network_update import UpdatedModel
+    >>> from compact_removal.contaminants.networks import find_model_class
+    >>> model = UpdatedModel(find_model_class('segmentation')(width=1),
+    ...                      [0, 3], [0.0, -1.0])
+    >>> with torch.no_grad():
+    ...     model(torch.zeros(1, 32, 32))['probability'].shape
+    torch.Size([1, 2, 32, 32])
+    """
+
+    task = 'contaminants'
+    name = 'updated'
+
+    def __init__(self, model, index, shift, thresholds=None, bits=None):
+        super().__init__()
+        self.model = model
+        for name in ('inputs', 'size_step', 'min_size', 'usual_size',
+                     'receptive_radius'):
+            setattr(self, name, getattr(model, name))
+        self.outputs = MappingProxyType(
+            {'probability': Field('plane')} if thresholds is None
+            else {'flags': Field('plane', dtype='int32')})
+        self._index, self._shift = list(index), list(shift)
+        self._thresholds, self._bits = thresholds, bits
+
+    def forward(self, image):
+        """
+        Predict probabilities, or flags.
+
+        Parameters
+        ----------
+        image : `torch.Tensor`, (n, ny, nx)
+            What the model takes.
+
+        Returns
+        -------
+        outputs : dict of `torch.Tensor`
+            ``probability``, (n, n_wanted, ny, nx), or ``flags``, (n, ny,
+            nx).
+        """
+        probability = self.model(image)['probability'][:, self._index]
+        shift = torch.tensor(self._shift, dtype=torch.float32,
+                             device=image.device)[:, None, None]
+        # of no shift nothing is lost
+        probability = torch.where(
+            shift == 0, probability,
+            torch.sigmoid(torch.logit(probability, _TINY) + shift))
+        if self._thresholds is None:
+            return {'probability': probability}
+        flags = torch.zeros(image.shape, dtype=torch.int32,
+                            device=image.device)
+        for k, (threshold, bit) in enumerate(zip(
+                self._thresholds, self._bits, strict=True)):
+            flags |= (probability[:, k] >= threshold).int() * int(bit)
+        return {'flags': flags}

@@ -1,0 +1,78 @@
+# Licensed under a 3-clause BSD style license - see licenses/LICENSE.rst
+"""
+Read images that need no WCS: as arrays with NaN where a pixel is not known.
+"""
+
+import numpy as np
+from astropy.nddata import NDData
+from astropy.units import Quantity
+
+from compact_removal.utils.fits_values import find_blank_value
+from compact_removal.utils.parameters import ParameterError, ParameterTypeError
+
+__all__ = ['read_array']
+
+
+def read_array(image, name='image'):
+    """
+    Read an image of any kind.
+
+    Parameters
+    ----------
+    image : `~astropy.nddata.NDData`, `~astropy.units.Quantity` or array_like
+        The image, shape ``(ny, nx)``, of any real type and byte order.
+    name : str, optional
+        What the user calls it, for messages.
+
+    Returns
+    -------
+    data : `~numpy.ndarray`
+        A copy, single precision unless the values need double, NaN where
+        a pixel is masked, blank or not finite.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it does not hold real numbers, or has not two dimensions.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from compact_removal.maps.arrays import read_array
+    >>> read_array(np.array([[1, 2], [3, 4]], dtype='>u2')).dtype
+    dtype('float32')
+    """
+    mask, meta = None, {}
+    if isinstance(image, NDData):
+        mask, meta, values = image.mask, image.meta, image.data
+    else:
+        mask = getattr(image, 'mask', None)
+        values = image.value if isinstance(image, Quantity) else image
+    try:
+        values = np.asarray(values)
+    except (TypeError, ValueError) as error:
+        msg = f'{name} must be an image, got {type(image).__name__}'
+        raise ParameterTypeError(msg, name) from error
+    if values.dtype.kind not in 'fiu':
+        msg = (f'{name} must hold real numbers, got '
+               f'{type(image).__name__} of type {values.dtype}')
+        raise ParameterTypeError(msg, name)
+    if values.ndim != 2 or 0 in values.shape:
+        msg = f'{name} must have two dimensions, got shape {values.shape}'
+        raise ParameterError(msg, name)
+    # integers above this have no exact float of single precision
+    wide = values.dtype.itemsize > 4 or (values.dtype.kind in 'iu'
+                                         and values.dtype.itemsize > 2)
+    data = values.astype(np.float64 if wide else np.float32)
+    blank = find_blank_value(meta, values.dtype)
+    if blank is not None:
+        data[values == blank] = np.nan
+    data[~np.isfinite(data)] = np.nan
+    if mask is not None:
+        mask = np.asarray(mask, dtype=bool)
+        if mask.shape not in ((), data.shape):
+            msg = (f'{name} must have a mask of its own shape {data.shape}, '
+                   f'got {mask.shape}')
+            raise ParameterError(msg, name)
+        data[np.broadcast_to(mask, data.shape)] = np.nan
+    return data
