@@ -22,6 +22,7 @@ _LAZY_NAMES = {
     'CompactSourceRemover': 'compact_removal.removal',
     'ContaminantMasker': 'compact_removal.contaminants',
     'RemovalResult': 'compact_removal.removal',
+    'TrackingErrorClassifier': 'compact_removal.contaminants',
     'decode_flags': 'compact_removal.removal',
     'remove_many': 'compact_removal.batch',
 }

@@ -329,7 +329,10 @@ class BaseEstimator:
         for name, value in params.items():
             if isinstance(value, np.generic):
                 value = value.item()
-            if not isinstance(value, (str, int, float, list, type(None))):
+            if isinstance(value, tuple):
+                value = list(value)
+            if not isinstance(value, (str, int, float, list, dict,
+                                      type(None))):
                 msg = (f'{name} must be a string, a number or None for '
                        f'saving, got {value!r}')
                 raise ParameterError(msg, name)

@@ -34,6 +34,8 @@ COMMANDS = {
     'demo': 'compact_removal.cli.demo',
     'find': 'compact_removal.cli.find',
     'remove': 'compact_removal.cli.remove',
+    'mask': 'compact_removal.cli.mask',
+    'tracking': 'compact_removal.cli.tracking',
     'batch': 'compact_removal.cli.batch',
     'evaluate': 'compact_removal.cli.evaluate',
     'train': 'compact_removal.cli.train',

@@ -47,6 +47,24 @@ def mjy(text):
     return float(text) * u.mJy
 
 
+def number_or_pair(text):
+    """
+    Read a number, ``NAME=NUMBER``, or a word.
+
+    Parameters
+    ----------
+    text : str
+        What was given.
+
+    Returns
+    -------
+    value : float, tuple or str
+        Pairs of name and number are tuples.
+    """
+    name, equal, number = text.partition('=')
+    return (name, float(number)) if equal else _number_or_word(text)
+
+
 # What these parameters are on the command line; for others, name, type,
 # default and docstring decide.
 _KNOWN = {
@@ -64,6 +82,19 @@ _KNOWN = {
     'apertures': {'--aperture': {
         'metavar': 'ARCSEC', 'type': arcsec, 'nargs': '+',
         'help': 'aperture radii in arcsec (default: that of the band)'}},
+    'classes': {'--classes': {
+        'metavar': 'CLASS', 'nargs': '+',
+        'help': 'classes that are looked for, such as CR SAT (default: '
+                'all)'}},
+    'priors': {'--priors': {
+        'metavar': 'PRIOR', 'type': number_or_pair, 'nargs': '+',
+        'help': 'shares of the classes in the images: default, training, or '
+                'pairs such as CR=0.001 (default: %(default)s)'}},
+    'thresholds': {'--thresholds': {
+        'metavar': 'PROBABILITY', 'type': number_or_pair, 'nargs': '+',
+        'help': 'probabilities from which a pixel is flagged: one for all, '
+                'or pairs such as CR=0.7 (default: those that are best for '
+                'the priors)'}},
     'catalogs': {'--catalog': {
         'metavar': 'CATALOG', 'type': Path, 'nargs': '+',
         'help': 'positions of real sources (a table or regions of DS9), one '
@@ -139,14 +170,26 @@ def read_options(args, function):
     values : dict
         Values by the names of the parameters.
     """
-    import astropy.units as u
-
     values = {name: getattr(args, name)
               for name in inspect.signature(function).parameters
               if hasattr(args, name)}
-    return {name: u.Quantity(value) if isinstance(value, list)
-            and isinstance(value[0], u.Quantity) else value
+    return {name: _join(value) if isinstance(value, list) else value
             for name, value in values.items()}
+
+
+def _join(words):
+    """
+    The value of an option with several words.
+    """
+    import astropy.units as u
+
+    if isinstance(words[0], u.Quantity):
+        return u.Quantity(words)
+    if all(isinstance(word, tuple) for word in words):
+        return dict(words)
+    # one number or word stands for itself; names of classes are a list
+    return words[0] if len(words) == 1 and not (
+        isinstance(words[0], str) and words[0].isupper()) else words
 
 
 def format_options(function, values):
@@ -177,6 +220,8 @@ def format_options(function, values):
         words.append(next(iter(_KNOWN.get(name, [_make_flag(name)]))))
         if value is not True:
             entries = ([value] if plain
+                       else [f'{key}={entry:g}' for key, entry
+                             in value.items()] if isinstance(value, dict)
                        else np.ravel(getattr(value, 'value', value)).tolist())
             words += [f'{entry:g}' if isinstance(entry, float) else str(entry)
                       for entry in entries]

@@ -10,7 +10,7 @@ from compact_removal.contaminants.scaling import (estimate_background,
                                                   scale_image)
 from compact_removal.contaminants.simulation import contaminate
 from compact_removal.datasets import Exposure, make_exposure
-from compact_removal.datasets.exposures import MoffatPSF
+from compact_removal.datasets.moffat import MoffatPSF
 
 __all__ = ['ADDED', 'ContaminatedExposures', 'UserExposure']
 
@@ -138,7 +138,7 @@ class ContaminatedExposures:
     def __len__(self):
         return self._n_batches
 
-    def exposure(self, *key, size=None):
+    def exposure(self, *key, size=None, names=None):
         """
         Draw an exposure by its number.
 
@@ -148,6 +148,8 @@ class ContaminatedExposures:
             Its numbers.
         size : int, optional
             Side (pixels).
+        names : sequence of str, optional
+            What is added; default: it is drawn, too.
 
         Returns
         -------
@@ -162,7 +164,9 @@ class ContaminatedExposures:
             clean = self._images[rng.integers(len(self._images))].cut(
                 (size, size), rng)
         kind = rng.random()
-        if kind < _ALL:
+        if names is not None:
+            names = list(names)
+        elif kind < _ALL:
             names = self._names
         elif kind < _ALL + _FEW:
             names = [name for name in self._names if rng.random() < _CHANCE]

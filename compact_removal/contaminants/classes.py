@@ -108,7 +108,7 @@ def find_classes(classes, parameter='classes'):
     unknown = [name for name in wanted if name not in CLASS_NAMES]
     if unknown or not wanted:
         found = repr(unknown[0]) if unknown else 'none'
-        msg = (f"{parameter} must be 'all' or names of {', '.join(CLASS_NAMES)}"
-               f'; got {found}')
+        msg = (f"{parameter} must be 'all' or names of "
+               f'{", ".join(CLASS_NAMES)}; got {found}')
         raise ParameterError(msg, parameter)
     return tuple(k for k, name in enumerate(CLASS_NAMES) if name in wanted)

@@ -147,7 +147,7 @@ def cut_cosmic_rays(darks):
         if dark.ndim != 2:
             msg = f'darks must have shape (ny, nx), got {dark.shape}'
             raise ParameterError(msg, 'darks')
-        _, median, std = sigma_clipped_stats(dark)
+        _, median, std = sigma_clipped_stats(dark[np.isfinite(dark)])
         light = np.nan_to_num(dark - median)
         labels, _ = ndimage.label(light > _LIMIT * std, np.ones((3, 3)))
         for number, place in enumerate(ndimage.find_objects(labels), 1):

@@ -8,7 +8,8 @@ They decide on the final value of a pixel, whatever light falls on it
 
 import numpy as np
 
-__all__ = ['add_clusters', 'add_lines', 'add_overscan', 'add_points']
+__all__ = ['add_clusters', 'add_lines', 'add_overscan', 'add_points',
+           'draw_dead', 'draw_hot']
 
 # Ranges of the paper: hot values (standard deviations of the sky) and dead
 # ones (of its level), scatter of both, numbers of lines, their thickness and

@@ -9,13 +9,19 @@ import astropy.units as u
 import numpy as np
 from astropy.io import fits
 from astropy.nddata import CCDData
+from astropy.table import Table
 from astropy.utils.exceptions import AstropyUserWarning
 from astropy.wcs import WCS
 
-from compact_removal.utils.files import read_hdus
-from compact_removal.utils.parameters import ParameterError
+from compact_removal.utils.files import (check_overwrite, read_hdus,
+                                         replace_file)
+from compact_removal.utils.parameters import ParameterError, check_choice
 
-__all__ = ['list_images', 'read_exposure', 'to_exposure']
+__all__ = ['LAYOUTS', 'list_images', 'mask_file', 'read_exposure',
+           'to_exposure']
+
+# What may stand in place of an image.
+LAYOUTS = ('flags', 'maximask', 'probabilities')
 
 
 def list_images(hdus):
@@ -129,3 +135,120 @@ def read_exposure(path, *, unit=None):
                       'one is read; compact-removal mask reads all',
                       AstropyUserWarning, stacklevel=2)
     return to_exposure(hdus[numbers[0]], unit)
+
+
+def mask_file(masker, path, target, *, layout='flags', unusable='default',
+              grow=0, overwrite=False, history=None):
+    """
+    Mask all images of a file, and write a file of the same structure.
+
+    HDUs that are no images of two axes become empty ones.
+
+    Parameters
+    ----------
+    masker : `~compact_removal.ContaminantMasker`
+        The estimator.
+    path, target : path-like
+        The FITS file, and the one to write.
+    layout : {'flags', 'maximask', 'probabilities'}, optional
+        What stands in place of each image: its flags (int16, bits in the
+        header); one plane per class, 0 or 1 (uint8), in the order of
+        ``masker.classes_``, as MaxiMask writes them; or one plane of
+        probabilities (float32) per class. With ``'flags'``, an HDU ``MASK``
+        behind each has what must not be used (uint8).
+    unusable, grow : object, optional
+        See `~compact_removal.ContaminantMasker.mask`.
+    overwrite : bool, optional
+        Whether the file may be replaced.
+    history : str, optional
+        For the header.
+
+    Returns
+    -------
+    report : `~astropy.table.Table`
+        One row per image: ``hdu`` (its number), ``name``, ``shape``,
+        ``masked`` (share of its pixels, NaN with probabilities), and the
+        share of each class.
+
+    Raises
+    ------
+    OSError
+        If the file exists and ``overwrite`` is False.
+    ValueError
+        If the file has no image, or ``layout`` is not allowed.
+    """
+    check_choice('layout', layout, LAYOUTS)
+    target = check_overwrite(target, overwrite=overwrite)
+    hdus = read_hdus(path)
+    numbers = list_images(hdus)
+    if not numbers:
+        msg = f'path must have an image of two axes: {path}'
+        raise ParameterError(msg, 'path')
+    written, rows = [], []
+    for number, hdu in enumerate(hdus):
+        if number not in numbers:
+            # nothing but its place
+            written.append(fits.ImageHDU(name=hdu.name) if number
+                           else fits.PrimaryHDU())
+            continue
+        image = to_exposure(hdu)
+        planes, header, masked = _compute(masker, image, layout, unusable,
+                                          grow)
+        if history is not None:
+            header.add_history(history)
+        kind = fits.ImageHDU if number else fits.PrimaryHDU
+        written.append(kind(planes, header))
+        if number:
+            written[-1].name = hdu.name
+        if layout == 'flags':
+            written.append(fits.ImageHDU(masked.astype('u1'), name='MASK',
+                                         ver=len(rows) + 1))
+        rows.append({'hdu': number, 'name': hdu.name,
+                     'shape': 'x'.join(map(str, image.shape[::-1])),
+                     'masked': np.nan if masked is None else masked.mean(),
+                     **_count(masker, planes, layout)})
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with replace_file(target) as temporary:
+        fits.HDUList(written).writeto(temporary)
+    return Table(rows)
+
+
+def _compute(masker, image, layout, unusable, grow):
+    """
+    What stands in place of an image, its header, and the mask.
+    """
+    header = fits.Header()
+    if image.wcs is not None:
+        header.update(image.wcs.to_header(relax=True))
+    bits = {row['name']: row['bit'] for row in masker.list_classes()}
+    if layout == 'probabilities':
+        for k, name in enumerate(masker.classes_, 1):
+            header[f'PLANE{k}'] = name
+        return masker.predict_proba(image), header, None
+    result = masker.mask(image, unusable=unusable, grow=grow)
+    for name, value in result.meta.items():
+        if name.startswith(('CR', 'PRI_', 'THR_')) and name not in image.meta:
+            header[name] = value
+    if layout == 'flags':
+        for name, bit in bits.items():
+            if bit:
+                header[f'BIT_{name}'] = bit
+        return result.flags, header, result.mask
+    for k, name in enumerate(masker.classes_, 1):
+        header[f'PLANE{k}'] = name
+    # the background has no bit: it is where nothing else is
+    planes = np.stack([result.flags & bit > 0 if bit else result.flags == 0
+                       for bit in bits.values()])
+    return planes.astype('u1'), header, result.mask
+
+
+def _count(masker, planes, layout):
+    """
+    Shares of the classes.
+    """
+    if layout != 'flags':
+        return {name: float(plane.mean())
+                for name, plane in zip(masker.classes_, planes, strict=True)}
+    return {row['name']: float(np.mean(
+        planes & row['bit'] > 0 if row['bit'] else planes == 0))
+        for row in masker.list_classes()}

@@ -9,9 +9,9 @@ from archives is simulated, or taken from maps that a user has.
 import numpy as np
 from scipy.ndimage import (affine_transform, distance_transform_edt,
                            gaussian_filter, maximum_filter)
-from scipy.signal import fftconvolve
 
 from compact_removal.datasets import list_background_kinds, make_background
+from compact_removal.datasets.moffat import convolve
 
 __all__ = ['make_fringes', 'make_nebulosity', 'make_persistence',
            'make_trails']
@@ -123,7 +123,7 @@ def make_trails(shape, rng, noise, psf):
     ----------
     shape, rng, noise : object
         See `make_persistence`.
-    psf : `~compact_removal.datasets._moffat.MoffatPSF`
+    psf : `~compact_removal.datasets.moffat.MoffatPSF`
         The PSF.
 
     Returns
@@ -189,7 +189,7 @@ def _defocus(light, diameter, hole):
     ring = (radius < 1) & (radius > hole)
     if not ring.any():
         return light
-    return np.maximum(fftconvolve(light, ring / ring.sum(), 'same'), 0)
+    return np.maximum(convolve(light, ring / ring.sum()), 0)
 
 
 def make_fringes(shape, rng, noise, patterns=None):

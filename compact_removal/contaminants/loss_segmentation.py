@@ -8,9 +8,15 @@ from torch import nn
 from torch.nn import functional
 
 from compact_removal.contaminants.classes import CLASS_NAMES
-from compact_removal.contaminants.simulation import CORE, UNKNOWN_CORE
+from compact_removal.contaminants.simulation import UNKNOWN_CORE
 
-__all__ = ['SegmentationLoss', 'split_truth']
+__all__ = ['CORE_SHARE', 'SHARES', 'SegmentationLoss', 'split_truth']
+
+# Shares of the classes, measured on 200 exposures of the default simulation,
+# and the share of the pixels of hits that are in their cores.
+SHARES = (0.0065, 0.0082, 0.0099, 0.00015, 0.00015, 0.0102, 0.0414, 0.188,
+          0.1025, 0.0007, 0.0206, 0.0483, 0.0133, 0.638)
+CORE_SHARE = 0.4
 
 
 def split_truth(truth):
@@ -72,9 +78,9 @@ class SegmentationLoss(nn.Module):
 
     def __init__(self, shares=None):
         super().__init__()
-        shares = torch.tensor(_SHARES if shares is None else shares)
+        shares = torch.tensor(SHARES if shares is None else shares)
         # cores are a part of the hits
-        shares = torch.cat([shares, 0.4 * shares[:1]])
+        shares = torch.cat([shares, CORE_SHARE * shares[:1]])
         learned = shares > 0
         shares = shares.clip(1e-5, 1 - 1e-5)
         entropy = -(shares * shares.log() + (1 - shares) * (1 - shares).log())
@@ -104,10 +110,5 @@ class SegmentationLoss(nn.Module):
         core = (values[:, -1] * known).mean(dim=(0, 1, 2))
         means = torch.cat([values[:, :-1].mean(dim=(0, 2, 3)), core[None]])
         means = means * self.factor
-        return means.sum() / (self.factor > 0).sum(), dict(zip((*CLASS_NAMES, 'core'), means,
-                                      strict=True))
-
-
-# Measured on 200 exposures of the default simulation.
-_SHARES = (0.0065, 0.0082, 0.0099, 0.00015, 0.00015, 0.0102, 0.0414, 0.188,
-           0.1025, 0.0007, 0.0206, 0.0483, 0.0133, 0.638)
+        terms = dict(zip((*CLASS_NAMES, 'core'), means, strict=True))
+        return means.sum() / (self.factor > 0).sum(), terms

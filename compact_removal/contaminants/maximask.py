@@ -8,7 +8,7 @@ import numpy as np
 from compact_removal import nn
 from compact_removal.contaminants.classes import CLASSES
 from compact_removal.contaminants.networks import find_model_class
-from compact_removal.utils.files import check_overwrite, resolve_path
+from compact_removal.utils.files import check_overwrite
 from compact_removal.utils.parameters import ParameterError
 
 __all__ = ['import_maximask']
@@ -51,14 +51,7 @@ def import_maximask(variables, path, *, overwrite=False):
     """
     path = check_overwrite(path, overwrite=overwrite)
     if not isinstance(variables, dict):
-        from safetensors import SafetensorError
-        from safetensors.numpy import load_file
-
-        try:
-            variables = load_file(resolve_path(variables))
-        except SafetensorError as error:
-            msg = f'variables must be a safetensors file: {variables}'
-            raise ParameterError(msg, 'variables') from error
+        variables = nn.read_tensors(variables)
     model = nn.make_model(find_model_class('maximask'), seed=0)
     state = {}
     for name, tensor in model.state_dict().items():

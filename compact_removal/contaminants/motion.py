@@ -3,12 +3,15 @@
 Simulated tracking errors, and exposures with them and without (Sect. 2.2).
 """
 
+from dataclasses import replace
+
 import numpy as np
 
-from compact_removal.contaminants.batches import ADDED
+from compact_removal.contaminants.batches import ADDED, UserExposure
 from compact_removal.contaminants.scaling import scale_image
 from compact_removal.contaminants.simulation import contaminate
 from compact_removal.datasets import ExposureSettings, make_exposure
+from compact_removal.datasets.moffat import convolve
 from compact_removal.utils.parameters import check_choice
 
 __all__ = ['MOTIONS', 'TrackingExposures', 'make_motion']
@@ -124,6 +127,20 @@ def _make_pupil(diameter, hole):
     return ring / ring.sum()
 
 
+def _move(exposure, motion, rng):
+    """
+    An exposure whose light has moved, with the noise that it had before.
+    """
+    if motion is None:
+        return exposure
+    light = convolve(exposure.image - exposure.sky, motion)
+    # the convolution has taken away most of the noise
+    left = np.sqrt(max(1 - np.sum(motion ** 2), 0))
+    noise = left * exposure.noise * rng.standard_normal(light.shape)
+    return replace(exposure, image=(light + exposure.sky + noise).astype(
+        'f4'))
+
+
 class TrackingExposures:
     """
     Batches of exposures, half of them with tracking errors.
@@ -139,6 +156,9 @@ class TrackingExposures:
         Exposures per batch, and batches per epoch.
     seed : int, optional
         Seed.
+    images : list of `~numpy.ndarray`, optional
+        Exposures without tracking errors, which are convolved with them;
+        default: simulated ones.
     galaxies : list of `~numpy.ndarray`, optional
         See `~compact_removal.datasets.make_exposure`.
     settings : `~compact_removal.datasets.ExposureSettings`, optional
@@ -152,8 +172,10 @@ class TrackingExposures:
     {'image': (2, 64, 64), 'truth': (2,)}
     """
 
-    def __init__(self, *, size=256, batch_size=16, n_batches=100, seed=0,
-                 galaxies=None, settings=_SETTINGS):
+    def __init__(self, *, images=None, size=256, batch_size=16,
+                 n_batches=100, seed=0, galaxies=None, settings=_SETTINGS):
+        self._images = None if images is None else [
+            UserExposure(image) for image in images]
         self._size, self._batch_size = size, batch_size
         self._n_batches, self._seed = n_batches, seed
         self._options = {'galaxies': galaxies, 'settings': settings}
@@ -191,8 +213,13 @@ class TrackingExposures:
             fwhm = self._options['settings'].fwhm
             motion = _make_pupil(rng.uniform(*_PUPIL) * rng.uniform(*fwhm),
                                  rng.uniform(0, 0.5))
-        clean = make_exposure((size, size), seed=rng, motion=motion,
-                              **self._options)
+        if self._images is None:
+            clean = make_exposure((size, size), seed=rng, motion=motion,
+                                  **self._options)
+        else:
+            clean = self._images[rng.integers(len(self._images))].cut(
+                (size, size), rng)
+            clean = _move(clean, motion, rng)
         names = []
         if rng.random() < _CONTAMINATED:
             names = [name for name in ADDED if rng.random() < 0.2]

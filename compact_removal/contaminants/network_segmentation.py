@@ -8,7 +8,8 @@ from types import MappingProxyType
 import torch
 
 from compact_removal.contaminants.classes import CLASS_NAMES
-from compact_removal.contaminants.loss_segmentation import SegmentationLoss
+from compact_removal.contaminants.loss_segmentation import (CORE_SHARE, SHARES,
+                                                            SegmentationLoss)
 from compact_removal.nn import Field
 from compact_removal.nn.layers import check_size
 from compact_removal.nn.models import Model
@@ -18,7 +19,7 @@ from compact_removal.utils.parameters import check_positive_integer
 __all__ = ['SegmentationModel']
 
 # Channels per level in units of the width.
-_LEVELS = (5, 7, 9, 12, 12)
+_LEVELS = (4, 6, 9, 12, 12)
 
 # What a hit without a core is worth.
 _HALO = 0.7
@@ -37,7 +38,7 @@ class SegmentationModel(Model):
     Parameters
     ----------
     width : int, optional
-        The five levels have 5, 7, 9, 12 and 12 times as many channels.
+        The five levels have 4, 6, 9, 12 and 12 times as many channels.
 
     Raises
     ------
@@ -69,7 +70,13 @@ class SegmentationModel(Model):
         width = check_positive_integer('width', width)
         super().__init__(width=width)
         self.network = ResidualUNet([factor * width for factor in _LEVELS],
-                                    n_inputs=1, n_maps=len(CLASS_NAMES) + 1)
+                                    n_inputs=1, n_maps=len(CLASS_NAMES) + 1,
+                                    normalize=True)
+        # at first it sees nothing
+        logit = torch.logit(torch.tensor([*SHARES, CORE_SHARE * SHARES[0]]))
+        with torch.no_grad():
+            bias = self.network.last.bias
+            bias.copy_(logit.repeat_interleave(len(bias) // len(logit)))
 
     def predict_logits(self, image):
         """
@@ -88,7 +95,7 @@ class SegmentationModel(Model):
         check_size(image, self)
         inputs = torch.asinh(image)[:, None]
         return self.network(inputs.contiguous(
-            memory_format=torch.channels_last)) + _FIRST_LOGIT
+            memory_format=torch.channels_last))
 
     def forward(self, image):
         """
@@ -129,6 +136,3 @@ class SegmentationModel(Model):
         """
         return loss(self.predict_logits(batch['image']), batch['truth'])
 
-
-# Logits of a new network: nearly no pixel belongs to any class.
-_FIRST_LOGIT = -3.0

@@ -13,6 +13,7 @@ from compact_removal.contaminants.loss_tracking import TrackingLoss
 from compact_removal.nn import Field
 from compact_removal.nn.layers import check_size
 from compact_removal.nn.models import Model
+from compact_removal.nn.unet import ChannelNorm
 from compact_removal.utils.parameters import check_positive_integer
 
 __all__ = ['MaxiTrackModel', 'SmallTrackingModel', 'TrackingModel']
@@ -108,7 +109,8 @@ class SmallTrackingModel(TrackingModel):
         for level, n in enumerate(channels):
             stride = 1 if level == 0 else 2
             layers += [nn.Conv2d(before, n, 3, stride=stride, padding=1),
-                       nn.SiLU(), nn.Conv2d(n, n, 3, padding=1), nn.SiLU()]
+                       ChannelNorm(n), nn.SiLU(),
+                       nn.Conv2d(n, n, 3, padding=1), nn.SiLU()]
             before = n
         self.features = nn.Sequential(*layers)
         self.weight = nn.Conv2d(before, 1, 1)
@@ -130,11 +132,14 @@ class SmallTrackingModel(TrackingModel):
             ``logit``, (n,).
         """
         check_size(image, self)
-        inputs = functional.pixel_unshuffle(torch.asinh(image)[:, None], 2)
+        image = torch.asinh(image)[:, None]
+        # bright places count from the start
+        bright = functional.avg_pool2d(image.clip(min=0), 16)
+        inputs = functional.pixel_unshuffle(image, 2)
         features = self.features(inputs.contiguous(
             memory_format=torch.channels_last)).flatten(2)
         weight = torch.softmax(self.weight(
-            features[..., None])[..., 0], dim=-1)
+            features[..., None])[..., 0] + bright.flatten(2), dim=-1)
         mean = (features * weight).sum(dim=-1)
         scatter = (features ** 2 * weight).sum(dim=-1) - mean ** 2
         pooled = torch.cat([mean, torch.sqrt(scatter.clip(min=0) + 1e-4)], 1)
@@ -176,7 +181,7 @@ class MaxiTrackModel(TrackingModel):
         width = check_positive_integer('width', width)
         size = check_positive_integer('size', size)
         super().__init__(width=width, size=size)
-        self.size_step = self.min_size = size
+        self.size_step = self.min_size = self.usual_size = size
         layers, before = [], 1
         for factor in _CHANNELS:
             layers += [nn.Conv2d(before, factor * width, 9, padding=4),

@@ -8,9 +8,6 @@ import warnings
 import numpy as np
 from astropy.stats import SigmaClip
 from astropy.utils.exceptions import AstropyUserWarning
-from photutils.background import (Background2D, SExtractorBackground,
-                                  StdBackgroundRMS)
-
 __all__ = ['estimate_background', 'scale_image']
 
 # Side of the meshes (pixels), the limit of the clipping (standard
@@ -50,6 +47,9 @@ def estimate_background(data):
     >>> f'{background.mean():.0f} {noise.mean():.0f}'
     '100 5'
     """
+    from photutils.background import (Background2D, SExtractorBackground,
+                                      StdBackgroundRMS)
+
     mask = ~np.isfinite(data)
     if mask.all():
         return np.zeros(data.shape, 'f4'), np.ones(data.shape, 'f4')

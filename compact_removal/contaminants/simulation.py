@@ -11,10 +11,14 @@ from functools import partial
 import numpy as np
 from scipy.ndimage import maximum_filter
 
-from compact_removal.contaminants import defects, light
+from compact_removal.contaminants.defects import (add_clusters, add_lines,
+                                                  add_overscan, add_points,
+                                                  draw_dead, draw_hot)
 from compact_removal.contaminants.classes import CLASS_NAMES, find_classes
 from compact_removal.contaminants.cosmic_rays import (add_stamps,
                                                       make_cosmic_ray)
+from compact_removal.contaminants.light import (make_fringes, make_nebulosity,
+                                                make_persistence, make_trails)
 from compact_removal.datasets import Exposure
 
 __all__ = ['CORE', 'UNKNOWN_CORE', 'ContaminatedExposure', 'contaminate']
@@ -49,6 +53,8 @@ class ContaminatedExposure:
         Bits: that of 2 to the power of k for class k of ``CLASSES``.
     clean : `~compact_removal.datasets.Exposure`
         The exposure without them.
+    light : dict of `~numpy.ndarray`
+        What cosmic rays and trails have added, where there are any.
 
     Examples
     --------
@@ -62,6 +68,7 @@ class ContaminatedExposure:
     image: np.ndarray
     truth: np.ndarray
     clean: Exposure
+    light: dict
 
     @property
     def planes(self):
@@ -123,36 +130,39 @@ def contaminate(exposure, classes='all', *, cosmic_rays=None, nebulae=None,
     found = {'SAT': exposure.saturated, 'SP': exposure.spikes,
              'BBG': exposure.bright}
     noise, sky = exposure.noise, exposure.sky
-    cores = np.zeros(shape, dtype=int)
+    cores, added = np.zeros(shape, dtype=int), {}
     if 'CR' in names:
         hits = _make_hits(rng, shape, cosmic_rays) / exposure.gain
         found['CR'] = maximum_filter(hits > _HIT * noise, _GROWTH)
         cores = np.where(hits > _CORE * noise, CORE,
                          np.where(hits > _HIT * noise, UNKNOWN_CORE, 0))
         image += hits
-    makers = {'P': light.make_persistence,
-              'TRL': partial(light.make_trails, psf=exposure.psf),
-              'FR': partial(light.make_fringes, patterns=fringes),
-              'NEB': partial(light.make_nebulosity, nebulae=nebulae)}
+        added['CR'] = hits
+    makers = {'P': make_persistence,
+              'TRL': partial(make_trails, psf=exposure.psf),
+              'FR': partial(make_fringes, patterns=fringes),
+              'NEB': partial(make_nebulosity, nebulae=nebulae)}
     for name, make in makers.items():
         if name in names:
             more, found[name] = make(shape, rng, noise)
             image += more
+            if name == 'TRL':
+                added[name] = more
     # what a pixel cannot hold is lost
     np.minimum(image, exposure.saturation, out=image)
-    draw_hot, draw_dead = (partial(draw, sky=sky, noise=noise) for draw in (
-        defects.draw_hot, defects.draw_dead))
-    for name, add, draw in (('OV', defects.add_overscan, draw_dead),
-                            ('HCL', defects.add_lines, draw_hot),
-                            ('DCL', defects.add_lines, draw_dead),
-                            ('DCL', defects.add_clusters, draw_dead),
-                            ('HP', defects.add_points, draw_hot),
-                            ('DP', defects.add_points, draw_dead)):
+    hot, dead = (partial(draw, sky=sky, noise=noise)
+                 for draw in (draw_hot, draw_dead))
+    for name, add, draw in (('OV', add_overscan, dead),
+                            ('HCL', add_lines, hot),
+                            ('DCL', add_lines, dead),
+                            ('DCL', add_clusters, dead),
+                            ('HP', add_points, hot),
+                            ('DP', add_points, dead)):
         if name in names:
             mask = add(image, rng, draw)
             found[name] = mask | found.get(name, False)
     return ContaminatedExposure(image, _encode(found, shape) | cores,
-                                exposure)
+                                exposure, added)
 
 
 def _make_hits(rng, shape, stamps):

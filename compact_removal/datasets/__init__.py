@@ -13,6 +13,7 @@ from compact_removal.datasets.examples import (make_example_field,
                                                make_test_fields)
 from compact_removal.datasets.exposures import (Exposure, ExposureSettings,
                                                 make_exposure)
+from compact_removal.datasets.moffat import MoffatPSF
 from compact_removal.datasets.scene_simulator import SceneSimulator, make_scene
 from compact_removal.datasets.scenes import Scene, SceneSettings
 from compact_removal.datasets.source_catalogs import (make_source_catalog,
@@ -24,11 +25,10 @@ from compact_removal.datasets.sources import (FLUX_LEVELS, flux_levels_between,
 from compact_removal.maps import fetch_pacs_map, read_pacs_map
 
 __all__ = ['BackgroundMap', 'Exposure', 'ExposureSettings', 'FLUX_LEVELS',
-           'Scene', 'SceneSettings',
-           'SceneSimulator', 'fetch_pacs_map',
-           'find_compact_sources', 'flux_levels_between', 'inject_sources',
-           'list_background_kinds', 'load_background_maps', 'make_background',
-           'make_example_field', 'make_exposure', 'make_random_background', 'make_scene',
-           'make_simulations', 'make_source_catalog', 'make_source_positions',
-           'make_test_fields', 'read_pacs_map', 'read_source_catalog',
-           'write_source_catalog']
+           'MoffatPSF', 'Scene', 'SceneSettings', 'SceneSimulator',
+           'fetch_pacs_map', 'find_compact_sources', 'flux_levels_between',
+           'inject_sources', 'list_background_kinds', 'load_background_maps',
+           'make_background', 'make_example_field', 'make_exposure',
+           'make_random_background', 'make_scene', 'make_simulations',
+           'make_source_catalog', 'make_source_positions', 'make_test_fields',
+           'read_pacs_map', 'read_source_catalog', 'write_source_catalog']

@@ -5,8 +5,9 @@ Galaxies in exposures: stamps of real ones, or Sersic profiles.
 
 import numpy as np
 from scipy.ndimage import affine_transform, gaussian_filter
-from scipy.signal import fftconvolve
 from scipy.special import gammaincinv
+
+from compact_removal.datasets.moffat import convolve
 
 __all__ = ['add_galaxies']
 
@@ -28,7 +29,7 @@ def add_galaxies(image, rng, psf, noise, stamps, n):
         Electrons, shape ``(ny, nx)``.
     rng : `numpy.random.Generator`
         Draws positions, sizes, orientations and fluxes.
-    psf : `~compact_removal.datasets._moffat.MoffatPSF`
+    psf : `~compact_removal.datasets.moffat.MoffatPSF`
         The PSF.
     noise : float
         Standard deviation of the noise of the sky (electrons).
@@ -41,11 +42,11 @@ def add_galaxies(image, rng, psf, noise, stamps, n):
     --------
     >>> import numpy as np
     >>> from compact_removal.datasets._galaxies import add_galaxies
-    >>> from compact_removal.datasets._moffat import MoffatPSF
+    >>> from compact_removal.datasets.moffat import MoffatPSF
     >>> image = np.zeros((80, 80))
     >>> add_galaxies(image, np.random.default_rng(1), MoffatPSF(3.0), 1.0,
     ...              None, 20)
-    >>> image.max() > 0
+    >>> bool(image.max() > 0)
     True
     """
     number = rng.poisson(n)
@@ -63,7 +64,7 @@ def add_galaxies(image, rng, psf, noise, stamps, n):
     reach = int(np.ceil(_REACH * psf.fwhm))
     offsets = np.arange(-reach, reach + 1, dtype=float)
     kernel = psf.evaluate(offsets, offsets[:, None])
-    image += np.maximum(fftconvolve(plane, kernel / kernel.sum(), 'same'), 0)
+    image += np.maximum(convolve(plane, kernel / kernel.sum()), 0)
 
 
 def _make_sersic(rng):

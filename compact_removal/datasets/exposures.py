@@ -6,11 +6,10 @@ Simulated exposures of optical cameras: stars, galaxies, sky and detector.
 from dataclasses import dataclass, fields
 
 import numpy as np
-from scipy.signal import fftconvolve
 
 from compact_removal.datasets._detector import bleed, quantize
 from compact_removal.datasets._galaxies import add_galaxies
-from compact_removal.datasets._moffat import MoffatPSF
+from compact_removal.datasets.moffat import MoffatPSF, convolve
 from compact_removal.utils.parameters import ParameterError
 
 __all__ = ['Exposure', 'ExposureSettings', 'make_exposure']
@@ -102,7 +101,7 @@ class Exposure:
         Level of the sky, and standard deviation of its noise (counts).
     gain : float
         Electrons per count.
-    psf : `~compact_removal.datasets._moffat.MoffatPSF`
+    psf : `~compact_removal.datasets.moffat.MoffatPSF`
         The PSF.
     saturation : float
         The level at which pixels are full (counts).
@@ -167,8 +166,8 @@ def make_exposure(shape=(400, 400), *, galaxies=None, motion=None,
     --------
     >>> from compact_removal.datasets import make_exposure
     >>> exposure = make_exposure((100, 120), seed=2)
-    >>> float(abs((exposure.image - exposure.sky).min())) < 50 * exposure.noise
-    True
+    >>> exposure.image.shape, exposure.sky > exposure.noise
+    ((100, 120), True)
     """
     rng = np.random.default_rng(seed)
     settings = ExposureSettings() if settings is None else settings
@@ -190,7 +189,7 @@ def make_exposure(shape=(400, 400), *, galaxies=None, motion=None,
         spikes = _make_spikes(rng, shape, psf, noise, x, y, flux)
         light += spikes
     if motion is not None:
-        light = np.maximum(fftconvolve(light, motion, 'same'), 0)
+        light = np.maximum(convolve(light, motion), 0)
     light += sky * _make_gradient(rng, shape)
     electrons = rng.poisson(light) + read_noise * rng.standard_normal(shape)
     saturated = electrons >= sky + well

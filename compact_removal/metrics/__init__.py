@@ -17,16 +17,17 @@ from compact_removal.metrics.fluxes import (RemovalRates,
 from compact_removal.metrics.pixels import (PixelComparison, compare_pixels,
                                             pixel_statistics)
 from compact_removal.metrics.segmentation import (SegmentationScores,
-                                                  matthews_coefficient)
+                                                  matthews_coefficient,
+                                                  roc_curve)
 from compact_removal.metrics.spectra import (PowerLaw, compare_power_spectra,
                                              fit_power_law, power_spectrum)
 from compact_removal.metrics.structure import delta_variance
 
-__all__ = ['PixelComparison', 'PowerLaw', 'RemovalRates', 'SegmentationScores',
-           'calibration_table',
-           'compare_pixels', 'compare_power_spectra',
-           'completeness_at_reliability', 'completeness_by',
-           'confusion_matrix', 'delta_variance', 'detection_curve',
-           'detection_scores', 'fit_power_law', 'flux_ratio_statistics',
-           'match_detections', 'matthews_coefficient', 'pixel_statistics', 'power_spectrum',
-           'removal_rates', 'removal_significance']
+__all__ = ['PixelComparison', 'PowerLaw', 'RemovalRates',
+           'SegmentationScores', 'calibration_table', 'compare_pixels',
+           'compare_power_spectra', 'completeness_at_reliability',
+           'completeness_by', 'confusion_matrix', 'delta_variance',
+           'detection_curve', 'detection_scores', 'fit_power_law',
+           'flux_ratio_statistics', 'match_detections',
+           'matthews_coefficient', 'pixel_statistics', 'power_spectrum',
+           'removal_rates', 'removal_significance', 'roc_curve']

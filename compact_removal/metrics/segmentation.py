@@ -8,7 +8,7 @@ from astropy.table import Table
 
 from compact_removal.utils.parameters import ParameterError
 
-__all__ = ['SegmentationScores', 'matthews_coefficient']
+__all__ = ['SegmentationScores', 'matthews_coefficient', 'roc_curve']
 
 # Probabilities are counted in so many bins that are even in the logit, up to
 # this one.
@@ -43,6 +43,45 @@ def matthews_coefficient(true_positive, false_positive, true_negative,
         tn + fn)
     return np.divide(tp * tn - fp * fn, below, out=np.zeros_like(below),
                      where=below > 0)
+
+
+def roc_curve(score, truth):
+    """
+    Make the curve of true against false positives.
+
+    Parameters
+    ----------
+    score : array_like
+        What is ranked, the largest first, shape ``(n,)``.
+    truth : array_like of bool
+        Whether each is positive.
+
+    Returns
+    -------
+    curve : `~astropy.table.Table`
+        ``threshold`` (falling), ``tpr`` and ``fpr``, from (0, 0) to (1,
+        1); ``meta['auc']`` is the area below, NaN where one of the
+        classes is empty.
+
+    Examples
+    --------
+    >>> from compact_removal.metrics import roc_curve
+    >>> roc_curve([0.9, 0.8, 0.3], [True, False, True]).meta['auc']
+    0.5
+    """
+    score, truth = np.asarray(score, float), np.asarray(truth, bool)
+    order = np.argsort(-score, kind='stable')
+    score, truth = score[order], truth[order]
+    # ties are one step
+    last = np.flatnonzero(np.diff(score, append=-np.inf))
+    tpr, fpr = (np.concatenate([[0], np.cumsum(one)[last]])
+                for one in (truth, ~truth))
+    with np.errstate(invalid='ignore'):
+        tpr, fpr = tpr / np.float64(truth.sum()), fpr / np.float64(
+            (~truth).sum())
+    return Table({'threshold': np.concatenate([[np.inf], score[last]]),
+                  'tpr': tpr, 'fpr': fpr},
+                 meta={'auc': float(np.trapezoid(tpr, fpr))})
 
 
 class SegmentationScores:

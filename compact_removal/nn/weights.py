@@ -16,8 +16,8 @@ from compact_removal.utils.files import (compute_sha256, replace_file,
                                          resolve_path)
 from compact_removal.utils.parameters import ParameterError
 
-__all__ = ['check_state', 'hash_weights', 'load_weights', 'round_weights',
-           'save_weights', 'to_saveable']
+__all__ = ['check_state', 'hash_weights', 'load_weights', 'read_tensors',
+           'round_weights', 'save_weights', 'to_saveable']
 
 # The number of the format, and the text that the first one had instead.
 _FORMAT = 2
@@ -299,6 +299,43 @@ def load_weights(path, find_class, *, sha256=None):
     return model.eval(), header['metadata'] | {
         'network': header['network'], 'config': dict(model.config),
         'sha256': found}
+
+
+def read_tensors(path):
+    """
+    Read the tensors of any safetensors file, such as one of others.
+
+    Parameters
+    ----------
+    path : path-like
+        The file.
+
+    Returns
+    -------
+    tensors : dict of `~numpy.ndarray`
+        The tensors by their names.
+
+    Raises
+    ------
+    ParameterError
+        If it is no safetensors file.
+    FileNotFoundError
+        If there is no such file.
+
+    Examples
+    --------
+    >>> from compact_removal.nn.weights import read_tensors
+    >>> from compact_removal.removal import WEIGHTS
+    >>> len(read_tensors(WEIGHTS.path('separation'))) > 10
+    True
+    """
+    try:
+        with safe_open(find_file(path), framework='np') as file:
+            return {key: file.get_tensor(key) for key in file.keys()}
+    except SafetensorError as error:
+        msg = (f'weights in {path} are not a safetensors file '
+               f'({_first_line(error)})')
+        raise ParameterError(msg, 'weights') from error
 
 
 def _first_line(error):

@@ -14,8 +14,10 @@ from compact_removal.plotting.figures import (plot_flux_ratios, plot_history,
                                               plot_pixel_pdf,
                                               plot_power_spectra)
 from compact_removal.plotting.removal import plot_removal
+from compact_removal.plotting.segmentation import (plot_classes, plot_mcc,
+                                                   plot_purity, plot_roc)
 
-__all__ = ['plot_calibration', 'plot_completeness', 'plot_confusion',
-           'plot_detection_curve', 'plot_detections', 'plot_flux_ratios',
-           'plot_history', 'plot_pixel_pdf', 'plot_power_spectra',
-           'plot_removal']
+__all__ = ['plot_calibration', 'plot_classes', 'plot_completeness',
+           'plot_confusion', 'plot_detection_curve', 'plot_detections',
+           'plot_flux_ratios', 'plot_history', 'plot_mcc', 'plot_pixel_pdf',
+           'plot_power_spectra', 'plot_purity', 'plot_removal', 'plot_roc']

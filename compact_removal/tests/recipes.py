@@ -13,6 +13,9 @@ __all__ = ['RECIPES', 'Recipe', 'get_recipe']
 RECIPES = {
     'CompactSourceFinder': 'compact_removal.detection.tests.recipe',
     'CompactSourceRemover': 'compact_removal.removal.tests.recipe',
+    'ContaminantMasker': 'compact_removal.contaminants.tests.recipe',
+    'TrackingErrorClassifier':
+        'compact_removal.contaminants.tests.recipe_tracking',
 }
 
 

@@ -37,10 +37,10 @@ from compact_removal.nn.batches import RecalledFields
 SEED = 20261127
 SETTINGS = {
     'width': 8,
-    'training': {'n_epochs': 64, 'learning_rate': 0.0015,
+    'training': {'n_epochs': 80, 'learning_rate': 0.002,
                  'scheduler': 'cosine', 'max_norm': 1.0},
-    'exposures': {'size': 256, 'batch_size': 8, 'n_batches': 100},
-    'n_distinct': 24,
+    'exposures': {'size': 256, 'batch_size': 4, 'n_batches': 100},
+    'n_distinct': 16,
 }
 
 # Kept aside for benchmarks: every so-manieth cosmic ray and galaxy, and maps.
@@ -128,7 +128,7 @@ def train(args, parts):
         model,
         RecalledFields(simulate(args.seed), names, None,
                        settings['n_distinct']),
-        RecalledFields(simulate(args.seed + 1, n_batches=16), names, None, 1),
+        RecalledFields(simulate(args.seed + 1, n_batches=24), names, None, 1),
         nn.TrainingSettings(**settings['training'], checkpoint=str(
             args.output / 'segmentation.checkpoint')),
         progress_bar=True, seed=1)

@@ -5,8 +5,9 @@ Stars with a Moffat profile: tables of stamps, and light added to an image.
 
 import numpy as np
 from astropy.stats import gaussian_fwhm_to_sigma
+from scipy import fft
 
-__all__ = ['MoffatPSF']
+__all__ = ['MoffatPSF', 'convolve']
 
 # Positions within a pixel that have a stamp of their own, in x and in y; and
 # samples per pixel, in x and in y, for the integral over it.
@@ -39,10 +40,10 @@ class MoffatPSF:
     Examples
     --------
     >>> import numpy as np
-    >>> from compact_removal.datasets._moffat import MoffatPSF
+    >>> from compact_removal.datasets.moffat import MoffatPSF
     >>> image = np.zeros((41, 41))
     >>> MoffatPSF(3.0).add(image, [20.0], [20.0], [100.0])
-    >>> 90 < image.sum() < 100
+    >>> bool(90 < image.sum() < 100)
     True
     """
 
@@ -160,3 +161,36 @@ class MoffatPSF:
               & (np.abs(xs) <= self.reach)] = 0
         image[ys[0] + row:ys[-1] + row + 1,
               xs[0] + column:xs[-1] + column + 1] += wings
+
+
+def convolve(image, kernel):
+    """
+    Convolve an image with a small kernel; beyond the edges there is 0.
+
+    Parameters
+    ----------
+    image : `~numpy.ndarray`
+        The image, shape ``(ny, nx)``.
+    kernel : `~numpy.ndarray`
+        Odd numbers of rows and columns.
+
+    Returns
+    -------
+    convolved : `~numpy.ndarray`
+        The same shape.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from compact_removal.datasets.moffat import convolve
+    >>> print(convolve(np.eye(3), np.ones((1, 3))).round())
+    [[1. 1. 0.]
+     [1. 1. 1.]
+     [0. 1. 1.]]
+    """
+    size = [fft.next_fast_len(n + m - 1, real=True)
+            for n, m in zip(image.shape, kernel.shape, strict=True)]
+    full = fft.irfft2(fft.rfft2(image, s=size) * fft.rfft2(kernel, s=size),
+                      s=size)
+    return full[tuple(slice(m // 2, m // 2 + n) for n, m in zip(
+        image.shape, kernel.shape, strict=True))]
