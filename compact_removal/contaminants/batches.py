@@ -114,6 +114,9 @@ class ContaminatedExposures:
         `~compact_removal.contaminants.contaminate`.
     settings : `~compact_removal.datasets.ExposureSettings`, optional
         The ranges of the exposures.
+    structure : bool, optional
+        See `~compact_removal.contaminants.scaling.estimate_background`;
+        that of the network.
 
     Examples
     --------
@@ -125,7 +128,8 @@ class ContaminatedExposures:
 
     def __init__(self, classes='all', *, images=None, size=256, batch_size=8,
                  n_batches=100, seed=0, galaxies=None, cosmic_rays=None,
-                 nebulae=None, fringes=None, settings=None):
+                 nebulae=None, fringes=None, settings=None,
+                 structure=False):
         self._names = [name for name in ADDED if name in {
             CLASS_NAMES[k] for k in find_classes(classes)}]
         self._size, self._batch_size = size, batch_size
@@ -133,7 +137,7 @@ class ContaminatedExposures:
         self._clean = {'galaxies': galaxies, 'settings': settings}
         self._added = {'cosmic_rays': cosmic_rays, 'nebulae': nebulae,
                        'fringes': fringes}
-        self._images = images
+        self._images, self._structure = images, structure
 
     def __len__(self):
         return self._n_batches
@@ -194,7 +198,7 @@ class ContaminatedExposures:
         """
         exposure = self.exposure(*key)
         rng = np.random.default_rng([self._seed, 53, *key])
-        image = scale_image(exposure.image)
+        image = scale_image(exposure.image, structure=self._structure)
         if rng.random() < 0.5:
             image = ((image + rng.normal(0, _OFFSET))
                      * np.exp(rng.normal(0, _FACTOR)))

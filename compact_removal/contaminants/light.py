@@ -65,8 +65,10 @@ def make_persistence(shape, rng, noise):
     """
     mask = np.zeros(shape, dtype=bool)
     charge = np.zeros(shape)
+    # the light of the stars has fallen with radius, or all pixels were full
+    falls = rng.random() < 0.3
     for _ in range(1 + rng.poisson(4)):
-        _add_footprint(charge, mask, rng)
+        _add_footprint(charge, mask, rng, falls)
     delay, duration = 10 ** rng.uniform(1, 3, 2)
     x0, dx = (rng.normal(_FERMI[name], 0.02 * _FERMI[name])
               for name in ('x0', 'dx'))
@@ -80,13 +82,13 @@ def make_persistence(shape, rng, noise):
     inside = light[mask]
     if not inside.size:
         return np.zeros(shape, dtype=np.float32), mask
-    low = inside.min() if rng.random() < 0.25 else 0.0
+    low = inside.min() if rng.random() < 0.3 else 0.0
     light = np.where(mask, (light - low) / max(inside.max() - low, 1e-30), 0)
-    factor = _PERSISTENCE * rng.uniform(0.5, 1.2)
+    factor = _PERSISTENCE * rng.uniform(0.7, 1.2)
     return (factor * noise * light).astype(np.float32), mask
 
 
-def _add_footprint(charge, mask, rng):
+def _add_footprint(charge, mask, rng, falls):
     """
     Add what one saturated star had filled, in place.
 
@@ -104,8 +106,7 @@ def _add_footprint(charge, mask, rng):
                    & (np.abs(along) < radius * rng.uniform(1.5, 4)))
     mean = rng.normal(_FERMI['x'], 0.02 * _FERMI['x'])
     values = rng.poisson(mean, inside.sum()).astype(float)
-    if rng.random() < 0.5:
-        # the light of the star fell with radius
+    if falls:
         values *= np.clip((distance[inside] / radius + 0.3), 0.3, None
                           ) ** -rng.uniform(0.5, 3)
     charge[inside] = np.maximum(charge[inside], values)

@@ -315,7 +315,7 @@ class ContaminantMasker(TrainableEstimator):
         """
         from compact_removal.contaminants.network_update import UpdatedModel
 
-        data = scale_image(read_array(image))
+        data = scale_image(read_array(image), structure=model.structure)
         return nn.predict_map(
             UpdatedModel(model, index, shift, *flags), {'image': data},
             tile_size=_TILE, device=self.device,

@@ -10,6 +10,7 @@ import numpy as np
 from compact_removal.contaminants.batches import ADDED, UserExposure
 from compact_removal.contaminants.scaling import scale_image
 from compact_removal.contaminants.simulation import contaminate
+from compact_removal.contaminants.stacks import stack_sources
 from compact_removal.datasets import ExposureSettings, make_exposure
 from compact_removal.datasets.moffat import convolve
 from compact_removal.utils.parameters import check_choice
@@ -27,7 +28,7 @@ _N_SAMPLES = 2000
 # Exposures of the training: widths and elongations of the PSF, share with
 # other contaminants, and share out of focus, by so many full widths.
 _SETTINGS = ExposureSettings(fwhm=(1.6, 5.5), elongation=1.28,
-                             stars=(60.0, 8000.0))
+                             stars=(200.0, 8000.0))
 _CONTAMINATED, _DEFOCUSED, _PUPIL = 0.5, 0.2, (0.5, 2.5)
 
 
@@ -163,17 +164,21 @@ class TrackingExposures:
         See `~compact_removal.datasets.make_exposure`.
     settings : `~compact_removal.datasets.ExposureSettings`, optional
         The ranges of the exposures.
+    sees : {'stack', 'image'}, optional
+        What the network sees: stacks of sources, or exposures.
 
     Examples
     --------
     >>> from compact_removal.contaminants.motion import TrackingExposures
     >>> batches = TrackingExposures(size=64, batch_size=2, n_batches=1)
     >>> {name: values.shape for name, values in batches.batch(0, 0).items()}
-    {'image': (2, 64, 64), 'truth': (2,)}
+    {'stack': (2, 3, 41, 41), 'truth': (2,)}
     """
 
     def __init__(self, *, images=None, size=256, batch_size=16,
-                 n_batches=100, seed=0, galaxies=None, settings=_SETTINGS):
+                 n_batches=100, seed=0, galaxies=None, settings=_SETTINGS,
+                 sees='stack'):
+        self._sees = sees
         self._images = None if images is None else [
             UserExposure(image) for image in images]
         self._size, self._batch_size = size, batch_size
@@ -237,13 +242,16 @@ class TrackingExposures:
         Returns
         -------
         batch : dict of `~numpy.ndarray`
-            ``image``, less its background and over its noise, in half
-            precision; and ``truth``, 1 for a tracking error.
+            ``stack`` or ``image``, the latter less its background and
+            over its noise, in half precision; and ``truth``, 1 for a
+            tracking error.
         """
         pairs = [self.exposure(epoch, number, k)
                  for k in range(self._batch_size)]
-        return {'image': np.stack([
-                    scale_image(image).clip(-6e4, 6e4).astype('f2')
-                    for image, _ in pairs]),
+        values = [scale_image(image) for image, _ in pairs]
+        if self._sees == 'stack':
+            values = [stack_sources(value) for value in values]
+        return {self._sees: np.stack([value.clip(-6e4, 6e4).astype('f2')
+                                      for value in values]),
                 'truth': np.array([kind != 'none' for _, kind in pairs],
                                   dtype='f4')}

@@ -65,6 +65,7 @@ class SegmentationModel(Model):
     min_size = 32
     usual_size = 256
     receptive_radius = 288
+    structure = False
 
     def __init__(self, width=8):
         width = check_positive_integer('width', width)

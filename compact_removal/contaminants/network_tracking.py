@@ -7,9 +7,9 @@ from types import MappingProxyType
 
 import torch
 from torch import nn
-from torch.nn import functional
 
 from compact_removal.contaminants.loss_tracking import TrackingLoss
+from compact_removal.contaminants.stacks import STACK_SIZE
 from compact_removal.nn import Field
 from compact_removal.nn.layers import check_size
 from compact_removal.nn.models import Model
@@ -23,6 +23,9 @@ __all__ = ['MaxiTrackModel', 'SmallTrackingModel', 'TrackingModel']
 _LEVELS = (3, 4, 6, 8)
 _N_HIDDEN = 32
 
+# Planes of a stack of sources.
+_N_PLANES = 3
+
 # Channels of MaxiTrack in units of the width, and units of its layers that
 # are fully connected (Table 6).
 _CHANNELS = (2, 4, 8, 16, 16)
@@ -33,6 +36,11 @@ class TrackingModel(Model):
     """
     Base class of models that classify exposures.
 
+    Attributes
+    ----------
+    sees : {'stack', 'image'}
+        Its input: stacks of sources, or parts of exposures.
+
     Examples
     --------
     >>> from compact_removal.contaminants.network_tracking import (
@@ -42,7 +50,7 @@ class TrackingModel(Model):
     """
 
     task = 'tracking'
-    inputs = MappingProxyType({'image': Field('plane')})
+    sees = 'image'
     targets = MappingProxyType({'truth': Field('value')})
     outputs = MappingProxyType({'logit': Field('value')})
     loss_class = TrackingLoss
@@ -54,7 +62,7 @@ class TrackingModel(Model):
         Parameters
         ----------
         batch : dict of `torch.Tensor`
-            ``image`` and ``truth``.
+            The input and ``truth``.
         loss : callable
             From ``make_loss``.
 
@@ -65,16 +73,16 @@ class TrackingModel(Model):
         terms : dict of `torch.Tensor`
             Its terms.
         """
-        return loss(self(batch['image'])['logit'], batch['truth'])
+        return loss(self(batch[self.sees])['logit'], batch['truth'])
 
 
 class SmallTrackingModel(TrackingModel):
     """
-    Find tracking errors by the shapes of sources.
+    Find tracking errors by the common shape of the sources.
 
-    Convolutions look at each source; features are averaged over the
-    exposure with weights that the network gives to places, so that the
-    sky between the sources does not count.
+    A few convolutions look at a stack of the sources of an exposure
+    (``stacks.py``), instead of the exposure: what counts is what all
+    sources have in common.
 
     Parameters
     ----------
@@ -92,57 +100,48 @@ class SmallTrackingModel(TrackingModel):
     >>> from compact_removal.contaminants.networks import find_tracking_class
     >>> model = find_tracking_class('small')(width=1).eval()
     >>> with torch.no_grad():
-    ...     model(torch.zeros(2, 64, 64))['logit'].shape
+    ...     model(torch.zeros(2, 3, 41, 41))['logit'].shape
     torch.Size([2])
     """
 
     name = 'small'
-    size_step = 16
-    min_size = 32
-    usual_size = 256
+    sees = 'stack'
+    inputs = MappingProxyType({'stack': Field('plane')})
+    min_size = usual_size = STACK_SIZE
 
     def __init__(self, width=8):
         width = check_positive_integer('width', width)
         super().__init__(width=width)
-        channels = [factor * width for factor in _LEVELS]
-        layers, before = [], 4
-        for level, n in enumerate(channels):
-            stride = 1 if level == 0 else 2
-            layers += [nn.Conv2d(before, n, 3, stride=stride, padding=1),
+        layers, before = [], _N_PLANES
+        for level, factor in enumerate(_LEVELS):
+            n = factor * width
+            layers += [nn.Conv2d(before, n, 3, stride=1 + (level > 0),
+                                 padding=1),
                        ChannelNorm(n), nn.SiLU(),
                        nn.Conv2d(n, n, 3, padding=1), nn.SiLU()]
             before = n
         self.features = nn.Sequential(*layers)
-        self.weight = nn.Conv2d(before, 1, 1)
         self.head = nn.Sequential(nn.Linear(2 * before, _N_HIDDEN), nn.SiLU(),
                                   nn.Linear(_N_HIDDEN, 1))
 
-    def forward(self, image):
+    def forward(self, stack):
         """
         Predict whether there is a tracking error.
 
         Parameters
         ----------
-        image : `torch.Tensor`, (n, ny, nx)
-            Less its background, over its noise.
+        stack : `torch.Tensor`, (n, 3, 41, 41)
+            From ``stack_sources``.
 
         Returns
         -------
         outputs : dict of `torch.Tensor`
             ``logit``, (n,).
         """
-        check_size(image, self)
-        image = torch.asinh(image)[:, None]
-        # bright places count from the start
-        bright = functional.avg_pool2d(image.clip(min=0), 16)
-        inputs = functional.pixel_unshuffle(image, 2)
-        features = self.features(inputs.contiguous(
-            memory_format=torch.channels_last)).flatten(2)
-        weight = torch.softmax(self.weight(
-            features[..., None])[..., 0] + bright.flatten(2), dim=-1)
-        mean = (features * weight).sum(dim=-1)
-        scatter = (features ** 2 * weight).sum(dim=-1) - mean ** 2
-        pooled = torch.cat([mean, torch.sqrt(scatter.clip(min=0) + 1e-4)], 1)
+        features = self.features(torch.asinh(stack).contiguous(
+            memory_format=torch.channels_last))
+        pooled = torch.cat([features.mean(dim=(2, 3)),
+                            features.amax(dim=(2, 3))], dim=1)
         return {'logit': self.head(pooled)[:, 0]}
 
 
@@ -175,6 +174,7 @@ class MaxiTrackModel(TrackingModel):
     """
 
     name = 'maxitrack'
+    inputs = MappingProxyType({'image': Field('plane')})
     usual_size = 400
 
     def __init__(self, width=8, size=400):

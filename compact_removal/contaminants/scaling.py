@@ -18,8 +18,11 @@ _MESH, _CLIP, _FILTER = 200, 3.0, 3
 # values from their neighbours.
 _EXCLUDED = 70.0
 
+# Columns between pixels whose differences are noise.
+_LAG = 2
 
-def estimate_background(data):
+
+def estimate_background(data, *, structure=True):
     """
     Estimate background and noise as SExtractor does (Sect. 2.1.2).
 
@@ -30,6 +33,11 @@ def estimate_background(data):
     ----------
     data : `~numpy.ndarray`
         The image, shape ``(ny, nx)``; NaN where a pixel cannot be used.
+    structure : bool, optional
+        Whether the noise is the standard deviation of the clipped pixels,
+        as in the paper, which structure like nebulae raises; or that of
+        the differences of pixels two columns apart, which know noise
+        alone.
 
     Returns
     -------
@@ -47,15 +55,32 @@ def estimate_background(data):
     >>> f'{background.mean():.0f} {noise.mean():.0f}'
     '100 5'
     """
+    if np.isnan(data).all():
+        return np.zeros(data.shape, 'f4'), np.ones(data.shape, 'f4')
+    found = _measure_meshes(data)
+    background = found.background.astype('f4')
+    if not structure and data.shape[1] > 2 * _LAG:
+        difference = np.full_like(data, np.nan)
+        difference[:, _LAG:] = (data[:, _LAG:] - data[:, :-_LAG]) / np.sqrt(2)
+        if not np.isnan(difference).all():
+            found = _measure_meshes(difference)
+    noise = found.background_rms.astype('f4')
+    good = noise > 0
+    return background, np.where(good, noise, noise[good].mean()
+                                if good.any() else 1).astype('f4')
+
+
+def _measure_meshes(data):
+    """
+    Background and noise in meshes.
+    """
     from photutils.background import (Background2D, SExtractorBackground,
                                       StdBackgroundRMS)
 
-    mask = ~np.isfinite(data)
-    if mask.all():
-        return np.zeros(data.shape, 'f4'), np.ones(data.shape, 'f4')
     # meshes of equal size, so that there are no slivers at the edges
     box = tuple(-(-n // max(round(n / _MESH), 1)) for n in data.shape)
     options = {'box_size': box, 'filter_size': _FILTER,
+               'mask': ~np.isfinite(data),
                'sigma_clip': SigmaClip(
                    _CLIP, maxiters=10, cenfunc='median', stdfunc='mad_std'),
                'bkg_estimator': SExtractorBackground(sigma_clip=None),
@@ -63,20 +88,13 @@ def estimate_background(data):
     with warnings.catch_warnings():
         warnings.simplefilter('ignore', AstropyUserWarning)
         try:
-            found = Background2D(data, mask=mask, exclude_percentile=_EXCLUDED,
-                                 **options)
+            return Background2D(data, exclude_percentile=_EXCLUDED, **options)
         except ValueError:
             # no mesh has enough pixels
-            found = Background2D(data, mask=mask, exclude_percentile=100,
-                                 **options)
-        background = found.background.astype('f4')
-        noise = found.background_rms.astype('f4')
-    good = noise > 0
-    return background, np.where(good, noise, noise[good].mean()
-                                if good.any() else 1).astype('f4')
+            return Background2D(data, exclude_percentile=100, **options)
 
 
-def scale_image(data):
+def scale_image(data, *, structure=True):
     """
     Subtract the background of an image, and divide by its noise.
 
@@ -84,6 +102,8 @@ def scale_image(data):
     ----------
     data : `~numpy.ndarray`
         The image, shape ``(ny, nx)``; NaN where a pixel cannot be used.
+    structure : bool, optional
+        See `estimate_background`.
 
     Returns
     -------
@@ -97,6 +117,6 @@ def scale_image(data):
     >>> scale_image(np.full((50, 50), 7.0)).max()
     np.float32(0.0)
     """
-    background, noise = estimate_background(data)
+    background, noise = estimate_background(data, structure=structure)
     return np.nan_to_num((data - background) / noise, nan=0.0, posinf=0.0,
                          neginf=0.0).astype('f4')

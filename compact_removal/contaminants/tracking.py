@@ -20,6 +20,7 @@ from compact_removal.contaminants.networks import (WEIGHTS,
                                                    find_tracking_class)
 from compact_removal.contaminants.priors import update_priors
 from compact_removal.contaminants.scaling import scale_image
+from compact_removal.contaminants.stacks import stack_sources
 from compact_removal.maps.arrays import read_array
 from compact_removal.nn.batches import RecalledFields
 from compact_removal.utils.parameters import (ParameterError, check_boolean,
@@ -47,8 +48,8 @@ class TrackingTraining(nn.TrainingSettings):
     n_batches, n_validation_batches : int, optional
         Batches per epoch.
     size : int, optional
-        Side of the exposures (pixels), a multiple of 16; for
-        ``'maxitrack'`` that of the network.
+        Side of the exposures (pixels); for ``'maxitrack'`` that of the
+        images that the network sees.
     width : int, optional
         Width of the network; without trained weights only.
 
@@ -75,9 +76,8 @@ class TrackingTraining(nn.TrainingSettings):
             check_positive_integer(name, getattr(self, name))
         if self.width is not None:
             check_positive_integer('width', self.width)
-        if self.size % 16 or self.size < 32:
-            msg = ('size must be a multiple of 16 and at least 32, got '
-                   f'{self.size!r}')
+        if self.size < 48:
+            msg = f'size must be at least 48, got {self.size!r}'
             raise ParameterError(msg, 'size')
 
 
@@ -92,7 +92,7 @@ class TrackingErrorClassifier(TrainableEstimator):
 
     All sources of such an exposure are drawn out in the same way, by a
     drift, a jump, an oscillation or wind (MaxiTrack, Paillassa et al.
-    2020).
+    2020). The default network looks at their common shape.
 
     Parameters
     ----------
@@ -166,8 +166,9 @@ class TrackingErrorClassifier(TrainableEstimator):
         Returns
         -------
         probability : float or `~numpy.ndarray`
-            The mean of the parts of an exposure, and of the images of an
-            HDUList, updated for the prior; an array for a list.
+            The mean of the images of an HDUList (with ``'maxitrack'``
+            also of the parts of an image), updated for the prior; an
+            array for a list.
 
         Raises
         ------
@@ -253,12 +254,14 @@ class TrackingErrorClassifier(TrainableEstimator):
         if self.network == 'maxitrack' and self.weights is None:
             config['size'] = settings.size
 
+        model_class = find_tracking_class(self.network)
+
         def simulate(seed, n_batches):
             return TrackingExposures(
                 images=images, size=settings.size, n_batches=n_batches,
-                batch_size=self.batch_size, seed=seed)
+                batch_size=self.batch_size, seed=seed,
+                sees=model_class.sees)
 
-        model_class = find_tracking_class(self.network)
         names = (*model_class.inputs, *model_class.targets)
         model, info, history = self.train_network(
             RecalledFields(simulate(seed, settings.n_batches), names, None,
@@ -338,8 +341,10 @@ class TrackingErrorClassifier(TrainableEstimator):
             return float(np.mean([
                 self._predict(to_exposure(image[number]), model, info)
                 for number in numbers]))
-        parts = _cut(scale_image(read_array(image)), model)
-        logit = nn.predict(model, {'image': parts}, device=self.device,
+        scaled = scale_image(read_array(image))
+        parts = (stack_sources(scaled)[None] if model.sees == 'stack'
+                 else _cut(scaled, model.usual_size))
+        logit = nn.predict(model, {model.sees: parts}, device=self.device,
                            batch_size=self.batch_size)['logit']
         probability = 1 / (1 + np.exp(-logit.astype(float)))
         return float(update_priors(probability.clip(1e-9, 1 - 1e-9),
@@ -369,21 +374,14 @@ class TrackingErrorClassifier(TrainableEstimator):
                 'CRSHA256': info.get('sha256', ''), 'CRPRIOR': self.prior}
 
 
-def _cut(image, model):
+def _cut(image, size):
     """
-    Parts of an image of the size that a network is used to.
+    Parts of an image of the size that a network sees.
 
     They overlap where the image is no multiple of it; a small image is
     surrounded by background.
     """
-    size = max(model.usual_size, model.min_size)
-    if model.min_size < size:
-        # one part, if the image is small: whole steps of it
-        longest = max(image.shape)
-        size = min(size, max(-(-longest // model.size_step)
-                             * model.size_step, model.min_size))
-    pad = [(0, max(size - n, 0)) for n in image.shape]
-    image = np.pad(image, pad)
+    image = np.pad(image, [(0, max(size - n, 0)) for n in image.shape])
     starts = [np.linspace(0, n - size, -(-n // size)).round().astype(int)
               for n in image.shape]
     return np.stack([image[y:y + size, x:x + size]

@@ -118,17 +118,18 @@ def fit_masker(masker, clean_images, *, contaminants, training):
     images = _read_images(clean_images)
     names, parts = _read_contaminants(contaminants)
     seed = make_training_seed(masker.seed, settings)
+    model_class = find_model_class(masker.network)
 
     def simulate(seed, n_batches):
         return ContaminatedExposures(
             names, images=images, size=settings.size, n_batches=n_batches,
-            batch_size=masker.batch_size, seed=seed, **parts)
+            batch_size=masker.batch_size, seed=seed,
+            structure=model_class.structure, **parts)
 
     batches = simulate(seed, settings.n_batches)
     learned = [name for name in CLASS_NAMES if name in names or name in (
         ('BBG', 'BG') if images else ('SAT', 'SP', 'BBG', 'BG'))]
     shares = _measure_shares(batches, learned)
-    model_class = find_model_class(masker.network)
     fields = (*model_class.inputs, *model_class.targets)
     model, info, history = masker.train_network(
         RecalledFields(batches, fields, None, _N_DISTINCT),

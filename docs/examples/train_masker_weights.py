@@ -37,7 +37,7 @@ from compact_removal.nn.batches import RecalledFields
 SEED = 20261127
 SETTINGS = {
     'width': 8,
-    'training': {'n_epochs': 80, 'learning_rate': 0.002,
+    'training': {'n_epochs': 60, 'learning_rate': 0.0015,
                  'scheduler': 'cosine', 'max_norm': 1.0},
     'exposures': {'size': 256, 'batch_size': 4, 'n_batches': 100},
     'n_distinct': 16,

@@ -34,10 +34,10 @@ from compact_removal.nn.batches import RecalledFields
 SEED = 20261128
 SETTINGS = {
     'width': 8,
-    'training': {'n_epochs': 50, 'learning_rate': 0.002,
+    'training': {'n_epochs': 80, 'learning_rate': 0.002,
                  'scheduler': 'cosine', 'max_norm': 1.0},
-    'exposures': {'size': 192, 'batch_size': 16, 'n_batches': 50},
-    'n_distinct': 10,
+    'exposures': {'size': 320, 'batch_size': 64, 'n_batches': 16},
+    'n_distinct': 8,
 }
 
 
@@ -73,7 +73,7 @@ def train(output, galaxies):
     history = nn.train(
         model,
         RecalledFields(simulate(SEED), names, None, SETTINGS['n_distinct']),
-        RecalledFields(simulate(SEED + 1, n_batches=20), names, None, 1),
+        RecalledFields(simulate(SEED + 1, n_batches=10), names, None, 1),
         nn.TrainingSettings(**SETTINGS['training'], checkpoint=str(
             output / 'tracking.checkpoint')),
         progress_bar=True, seed=1)

@@ -91,10 +91,10 @@ def test_imports_refuse_other_networks(tmp_path):
     with pytest.raises(ValueError, match=r'^variables must have conv1.kernel '
                        'of the shape'):
         import_maximask(variables, tmp_path / 'two.safetensors')
+    bad = tmp_path / 'bad.safetensors'
+    bad.write_bytes(b'12345678 not one')
     with pytest.raises(ValueError, match=r'^weights in .* are not a safeten'):
-        (tmp_path / 'bad.safetensors').write_bytes(b'12345678 not one')
-        import_maximask(tmp_path / 'bad.safetensors',
-                        tmp_path / 'three.safetensors')
+        import_maximask(bad, tmp_path / 'three.safetensors')
 
 
 def test_a_new_network_sees_nothing():

@@ -14,7 +14,10 @@ from compact_removal import TrackingErrorClassifier
 from compact_removal.contaminants import (evaluate_tracking, make_motion,
                                           update_priors)
 from compact_removal.contaminants.motion import MOTIONS, TrackingExposures
+from compact_removal.contaminants.scaling import scale_image
+from compact_removal.contaminants.stacks import STACK_SIZE, stack_sources
 from compact_removal.contaminants.tests.recipe import TINY
+from compact_removal.datasets import ExposureSettings, make_exposure
 
 
 @pytest.fixture(scope='module')
@@ -43,10 +46,37 @@ def test_unknown_motions():
 
 
 def test_half_of_the_exposures_have_errors():
-    exposures = TrackingExposures(size=64, batch_size=6, n_batches=1, seed=1)
-    assert exposures.batch(0, 0)['truth'].tolist() == [1, 0, 1, 0, 1, 0]
+    exposures = TrackingExposures(size=64, batch_size=6, n_batches=1, seed=1,
+                                  sees='image')
+    batch = exposures.batch(0, 0)
+    assert batch['truth'].tolist() == [1, 0, 1, 0, 1, 0]
+    assert batch['image'].shape == (6, 64, 64)
     kinds = {exposures.exposure(number)[1] for number in range(0, 40, 2)}
     assert kinds == set(MOTIONS)
+
+
+def test_stacks_show_what_sources_have_in_common():
+    many = ExposureSettings(stars=(2000.0, 2000.0), fwhm=(3.0, 3.0),
+                            elongation=1.0, spike_chance=0.0)
+    motion = np.zeros((1, 13))
+    motion[0] = 1 / 13
+    still, moved = (stack_sources(scale_image(make_exposure(
+        (256, 256), settings=many, motion=one, seed=3).image))
+        for one in (None, motion))
+    half = STACK_SIZE // 2
+    for stack in (still, moved):
+        assert stack[2, 0, 0] > 3
+        assert np.unravel_index(stack[0].argmax(), stack[0].shape) == (
+            pytest.approx((half, half), abs=3))
+    # along x and along y
+    assert abs(still[0, half, half + 6] - still[0, half + 6, half]) < 0.2
+    assert moved[0, half, half + 6] > 3 * moved[0, half + 6, half]
+    # nothing, and what is too near to the edge
+    assert not stack_sources(np.zeros((50, 50))).any()
+    assert not stack_sources(np.zeros((5, 5))).any()
+    spot = np.zeros((60, 60))
+    spot[5, 5] = 1e3
+    assert not stack_sources(spot).any()
 
 
 def test_mosaics_and_lists(tiny):
