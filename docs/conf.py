@@ -91,9 +91,11 @@ sphinx_gallery_conf = {
     'within_subsection_order': ExplicitOrder([
         'plot_quickstart.py', 'plot_find.py', 'plot_regions.py',
         'plot_masks.py', 'plot_real_map.py', 'plot_fluxes.py',
-        'plot_spectra.py', 'plot_instrument.py', 'plot_training.py', '*',
-        'real_maps.py', 'train_shipped_weights.py',
-        'train_finder_weights.py']),
+        'plot_contaminants.py', 'plot_spectra.py', 'plot_instrument.py',
+        'plot_training.py', '*', 'real_maps.py', 'real_exposures.py',
+        'import_maximask.py', 'train_shipped_weights.py',
+        'train_finder_weights.py', 'train_masker_weights.py',
+        'train_tracking_weights.py']),
     'download_all_examples': False,
 }
 
@@ -110,16 +112,34 @@ def list_flags(definitions):
     return lines
 
 
+def list_contaminants(classes):
+    """
+    Make the lines of the table of classes.
+    """
+    lines = ['.. list-table::', '   :header-rows: 1',
+             '   :widths: 10 8 46 12 24', '', '   * - Class', '     - Bit',
+             '     - What it is', '     - Unusable', '     - Usual share']
+    for one in classes:
+        lines += [f'   * - ``{one.name}``', f'     - {one.bit}',
+                  f'     - {one.description}',
+                  f'     - {"yes" if one.unusable else "no"}',
+                  f'     - {one.prior:g}']
+    return lines
+
+
 def write_included_tables(folder):
     """
     Write the tables that pages include: they come from the package.
     """
+    from compact_removal.contaminants import CLASSES, FILL_FLAGS
+    from compact_removal.contaminants import WEIGHTS as MASKER_WEIGHTS
     from compact_removal.detection import DETECTION_FLAGS
     from compact_removal.detection import WEIGHTS as FINDER_WEIGHTS
     from compact_removal.removal import PIXEL_FLAGS, SOURCE_FLAGS, WEIGHTS
 
     weights = []
-    for row in (*WEIGHTS.list(), *FINDER_WEIGHTS.list()):
+    for row in (*WEIGHTS.list(), *FINDER_WEIGHTS.list(),
+                *MASKER_WEIGHTS.list()):
         weights += [f'``{row["name"]}``']
         weights += [f'    - {key}: {value}' for key, value in row.items()
                     if key != 'name']
@@ -128,6 +148,8 @@ def write_included_tables(folder):
     for name, lines in (('flags', list_flags(SOURCE_FLAGS)),
                         ('pixel_flags', list_flags(PIXEL_FLAGS)),
                         ('detection_flags', list_flags(DETECTION_FLAGS)),
+                        ('fill_flags', list_flags(FILL_FLAGS)),
+                        ('contaminants', list_contaminants(CLASSES)),
                         ('weights', weights),
                         ('modules', list_modules()),
                         ('provenance', list_provenance())):
