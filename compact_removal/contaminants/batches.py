@@ -101,14 +101,14 @@ class ContaminatedExposures:
     ----------
     classes : str or sequence of str, optional
         What is added.
+    images : list of `UserExposure`, optional
+        What contaminants are added to; default: simulated exposures.
     size : int, optional
         Side of the exposures (pixels), a multiple of 32.
     batch_size, n_batches : int, optional
         Exposures per batch, and batches per epoch.
     seed : int, optional
         Seed.
-    images : list of `UserExposure`, optional
-        What contaminants are added to; default: simulated exposures.
     galaxies, cosmic_rays, nebulae, fringes : list of ndarray, optional
         See `~compact_removal.datasets.make_exposure` and
         `~compact_removal.contaminants.contaminate`.

@@ -16,7 +16,9 @@ __all__ = ['CLASSES', 'CLASS_NAMES', 'ContaminantClass', 'find_classes']
 @dataclass(frozen=True)
 class ContaminantClass:
     """
-    One class of pixels. A pixel may belong to several.
+    One class of pixels.
+
+    A pixel may belong to several.
 
     Parameters
     ----------

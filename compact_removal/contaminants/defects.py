@@ -27,6 +27,18 @@ _CLUSTER = 20
 def draw_hot(rng, sky, noise):
     """
     Draw what gives the values of hot pixels.
+
+    Parameters
+    ----------
+    rng : `numpy.random.Generator`
+        Draws them.
+    sky, noise : float
+        Level of the sky, and standard deviation of its noise.
+
+    Returns
+    -------
+    values : callable
+        Takes a number and returns so many values.
     """
     value = rng.uniform(*_HOT) * noise
 
@@ -39,6 +51,18 @@ def draw_hot(rng, sky, noise):
 def draw_dead(rng, sky, noise):
     """
     Draw what gives the values of dead pixels: one of three recipes.
+
+    Parameters
+    ----------
+    rng : `numpy.random.Generator`
+        Draws them.
+    sky, noise : float
+        Level of the sky, and standard deviation of its noise.
+
+    Returns
+    -------
+    values : callable
+        Takes a number and returns so many values.
     """
     recipe = rng.integers(3)
     level = rng.uniform(*_DEAD) * sky
@@ -83,7 +107,19 @@ def add_lines(image, rng, draw):
     """
     Give columns and lines other values, in place.
 
-    See `add_points`.
+    Parameters
+    ----------
+    image : `~numpy.ndarray`
+        The image, shape ``(ny, nx)``.
+    rng : `numpy.random.Generator`
+        Draws them.
+    draw : callable
+        ``draw(rng)`` returns a function from a number to so many values.
+
+    Returns
+    -------
+    mask : `~numpy.ndarray` of bool
+        Where they are.
     """
     mask = np.zeros(image.shape, dtype=bool)
     n_columns, n_rows = rng.integers(0, _N_LINES[1] + 1, 2)
@@ -108,7 +144,19 @@ def add_clusters(image, rng, draw):
     """
     Give rectangles and convex polygons other values, in place.
 
-    See `add_points`.
+    Parameters
+    ----------
+    image : `~numpy.ndarray`
+        The image, shape ``(ny, nx)``.
+    rng : `numpy.random.Generator`
+        Draws them.
+    draw : callable
+        ``draw(rng)`` returns a function from a number to so many values.
+
+    Returns
+    -------
+    mask : `~numpy.ndarray` of bool
+        Where they are.
     """
     mask = np.zeros(image.shape, dtype=bool)
     ny, nx = image.shape
@@ -146,7 +194,19 @@ def add_overscan(image, rng, draw):
     """
     Give strips at the sides other values, in place.
 
-    See `add_points`.
+    Parameters
+    ----------
+    image : `~numpy.ndarray`
+        The image, shape ``(ny, nx)``.
+    rng : `numpy.random.Generator`
+        Draws them.
+    draw : callable
+        ``draw(rng)`` returns a function from a number to so many values.
+
+    Returns
+    -------
+    mask : `~numpy.ndarray` of bool
+        Where they are.
     """
     mask = np.zeros(image.shape, dtype=bool)
     values = draw(rng)

@@ -218,7 +218,9 @@ def _summarize(every, clear, single):
 
 def is_clear(exposure):
     """
-    Pixels that count where only clear instances do (Sect. 4.1.1).
+    Find pixels that count where only clear instances do.
+
+    This is the second curve of Sect. 4.1.1 of the paper.
 
     Parameters
     ----------

@@ -42,10 +42,10 @@ _REAL = 0.7
 
 def make_persistence(shape, rng, noise):
     """
-    Remnants of bright stars of an earlier exposure (Sect. 2.1.5).
+    Make remnants of bright stars of an earlier exposure.
 
     The charge of a pixel that was full decays as the Fermi model has it
-    (Long et al. 2015; Equations 3 to 6).
+    (Long et al. 2015; Sect. 2.1.5, Equations 3 to 6).
 
     Parameters
     ----------
@@ -115,10 +115,11 @@ def _add_footprint(charge, mask, rng, falls):
 
 def make_trails(shape, rng, noise, psf):
     """
-    Trails of satellites, meteors and planes (Sect. 2.1.6).
+    Make trails of satellites, meteors and planes.
 
     Dense rows of stars of the same magnitude along a line, with a jitter
-    of about a pixel; some flare, some are out of focus (Equation 7).
+    of about a pixel; some flare, some are out of focus (Sect. 2.1.6,
+    Equation 7).
 
     Parameters
     ----------
@@ -195,9 +196,9 @@ def _defocus(light, diameter, hole):
 
 def make_fringes(shape, rng, noise, patterns=None):
     """
-    Interference in thin layers of the detector (Sect. 2.1.7).
+    Make fringes: interference in thin layers of the detector.
 
-    The paper adds real patterns. Here the thickness of the layer is a
+    The paper adds real patterns (Sect. 2.1.7). Here the thickness of the layer is a
     smooth random surface, and one or two lines of the sky interfere.
 
     Parameters
@@ -254,7 +255,9 @@ def _interfere(x, y, rng):
 
 def make_nebulosity(shape, rng, noise, nebulae=None):
     """
-    Extended emission (Sect. 2.1.8).
+    Make nebulosity, extended emission.
+
+    See Sect. 2.1.8 of the paper.
 
     Parameters
     ----------

@@ -11,7 +11,9 @@ __all__ = ['TrackingLoss']
 
 class TrackingLoss(nn.Module):
     """
-    Cross-entropy of two classes (MaxiTrack, Sect. 3.2).
+    Cross-entropy of two classes.
+
+    That of Sect. 3.2 of the paper.
 
     Examples
     --------

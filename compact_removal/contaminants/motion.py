@@ -151,15 +151,15 @@ class TrackingExposures:
 
     Parameters
     ----------
+    images : list of `~numpy.ndarray`, optional
+        Exposures without tracking errors, which are convolved with them;
+        default: simulated ones.
     size : int, optional
         Side of the exposures (pixels).
     batch_size, n_batches : int, optional
         Exposures per batch, and batches per epoch.
     seed : int, optional
         Seed.
-    images : list of `~numpy.ndarray`, optional
-        Exposures without tracking errors, which are convolved with them;
-        default: simulated ones.
     galaxies : list of `~numpy.ndarray`, optional
         See `~compact_removal.datasets.make_exposure`.
     settings : `~compact_removal.datasets.ExposureSettings`, optional

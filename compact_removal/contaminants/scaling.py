@@ -24,9 +24,9 @@ _LAG = 2
 
 def estimate_background(data, *, structure=True):
     """
-    Estimate background and noise as SExtractor does (Sect. 2.1.2).
+    Estimate background and noise as SExtractor does.
 
-    Meshes of 200 pixels are clipped at three standard deviations; their
+    See Sect. 2.1.2 of the paper. Meshes of 200 pixels are clipped at three standard deviations; their
     mode is the background.
 
     Parameters
@@ -57,14 +57,12 @@ def estimate_background(data, *, structure=True):
     """
     if np.isnan(data).all():
         return np.zeros(data.shape, 'f4'), np.ones(data.shape, 'f4')
-    found = _measure_meshes(data)
-    background = found.background.astype('f4')
+    background, noise = _measure_meshes(data)
     if not structure and data.shape[1] > 2 * _LAG:
         difference = np.full_like(data, np.nan)
         difference[:, _LAG:] = (data[:, _LAG:] - data[:, :-_LAG]) / np.sqrt(2)
         if not np.isnan(difference).all():
-            found = _measure_meshes(difference)
-    noise = found.background_rms.astype('f4')
+            noise = _measure_meshes(difference)[1]
     good = noise > 0
     return background, np.where(good, noise, noise[good].mean()
                                 if good.any() else 1).astype('f4')
@@ -72,7 +70,7 @@ def estimate_background(data, *, structure=True):
 
 def _measure_meshes(data):
     """
-    Background and noise in meshes.
+    Background and noise in meshes, between which they change linearly.
     """
     from photutils.background import (Background2D, SExtractorBackground,
                                       StdBackgroundRMS)
@@ -88,10 +86,26 @@ def _measure_meshes(data):
     with warnings.catch_warnings():
         warnings.simplefilter('ignore', AstropyUserWarning)
         try:
-            return Background2D(data, exclude_percentile=_EXCLUDED, **options)
+            found = Background2D(data, exclude_percentile=_EXCLUDED,
+                                 **options)
         except ValueError:
             # no mesh has enough pixels
-            return Background2D(data, exclude_percentile=100, **options)
+            found = Background2D(data, exclude_percentile=100, **options)
+        meshes = found.background_mesh, found.background_rms_mesh
+    weights = [_interpolate(n, size) for n, size in zip(
+        data.shape, box, strict=True)]
+    return [(weights[0] @ mesh.astype('f4') @ weights[1].T)
+            for mesh in meshes]
+
+
+def _interpolate(n, size):
+    """
+    Weights of the meshes of an axis in each of its pixels.
+    """
+    n_meshes = -(-n // size)
+    centers = (np.arange(n_meshes) + 0.5) * size - 0.5
+    return np.stack([np.interp(np.arange(n), centers, row)
+                     for row in np.eye(n_meshes)], axis=1).astype('f4')
 
 
 def scale_image(data, *, structure=True):

@@ -46,7 +46,17 @@ class ChannelNorm(nn.LayerNorm):
 
     def forward(self, features):
         """
-        Return the new features, (n, n_channels, ny, nx).
+        Normalise features.
+
+        Parameters
+        ----------
+        features : `torch.Tensor`, (n, n_channels, ny, nx)
+            The features.
+
+        Returns
+        -------
+        features : `torch.Tensor`, (n, n_channels, ny, nx)
+            The new ones.
         """
         return super().forward(features.permute(0, 2, 3, 1)).permute(
             0, 3, 1, 2)

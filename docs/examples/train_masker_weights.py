@@ -26,11 +26,13 @@ from pathlib import Path
 os.environ.setdefault('OMP_NUM_THREADS', '2')
 
 import numpy as np
+from tqdm import tqdm
 from train_shipped_weights import ship
 
 from compact_removal import __version__, nn
 from compact_removal.contaminants.batches import ContaminatedExposures
 from compact_removal.contaminants.networks import WEIGHTS, find_model_class
+from compact_removal.contaminants.training import score_network
 from compact_removal.datasets import load_background_maps
 from compact_removal.nn.batches import RecalledFields
 
@@ -42,6 +44,9 @@ SETTINGS = {
     'exposures': {'size': 256, 'batch_size': 4, 'n_batches': 100},
     'n_distinct': 16,
 }
+
+# Exposures on which priors and thresholds are measured.
+N_SCORES = 400
 
 # Kept aside for benchmarks: every so-manieth cosmic ray and galaxy, and maps.
 APART = {'cosmic_rays': 4, 'galaxies': 5}
@@ -88,15 +93,18 @@ def main():
                         help='folder of maps, galaxies and cosmic rays')
     parser.add_argument('--start', type=Path,
                         help='weights to start from, instead of new ones')
-    parser.add_argument('--epochs', type=int,
-                        default=SETTINGS['training']['n_epochs'])
+    parser.add_argument('--score', type=Path,
+                        help='weights of which only priors and thresholds '
+                             'are measured anew')
     parser.add_argument('--seed', type=int, default=SEED,
                         help='of the exposures that the network learns from')
     parser.add_argument('--ship', action='store_true',
                         help='copy the weights into the package')
     args = parser.parse_args()
     args.output.mkdir(parents=True, exist_ok=True)
-    path = train(args, load_parts(args.data))
+    parts = load_parts(args.data)
+    weights = train(args, parts) if args.score is None else args.score
+    path = score(weights, args.output, parts)
     if args.ship:
         ship(path, path.stem, WEIGHTS, find_model_class)
 
@@ -116,20 +124,18 @@ def train(args, parts):
         earlier = [*info.get('earlier', []), {
             name: info[name] for name in ('sha256', 'start', 'seed',
                                           'version', 'configuration')}]
-    settings = {**SETTINGS, 'training': {**SETTINGS['training'],
-                                         'n_epochs': args.epochs}}
 
     def simulate(seed, **changes):
         return ContaminatedExposures(
-            seed=seed, **{**settings['exposures'], **changes}, **parts)
+            seed=seed, **{**SETTINGS['exposures'], **changes}, **parts)
 
     names = (*model.inputs, *model.targets)
     history = nn.train(
         model,
         RecalledFields(simulate(args.seed), names, None,
-                       settings['n_distinct']),
+                       SETTINGS['n_distinct']),
         RecalledFields(simulate(args.seed + 1, n_batches=24), names, None, 1),
-        nn.TrainingSettings(**settings['training'], checkpoint=str(
+        nn.TrainingSettings(**SETTINGS['training'], checkpoint=str(
             args.output / 'segmentation.checkpoint')),
         progress_bar=True, seed=1)
     (args.output / 'segmentation.json').write_text(json.dumps(history))
@@ -137,11 +143,28 @@ def train(args, parts):
     nn.save_weights(model, path, {
         'mode': 'any', 'date': datetime.date.today().isoformat(),
         'version': __version__, 'seed': args.seed, 'start': start,
-        'earlier': earlier, 'configuration': settings,
-        'n_steps': settings['exposures']['n_batches'] * args.epochs,
+        'earlier': earlier, 'configuration': SETTINGS,
+        'n_steps': (SETTINGS['exposures']['n_batches']
+                    * SETTINGS['training']['n_epochs']),
         'data': 'simulated exposures with real galaxies, cosmic rays of '
                 'darks (imSim), simulated ones, and maps of the interstellar '
                 'medium'})
+    return path
+
+
+def score(weights, output, parts):
+    """
+    Copy weights, with priors and thresholds that are measured anew.
+    """
+    model, info = nn.load_weights(weights, find_model_class)
+    metadata = {key: value for key, value in info.items()
+                if key not in ('network', 'config', 'sha256')}
+    exposures = ContaminatedExposures(
+        seed=SEED + 2, **SETTINGS['exposures'], **parts)
+    metadata.update(score_network(model, exposures, N_SCORES, progress=tqdm),
+                    n_scores=N_SCORES)
+    path = output / 'segmentation.safetensors'
+    nn.save_weights(model, path, metadata)
     return path
 
 
