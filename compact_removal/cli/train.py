@@ -71,6 +71,13 @@ def add_arguments(parser, estimator):
                             nargs='+', default=[],
                             help='maps for validation (default: other parts '
                                  'of the maps)')
+    if 'contaminants' in taken:
+        parser.add_argument('--dark', metavar='FILE', type=Path, nargs='+',
+                            default=[], dest='darks',
+                            help='dark frames, whose cosmic rays are learned')
+        parser.add_argument('--learn', metavar='CLASS', nargs='+', default=[],
+                            help='other classes to learn, simulated (default: '
+                                 'all, or with --dark none)')
     parser.add_argument('--output', metavar='FILE', type=Path,
                         help='where to write (default: '
                              '<mode>_<band>.safetensors in this folder)')
@@ -96,21 +103,27 @@ def run(args):
     training = _read_settings(args)
     check_seed(getattr(args, 'seed', 0))
     files = {name: getattr(args, name) for name in
-             ('maps', 'catalogs', 'validation') if hasattr(args, name)}
+             ('maps', 'catalogs', 'validation', 'darks')
+             if hasattr(args, name)}
     check_catalogs(files.get('catalogs'), args.maps)
     check_inputs({'map': [*args.maps, *files.get('validation', [])],
-                  'catalog': files.get('catalogs', [])},
+                  'catalog': files.get('catalogs', []),
+                  '--dark': files.get('darks', [])},
                  getattr(args, 'weights', None))
     images = {name: {path: read_map(path, args.estimator_class,
                                     unit=args.unit)
                      for path in files.get(name, [])}
-              for name in ('maps', 'validation')}
+              for name in ('maps', 'validation', 'darks')}
     data = {'validation': list(images['validation'].values()),
             'catalogs': [read_positions_file(path, image) for path, image
                          in zip(files.get('catalogs', []),
                                 images['maps'].values(), strict=False)]}
     data = {name: values or None for name, values in data.items()
             if name in files}
+    if files.get('darks') or getattr(args, 'learn', None):
+        darks = list(images.pop('darks').values())
+        data['contaminants'] = {**dict.fromkeys(args.learn),
+                                **({'CR': darks} if darks else {})}
     if getattr(args, 'weights', None) == 'none':
         args.weights = None
     meta = next((image.meta for found in images.values()
@@ -123,6 +136,8 @@ def run(args):
     check_outputs(paths, overwrite=args.overwrite)
     checkpoint = Path(f'{paths["network"]}.checkpoint')
     settings = _describe(estimator, training, files)
+    if getattr(args, 'learn', None):
+        settings['learn'] = args.learn
     paths['network'].parent.mkdir(parents=True, exist_ok=True)
     if _prepare(checkpoint, settings, overwrite=args.overwrite):
         print(f'resuming the training of {checkpoint}', file=sys.stderr)
@@ -207,7 +222,7 @@ def _describe(estimator, training, files):
                 if name != 'n_workers'}
     return {'estimator': type(estimator).__name__, **plain, **training,
             **{name: [compute_sha256(path) for path in paths]
-               for name, paths in files.items()}}
+               for name, paths in files.items() if paths or name != 'darks'}}
 
 
 def _settings_path(checkpoint):

@@ -4,12 +4,12 @@ Fill small defects with what their surroundings predict.
 """
 
 import numpy as np
-from astropy.nddata import CCDData, NDData, StdDevUncertainty
+from astropy.nddata import NDData, StdDevUncertainty
 from scipy import fft, linalg, ndimage
 from scipy.spatial import cKDTree
 
 from compact_removal.contaminants.scaling import estimate_background
-from compact_removal.maps.arrays import read_array
+from compact_removal.maps.arrays import read_array, to_ccd
 from compact_removal.utils.flags import Flag
 from compact_removal.utils.parameters import ParameterError
 
@@ -116,19 +116,14 @@ def _make_result(image, data, errors, wanted, bad):
     """
     The filled image with uncertainty, mask and flags.
     """
-    import astropy.units as u
-
     given = getattr(image, 'uncertainty', None)
     if given is not None:
         known = given.represent_as(StdDevUncertainty).array
         errors = np.where(wanted, errors, known)
     flags = np.where(wanted, FILL_FLAGS[0].value,
                      np.where(bad, FILL_FLAGS[1].value, 0))
-    result = CCDData(
-        data, unit=getattr(image, 'unit', None) or u.dimensionless_unscaled,
-        mask=bad & ~wanted, uncertainty=StdDevUncertainty(errors),
-        wcs=getattr(image, 'wcs', None),
-        meta=dict(getattr(image, 'meta', None) or {}))
+    result = to_ccd(image, data=data, mask=bad & ~wanted,
+                    uncertainty=StdDevUncertainty(errors))
     result.flags = flags.astype(np.int16)
     return result
 

@@ -5,7 +5,7 @@ The estimator that finds contaminated pixels.
 
 import astropy.units as u
 import numpy as np
-from astropy.nddata import CCDData, NDData
+from astropy.nddata import CCDData
 from astropy.table import Table
 from scipy.ndimage import distance_transform_edt
 
@@ -19,7 +19,7 @@ from compact_removal.contaminants.priors import (find_thresholds, logit_shift,
                                                  read_per_class, read_priors)
 from compact_removal.contaminants.scaling import scale_image
 from compact_removal.contaminants.training import MaskerTraining, fit_masker
-from compact_removal.maps.arrays import read_array
+from compact_removal.maps.arrays import read_array, to_ccd
 from compact_removal.utils.parameters import (ParameterError, check_boolean,
                                               check_choice,
                                               check_positive_integer)
@@ -184,7 +184,7 @@ class ContaminantMasker(TrainableEstimator):
         mask = flags & sum(CLASSES[k].bit for k in bad) != 0
         if grow and mask.any():
             mask = distance_transform_edt(~mask) <= grow
-        result = _to_ccd(image)
+        result = to_ccd(image)
         result.mask = mask if result.mask is None else (
             np.asarray(result.mask, dtype=bool) | mask)
         result.flags = flags
@@ -419,18 +419,3 @@ class ContaminantMasker(TrainableEstimator):
         return {'CRVERS': __version__, 'CRNET': self.network,
                 'CRWEIGHT': info.get('name', 'fitted'),
                 'CRSHA256': info.get('sha256', '')}
-
-
-def _to_ccd(image):
-    """
-    A copy of an image as CCDData.
-    """
-    if isinstance(image, NDData):
-        unit = image.unit or u.dimensionless_unscaled
-        uncertainty = image.uncertainty
-        return CCDData(np.array(image.data), unit=unit, mask=image.mask,
-                       uncertainty=uncertainty, wcs=image.wcs,
-                       meta=dict(image.meta or {}))
-    unit = getattr(image, 'unit', None) or u.dimensionless_unscaled
-    return CCDData(np.array(getattr(image, 'value', image)), unit=unit,
-                   mask=getattr(image, 'mask', None))

@@ -3,14 +3,15 @@
 Read images that need no WCS: as arrays with NaN where a pixel is not known.
 """
 
+import astropy.units as u
 import numpy as np
-from astropy.nddata import NDData
+from astropy.nddata import CCDData, NDData
 from astropy.units import Quantity
 
 from compact_removal.utils.fits_values import find_blank_value
 from compact_removal.utils.parameters import ParameterError, ParameterTypeError
 
-__all__ = ['read_array']
+__all__ = ['read_array', 'to_ccd']
 
 
 def read_array(image, name='image'):
@@ -76,3 +77,38 @@ def read_array(image, name='image'):
             raise ParameterError(msg, name)
         data[np.broadcast_to(mask, data.shape)] = np.nan
     return data
+
+
+def to_ccd(image, **changes):
+    """
+    Copy an image of any kind as CCDData.
+
+    Parameters
+    ----------
+    image : `~astropy.nddata.NDData`, `~astropy.units.Quantity` or array_like
+        The image; what has no unit is dimensionless.
+    **changes
+        Arguments of `~astropy.nddata.CCDData` in place of what the image
+        has.
+
+    Returns
+    -------
+    ccd : `~astropy.nddata.CCDData`
+        The copy, with the mask, uncertainty, WCS and meta of the image,
+        where it has them.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from compact_removal.maps.arrays import to_ccd
+    >>> str(to_ccd(np.zeros((2, 2)), unit='adu').unit)
+    'adu'
+    """
+    plain = image.data if isinstance(image, NDData) else image
+    options = {'data': plain, 'unit': getattr(image, 'unit', None)
+               or u.dimensionless_unscaled,
+               **{name: getattr(image, name, None)
+                  for name in ('mask', 'uncertainty', 'wcs')},
+               'meta': dict(getattr(image, 'meta', None) or {}), **changes}
+    data = options.pop('data')
+    return CCDData(np.array(getattr(data, 'value', data)), **options)

@@ -20,6 +20,9 @@ from pathlib import Path
 
 from compact_removal.contaminants import import_maximask
 
+# Keys of variables end like this.
+SUFFIX = '/.ATTRIBUTES/VARIABLE_VALUE'
+
 
 def find_network():
     """
@@ -53,16 +56,12 @@ def read_variables(prefix):
         Arrays by names such as ``'conv1.kernel'``.
     """
     import tensorflow as tf
-    from tensorflow.core.protobuf import trackable_object_graph_pb2
 
     reader = tf.train.load_checkpoint(prefix)
-    graph = trackable_object_graph_pb2.TrackableObjectGraph()
-    graph.ParseFromString(reader.get_tensor('_CHECKPOINTABLE_OBJECT_GRAPH'))
-    # the layers have numbers in the file, and their names in the graph
-    return {attribute.full_name.split(':')[0].replace('/', '.'):
-            reader.get_tensor(attribute.checkpoint_key)
-            for node in graph.nodes for attribute in node.attributes
-            if attribute.full_name}
+    return {key.removesuffix(SUFFIX).replace('/', '.'):
+            reader.get_tensor(key)
+            for key in reader.get_variable_to_shape_map()
+            if key.endswith(SUFFIX)}
 
 
 def main():

@@ -159,3 +159,20 @@ def test_tracking_command(mosaic, tmp_path, capsys):
     table = Table.read(tmp_path / 'tracking.ecsv')
     assert 0 < table['probability'][0] < 1
     assert 'mosaic.fits' in capsys.readouterr().out
+
+
+def test_train_command(tmp_path, capsys):
+    rng = np.random.default_rng(1)
+    image = rng.normal(300, 9, (80, 90)).astype('f4')
+    fits.writeto(tmp_path / 'a.fits', image)
+    image[20, 30:40] += 900
+    fits.writeto(tmp_path / 'dark.fits', image)
+    path = tmp_path / 'mine.safetensors'
+    assert main([
+        'train', str(tmp_path / 'a.fits'), '--estimator', 'ContaminantMasker',
+        '--dark', str(tmp_path / 'dark.fits'), '--learn', 'HCL',
+        '--output', str(path), '--weights', 'none', '--n-epochs', '1',
+        '--n-batches', '1', '--n-validation-batches', '1', '--size', '64',
+        '--n-scores', '2', '--width', '1', '--n-workers', '0']) == 0
+    assert 'compact-removal mask exposure.fits' in capsys.readouterr().out
+    assert ContaminantMasker.load(path).classes_ == ('CR', 'HCL', 'BBG', 'BG')
