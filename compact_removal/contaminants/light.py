@@ -198,8 +198,9 @@ def make_fringes(shape, rng, noise, patterns=None):
     """
     Make fringes: interference in thin layers of the detector.
 
-    The paper adds real patterns (Sect. 2.1.7). Here the thickness of the layer is a
-    smooth random surface, and one or two lines of the sky interfere.
+    The paper adds real patterns (Sect. 2.1.7). Here the thickness of the
+    layer is a smooth random surface, and one or two lines of the sky
+    interfere.
 
     Parameters
     ----------

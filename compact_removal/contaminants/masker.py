@@ -14,7 +14,8 @@ from compact_removal.base import TrainableEstimator
 from compact_removal.contaminants.classes import (CLASS_NAMES, CLASSES,
                                                   find_classes)
 from compact_removal.contaminants.files import read_exposure
-from compact_removal.contaminants.networks import WEIGHTS, find_model_class
+from compact_removal.contaminants.networks import (NETWORKS, WEIGHTS,
+                                                   find_model_class)
 from compact_removal.contaminants.priors import (find_thresholds, logit_shift,
                                                  read_per_class, read_priors)
 from compact_removal.contaminants.scaling import scale_image
@@ -302,6 +303,11 @@ class ContaminantMasker(TrainableEstimator):
     def read_image(path, *, unit=None):
         return read_exposure(path, unit=unit)
 
+    @classmethod
+    def list_weights(cls):
+        return [row for row in WEIGHTS.list()
+                if row['network'] in NETWORKS]
+
     def check_params(self):
         self._check()
 
@@ -403,7 +409,7 @@ class ContaminantMasker(TrainableEstimator):
         else:
             read_per_class('thresholds', self.thresholds, index,
                            [0.5] * len(CLASSES))
-        check_choice('network', self.network, ('segmentation', 'maximask'))
+        check_choice('network', self.network, NETWORKS)
         check_positive_integer('batch_size', self.batch_size)
         check_boolean('progress_bar', self.progress_bar)
         nn.resolve_device(self.device)

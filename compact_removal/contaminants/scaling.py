@@ -26,8 +26,8 @@ def estimate_background(data, *, structure=True):
     """
     Estimate background and noise as SExtractor does.
 
-    See Sect. 2.1.2 of the paper. Meshes of 200 pixels are clipped at three standard deviations; their
-    mode is the background.
+    See Sect. 2.1.2 of the paper. Meshes of 200 pixels are clipped at three
+    standard deviations; their mode is the background.
 
     Parameters
     ----------

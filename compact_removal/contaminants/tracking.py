@@ -16,7 +16,7 @@ from compact_removal.base.trainable import make_training_seed
 from compact_removal.contaminants.files import (list_images, read_exposure,
                                                 to_exposure)
 from compact_removal.contaminants.motion import TrackingExposures
-from compact_removal.contaminants.networks import (WEIGHTS,
+from compact_removal.contaminants.networks import (TRACKING_NETWORKS, WEIGHTS,
                                                    find_tracking_class)
 from compact_removal.contaminants.priors import update_priors
 from compact_removal.contaminants.scaling import scale_image
@@ -321,6 +321,11 @@ class TrackingErrorClassifier(TrainableEstimator):
     @staticmethod
     def read_image(path, *, unit=None):
         return read_exposure(path, unit=unit)
+
+    @classmethod
+    def list_weights(cls):
+        return [row for row in WEIGHTS.list()
+                if row['network'] in TRACKING_NETWORKS]
 
     def check_params(self):
         self._check()
