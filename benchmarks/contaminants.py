@@ -5,11 +5,12 @@ Contaminated pixels, found by this package and by others.
 Exposures are simulated with galaxies, cosmic rays and nebulae that no training
 saw. ``classes`` compares all 14 classes with MaxiMask; ``cosmic`` cosmic rays
 with astroscrappy, lacosmic, Cosmic-CoNN, deepCR and MaxiMask (those that are
-installed), with stars that are taken for them; ``speed`` measures times and
-memory in one run::
+installed), with stars that are taken for them; ``tracking`` finds exposures
+with tracking errors; ``speed`` measures times and memory in one run::
 
     python benchmarks/contaminants.py classes ../shared/data --n 60
     python benchmarks/contaminants.py cosmic ../shared/data --n 60
+    python benchmarks/contaminants.py tracking ../shared/data --n 400
     python benchmarks/contaminants.py speed ../shared/data
 
 MaxiMask is the released network, from the file of its variables in ``DATA``.
@@ -32,12 +33,13 @@ sys.path.insert(0, str(Path(__file__).parents[1] / 'docs' / 'examples'))
 from process_memory import memory
 from train_masker_weights import load_parts
 
-from compact_removal import ContaminantMasker
+from compact_removal import ContaminantMasker, TrackingErrorClassifier
 from compact_removal.contaminants import (CLASS_NAMES, contaminate,
                                           import_maximask)
 from compact_removal.contaminants.evaluation import is_clear
+from compact_removal.contaminants.motion import MOTIONS, TrackingExposures
 from compact_removal.datasets import ExposureSettings, make_exposure
-from compact_removal.metrics import SegmentationScores
+from compact_removal.metrics import SegmentationScores, roc_curve
 
 # Widths of the PSF of exposures with cosmic rays (pixels).
 WIDTHS = {'below 2.5': (1.5, 2.5), 'above 2.5': (2.5, 6.0)}
@@ -56,12 +58,15 @@ def main():
     Run one of the comparisons, and print its table.
     """
     parser = argparse.ArgumentParser(description=__doc__.split('\n')[1])
-    parser.add_argument('what', choices=['classes', 'cosmic', 'speed'])
+    parser.add_argument('what', choices=['classes', 'cosmic', 'tracking',
+                                         'speed'])
     parser.add_argument('data', type=Path)
     parser.add_argument('--n', type=int, default=60,
                         help='exposures (of each kind)')
     parser.add_argument('--weights', default='default')
     parser.add_argument('--size', type=int, default=400)
+    parser.add_argument('--figures', type=Path,
+                        help='folder for the figures of the documentation')
     args = parser.parse_args()
     warnings.simplefilter('ignore')
     with tempfile.TemporaryDirectory() as folder:
@@ -73,7 +78,8 @@ def main():
             'MaxiMask': ContaminantMasker(network='maximask', weights=path,
                                           priors='training')}
         {'classes': compare_classes, 'cosmic': compare_cosmic_rays,
-         'speed': compare_speed}[args.what](args, maskers)
+         'tracking': judge_tracking, 'speed': compare_speed}[args.what](
+             args, maskers)
 
 
 def draw(parts, seed, names, size, settings=None):
@@ -125,6 +131,15 @@ def compare_classes(args, maskers):
     for column in table.colnames[1:]:
         table[column].info.format = '.4f' if 'mcc' not in column else '.3f'
     table.pprint(max_lines=-1, max_width=-1)
+    if args.figures is not None:
+        from compact_removal.plotting import plot_mcc, plot_purity, plot_roc
+
+        curves = {name: every['ContaminantMasker'].curve(name)
+                  for name in CLASS_NAMES}
+        for label, plot in (('roc', plot_roc), ('mcc', plot_mcc),
+                            ('purity', plot_purity)):
+            plot(curves).figure.savefig(
+                args.figures / f'contaminants_{label}.png', dpi=80)
     print(f'mean AUC of single exposures: worst {min(fields):.3f}, median '
           f'{np.median(fields):.3f}')
 
@@ -196,7 +211,7 @@ def compare_cosmic_rays(args, maskers):
     """
     parts = load_parts(args.data, apart=True)
     methods, laplacians = find_methods(maskers), find_laplacians()
-    rows, thresholds = [], {}
+    rows, thresholds, curves = [], {}, {}
     for label, widths in WIDTHS.items():
         settings = ExposureSettings(fwhm=widths)
         scores = {name: SegmentationScores(['CR']) for name in methods}
@@ -223,6 +238,7 @@ def compare_cosmic_rays(args, maskers):
         for name in methods:
             summary = scores[name].summary()[0]
             curve = scores[name].curve('CR')
+            curves[f'{name}, FWHM {label}'] = curve
             purity = np.nan_to_num(curve['purity'])
             f1 = 2 * purity * curve['tpr'] / np.maximum(
                 purity + curve['tpr'], 1e-30)
@@ -239,6 +255,11 @@ def compare_cosmic_rays(args, maskers):
             allowed = fp / (fp + tn) <= 1e-3
             tpr = (tp / (tp + fn))[allowed].max(initial=0)
             rows.append((name, label, f1[best], tpr, str(LACOSMIC[best])))
+    if args.figures is not None:
+        from compact_removal.plotting import plot_roc
+
+        plot_roc(curves).figure.savefig(
+            args.figures / 'contaminants_cosmic.png', dpi=80)
     table = Table(rows=rows, names=['method', 'FWHM', 'best F1',
                                     'TPR at FPR 1e-3', 'settings'])
     for column in ('best F1', 'TPR at FPR 1e-3'):
@@ -282,6 +303,37 @@ def count_stars(args, parts, methods, laplacians, thresholds):
         table[name].info.format = '.4f'
     print('stars whose centre is taken for a cosmic ray, at the best F1')
     table.pprint(max_lines=-1, max_width=-1)
+
+
+def judge_tracking(args, maskers):
+    """
+    Tracking errors, in exposures that no training saw.
+    """
+    del maskers
+    parts = load_parts(args.data, apart=True)
+    classifier = TrackingErrorClassifier(prior=0.5)
+    settings = ExposureSettings(fwhm=(1.8, 5.0), elongation=1.25,
+                                stars=(300.0, 6000.0))
+    exposures = TrackingExposures(galaxies=parts['galaxies'], seed=99,
+                                  settings=settings)
+    found = [(classifier.predict_proba(image), kind) for image, kind in (
+        exposures.exposure(number, size=args.size)
+        for number in range(args.n))]
+    score, kinds = (np.array(column) for column in zip(*found, strict=True))
+    rows = []
+    for kind in (*MOTIONS, 'all'):
+        chosen = (kinds == kind) | (kinds == 'none') | (kind == 'all')
+        curve = roc_curve(score[chosen], kinds[chosen] != 'none')
+        rows.append((kind, int(np.sum((kinds == kind) | (
+            (kind == 'all') & (kinds != 'none')))), curve.meta['auc']))
+    if args.figures is not None:
+        from compact_removal.plotting import plot_roc
+
+        plot_roc({'tracking errors': curve}).figure.savefig(
+            args.figures / 'contaminants_tracking.png', dpi=80)
+    table = Table(rows=rows, names=['kind', 'n', 'AUC'])
+    table['AUC'].info.format = '.4f'
+    table.pprint()
 
 
 def compare_speed(args, maskers):
