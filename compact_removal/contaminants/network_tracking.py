@@ -13,7 +13,6 @@ from compact_removal.contaminants.stacks import STACK_SIZE
 from compact_removal.nn import Field
 from compact_removal.nn.layers import check_size
 from compact_removal.nn.models import Model
-from compact_removal.nn.unet import ChannelNorm
 from compact_removal.utils.parameters import check_positive_integer
 
 __all__ = ['MaxiTrackModel', 'SmallTrackingModel', 'TrackingModel']
@@ -112,17 +111,23 @@ class SmallTrackingModel(TrackingModel):
     def __init__(self, width=8):
         width = check_positive_integer('width', width)
         super().__init__(width=width)
-        layers, before = [], _N_PLANES
+        layers, before, side = [], _N_PLANES, STACK_SIZE
         for level, factor in enumerate(_LEVELS):
             n = factor * width
             layers += [nn.Conv2d(before, n, 3, stride=1 + (level > 0),
                                  padding=1),
-                       ChannelNorm(n), nn.SiLU(),
-                       nn.Conv2d(n, n, 3, padding=1), nn.SiLU()]
+                       nn.SiLU(), nn.Conv2d(n, n, 3, padding=1), nn.SiLU()]
             before = n
+            side = -(-side // (1 + (level > 0)))
         self.features = nn.Sequential(*layers)
-        self.head = nn.Sequential(nn.Linear(2 * before, _N_HIDDEN), nn.SiLU(),
-                                  nn.Linear(_N_HIDDEN, 1))
+        self.head = nn.Sequential(
+            nn.Flatten(), nn.Linear(before * side ** 2, _N_HIDDEN), nn.SiLU(),
+            nn.Linear(_N_HIDDEN, 1))
+        for layer in self.modules():
+            if isinstance(layer, (nn.Conv2d, nn.Linear)):
+                # otherwise nothing arrives behind so many layers
+                nn.init.kaiming_normal_(layer.weight, nonlinearity='relu')
+                nn.init.zeros_(layer.bias)
 
     def forward(self, stack):
         """
@@ -140,9 +145,7 @@ class SmallTrackingModel(TrackingModel):
         """
         features = self.features(torch.asinh(stack).contiguous(
             memory_format=torch.channels_last))
-        pooled = torch.cat([features.mean(dim=(2, 3)),
-                            features.amax(dim=(2, 3))], dim=1)
-        return {'logit': self.head(pooled)[:, 0]}
+        return {'logit': self.head(features)[:, 0]}
 
 
 class MaxiTrackModel(TrackingModel):

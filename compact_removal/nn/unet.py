@@ -134,6 +134,10 @@ class ResidualUNet(nn.Module):
                               padding=1)
         nn.init.zeros_(self.last.weight)
         nn.init.zeros_(self.last.bias)
+        if normalize:
+            # what comes from the deep levels is as strong as the rest
+            for layer in (self.first, *self.down, *self.up):
+                nn.init.kaiming_normal_(layer.weight, nonlinearity='linear')
 
     def make_features(self, image):
         """

@@ -34,7 +34,7 @@ from compact_removal.nn.batches import RecalledFields
 SEED = 20261128
 SETTINGS = {
     'width': 8,
-    'training': {'n_epochs': 80, 'learning_rate': 0.002,
+    'training': {'n_epochs': 100, 'learning_rate': 0.001,
                  'scheduler': 'cosine', 'max_norm': 1.0},
     'exposures': {'size': 320, 'batch_size': 64, 'n_batches': 16},
     'n_distinct': 8,
