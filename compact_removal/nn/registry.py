@@ -86,7 +86,7 @@ class WeightsRegistry:
         return f'{type(self).__name__}({self._package!r})'
 
     @cached_property
-    def _folder(self):
+    def folder(self):
         """
         The folder of the weights.
         """
@@ -97,7 +97,7 @@ class WeightsRegistry:
         """
         The rows of the table; none where there is no table.
         """
-        path = self._folder.joinpath('weights.ecsv')
+        path = self.folder.joinpath('weights.ecsv')
         if not path.is_file():
             return ()
         table = Table.read(path.read_text(encoding='utf-8'),
@@ -162,7 +162,7 @@ class WeightsRegistry:
             names = ', '.join(one['name'] for one in self._rows) or 'none'
             msg = f'weights must be one of {names}, got {name!r}'
             raise ParameterError(msg, 'weights')
-        return Path(str(self._folder.joinpath(row['file'])))
+        return Path(str(self.folder.joinpath(row['file'])))
 
     def locate(self, weights):
         """

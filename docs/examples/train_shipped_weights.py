@@ -169,7 +169,7 @@ def ship(path, name, registry=WEIGHTS, find_class=find_model_class):
     """
     Copy weights into the package, and enter them into its table.
     """
-    folder = registry.path(name).parent
+    folder = Path(str(registry.folder))
     target = folder / f'{name}.safetensors'
     shutil.copyfile(path, target)
     model, info = nn.load_weights(target, find_class)
