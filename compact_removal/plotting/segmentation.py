@@ -4,6 +4,7 @@ Classes of pixels over an image, and how well they are found.
 """
 
 import numpy as np
+from astropy.stats import mad_std
 
 from compact_removal.plotting._inputs import make_axes
 from compact_removal.plotting._maps import (make_norm, make_sky_axes,
@@ -58,7 +59,11 @@ def plot_classes(image, planes, names, colors, *, axes=None):
                        else NDData(np.asarray(image)))
     axes = make_sky_axes(axes, getattr(image, 'wcs', None), data.shape, 2)
     known = data[np.isfinite(data)]
-    low, high = np.percentile(known, [1, 99.5]) if known.size else (0, 1)
+    low, high = 0.0, 1.0
+    if known.size:
+        # what most pixels show, whatever overscan or stars do
+        middle, spread = np.median(known), mad_std(known)
+        low, high = middle - 3 * spread, middle + 15 * spread
     axes[0].imshow(data, cmap='gray_r', norm=make_norm(low, high),
                    origin='lower', interpolation='nearest')
     picture = np.ones((*data.shape, 3))
