@@ -188,8 +188,10 @@ def _join(words):
     if all(isinstance(word, tuple) for word in words):
         return dict(words)
     # one number or word stands for itself; names of classes are a list
-    return words[0] if len(words) == 1 and not (
-        isinstance(words[0], str) and words[0].isupper()) else words
+    alone = len(words) == 1 and (
+        isinstance(words[0], float)
+        or (isinstance(words[0], str) and not words[0].isupper()))
+    return words[0] if alone else words
 
 
 def format_options(function, values):

@@ -305,6 +305,14 @@ class ContaminantMasker(TrainableEstimator):
 
     @classmethod
     def list_weights(cls):
+        """
+        List the weights that ship for the estimator.
+
+        Returns
+        -------
+        rows : list of dict
+            Their ``name``, ``network``, ``sha256`` and more.
+        """
         return [row for row in WEIGHTS.list()
                 if row['network'] in NETWORKS]
 

@@ -324,6 +324,14 @@ class TrackingErrorClassifier(TrainableEstimator):
 
     @classmethod
     def list_weights(cls):
+        """
+        List the weights that ship for the estimator.
+
+        Returns
+        -------
+        rows : list of dict
+            Their ``name``, ``network``, ``sha256`` and more.
+        """
         return [row for row in WEIGHTS.list()
                 if row['network'] in TRACKING_NETWORKS]
 

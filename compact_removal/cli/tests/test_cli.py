@@ -433,9 +433,9 @@ def test_any_estimator_in_a_batch(field, mean, capsys):
     capsys.readouterr()
     assert '--catalog must be None' in fails(
         capsys, *args, '--catalog', 'catalog.csv')
-    assert ('--estimator must be one of CompactSourceFinder, '
-            'CompactSourceRemover, Mean') in fails(
-        capsys, *args, '--estimator', 'Median')
+    error = fails(capsys, *args, '--estimator', 'Median')
+    assert '--estimator must be one of CompactSourceFinder, ' in error
+    assert ', Mean, got Median' in error
     assert '--estimator must be one that can be trained' in fails(
         capsys, 'train', '--estimator', 'Mean')
     assert '--estimator must have an experiment' in fails(
