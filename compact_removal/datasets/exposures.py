@@ -166,7 +166,7 @@ def make_exposure(shape=(400, 400), *, galaxies=None, motion=None,
     --------
     >>> from compact_removal.datasets import make_exposure
     >>> exposure = make_exposure((100, 120), seed=2)
-    >>> exposure.image.shape, exposure.sky > exposure.noise
+    >>> exposure.image.shape, bool(exposure.sky > exposure.noise)
     ((100, 120), True)
     """
     rng = np.random.default_rng(seed)

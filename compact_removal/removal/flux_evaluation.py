@@ -138,7 +138,7 @@ def add_ratios(sources, injected):
         sources[column.ratio] = measured.value / truth
         error = sources[column.error].to_value(measured.unit)
         off = measured.value - truth
-        with np.errstate(divide='ignore', invalid='ignore'):
+        with np.errstate(divide='ignore', invalid='ignore', over='ignore'):
             pull = off / error
         pull[off == 0] = 0
         pull[~(error >= 0)] = np.nan
