@@ -28,7 +28,7 @@ from compact_removal.utils.parameters import (ParameterError, check_boolean,
 __all__ = ['ContaminantMasker']
 
 # Side of the tiles (pixels), which have no influence on the result.
-_TILE = 512
+_TILE = 768
 
 
 class ContaminantMasker(TrainableEstimator):

@@ -64,7 +64,7 @@ class SegmentationModel(Model):
     size_step = 32
     min_size = 32
     usual_size = 256
-    receptive_radius = 288
+    receptive_radius = 224
     structure = False
 
     def __init__(self, width=8):
