@@ -31,7 +31,7 @@ def list_images(hdus):
     Parameters
     ----------
     hdus : list of HDU
-        From `~compact_removal.utils.files.read_hdus`, or an HDUList.
+        From ``read_hdus`` of ``utils.files``, or an HDUList.
 
     Returns
     -------

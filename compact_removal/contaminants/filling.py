@@ -55,8 +55,9 @@ def clean(image, mask=None, *, max_distance=3.5):
         The exposure, shape ``(ny, nx)``. It is never modified.
     mask : array_like of bool, optional
         True where a pixel is to be filled. Default: the mask of the
-        image, such as that of `ContaminantMasker.mask`. Pixels that are
-        not finite are filled in any case.
+        image, such as that of
+        `~compact_removal.ContaminantMasker.mask`. Pixels that are not
+        finite are filled in any case.
     max_distance : float, optional
         Pixels that are farther from the nearest known one stay as they
         are (pixels).

@@ -54,7 +54,7 @@ class ContaminantMasker(TrainableEstimator):
         the largest Matthews' coefficient for the priors.
     network : {'segmentation', 'maximask'}, optional
         The network; ``'maximask'`` is that of the paper, whose weights
-        do not ship, see `import_maximask`.
+        do not ship, see `~compact_removal.contaminants.import_maximask`.
     weights : str or path-like, optional
         ``'default'``: the weights that ship; or the name of shipped
         weights, or a safetensors file. `None`: random weights, to be

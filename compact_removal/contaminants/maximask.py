@@ -29,7 +29,8 @@ def import_maximask(variables, path, *, overwrite=False):
         kernels as (height, width, in, out); or a safetensors file of
         them.
     path : path-like
-        The file to write, for ``weights`` of `ContaminantMasker`.
+        The file to write, for ``weights`` of
+        `~compact_removal.ContaminantMasker`.
     overwrite : bool, optional
         Whether it may be replaced.
 
