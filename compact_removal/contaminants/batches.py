@@ -10,6 +10,7 @@ from compact_removal.contaminants.scaling import (estimate_background,
                                                   scale_image)
 from compact_removal.contaminants.simulation import contaminate
 from compact_removal.datasets import Exposure, make_exposure
+from compact_removal.datasets.exposures import BRIGHT
 from compact_removal.datasets.moffat import MoffatPSF
 
 __all__ = ['ADDED', 'ContaminatedExposures', 'UserExposure']
@@ -22,9 +23,8 @@ _ALL, _FEW, _CHANCE = 0.45, 0.35, 0.3
 # relative one of the noise; half of the exposures have them (Sect. 2.3.3).
 _OFFSET, _FACTOR = 0.5, 0.15
 
-# Objects of exposures of users are bright from here on (standard deviations),
-# and trails have a PSF of one of these widths (pixels).
-_BRIGHT, _FWHM = 10.0, (2.0, 4.5)
+# Trails in exposures of users have a PSF of one of these widths (pixels).
+_FWHM = 2.0, 4.5
 
 # The simulator can add these.
 ADDED = ('CR', 'HCL', 'DCL', 'HP', 'DP', 'P', 'TRL', 'FR', 'NEB', 'OV')
@@ -79,7 +79,7 @@ class UserExposure:
         place = np.ix_(*(_mirror(index, size) for index, size in zip(
             (rows, columns), self._image.shape, strict=True)))
         image, none = self._image[place], np.zeros(shape, dtype=bool)
-        bright = (image - self._background[place]) > _BRIGHT * self._noise
+        bright = (image - self._background[place]) > BRIGHT * self._noise
         return Exposure(image, self._sky, self._noise, 1.0,
                         MoffatPSF(rng.uniform(*_FWHM)), np.inf, bright, none,
                         none, *np.zeros((3, 0)))

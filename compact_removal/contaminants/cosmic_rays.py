@@ -7,6 +7,8 @@ import numpy as np
 from astropy.stats import sigma_clipped_stats
 from scipy import ndimage
 
+from compact_removal.datasets.moffat import turn_randomly
+from compact_removal.maps import add_cutouts
 from compact_removal.utils.parameters import ParameterError
 
 __all__ = ['add_stamps', 'cut_cosmic_rays', 'make_cosmic_ray']
@@ -185,12 +187,7 @@ def add_stamps(image, stamps, rng):
     1.0
     """
     for stamp in stamps:
-        stamp = np.rot90(stamp, rng.integers(4))
-        if rng.random() < 0.5:
-            stamp = stamp[:, ::-1]
+        stamp = turn_randomly(stamp, rng)
         row, column = (int(rng.integers(1 - size, n)) for size, n in
                        zip(stamp.shape, image.shape, strict=True))
-        top, left = max(row, 0), max(column, 0)
-        part = image[top:row + stamp.shape[0], left:column + stamp.shape[1]]
-        part += stamp[top - row:top - row + part.shape[0],
-                      left - column:left - column + part.shape[1]]
+        add_cutouts(image, [stamp], [column], [row])

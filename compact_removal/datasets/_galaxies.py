@@ -7,7 +7,8 @@ import numpy as np
 from scipy.ndimage import affine_transform, gaussian_filter
 from scipy.special import gammaincinv
 
-from compact_removal.datasets.moffat import convolve
+from compact_removal.datasets.moffat import convolve, turn_randomly
+from compact_removal.maps import add_cutouts
 
 __all__ = ['add_galaxies']
 
@@ -59,7 +60,7 @@ def add_galaxies(image, rng, psf, noise, stamps, n):
         # so many pixels of the stamp become one
         side = np.exp(rng.uniform(np.log(4), np.log(60)))
         shrink = max(min(stamp.shape) / side, 0.5)
-        _add_stamp(plane, rng, _turn(rng, stamp), shrink,
+        _add_stamp(plane, rng, turn_randomly(stamp, rng), shrink,
                    noise * 10 ** rng.uniform(0.7, 3.5))
     reach = int(np.ceil(_REACH * psf.fwhm))
     offsets = np.arange(-reach, reach + 1, dtype=float)
@@ -77,14 +78,6 @@ def _make_sersic(rng):
     radius = np.hypot(offsets / np.sqrt(ratio),
                       offsets[:, None] * np.sqrt(ratio)) / _SERSIC_RADIUS
     return np.exp(-gammaincinv(2 * n, 0.5) * (radius ** (1 / n) - 1))
-
-
-def _turn(rng, stamp):
-    """
-    One of the eight symmetries of a square.
-    """
-    stamp = np.rot90(stamp, rng.integers(4))
-    return stamp[:, ::-1] if rng.random() < 0.5 else stamp
 
 
 def _add_stamp(plane, rng, stamp, shrink, flux):
@@ -106,8 +99,4 @@ def _add_stamp(plane, rng, stamp, shrink, flux):
     if total <= 0:
         return
     row, column = (int(rng.integers(-size, n)) for n in plane.shape)
-    top, left = max(row, 0), max(column, 0)
-    part = plane[top:max(row + size, 0), left:max(column + size, 0)]
-    part += (flux / total) * small[top - row:top - row + part.shape[0],
-                                   left - column:left - column
-                                   + part.shape[1]]
+    add_cutouts(plane, [flux / total * small], [column], [row])

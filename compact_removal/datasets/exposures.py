@@ -12,11 +12,11 @@ from compact_removal.datasets._galaxies import add_galaxies
 from compact_removal.datasets.moffat import MoffatPSF, convolve
 from compact_removal.utils.parameters import ParameterError
 
-__all__ = ['Exposure', 'ExposureSettings', 'make_exposure']
+__all__ = ['BRIGHT', 'Exposure', 'ExposureSettings', 'make_exposure']
 
 # Objects are bright where they are above so many standard deviations of the
 # sky (MaxiMask, Sect. 2.1.12), and spikes end at so many.
-_BRIGHT = 10.0
+BRIGHT = 10.0
 _SPIKE = 1.0
 
 # Peak of a star (standard deviations of the sky) whose spikes have a length
@@ -201,7 +201,7 @@ def make_exposure(shape=(400, 400), *, galaxies=None, motion=None,
     image = quantize(electrons / gain, rng)
     return Exposure(
         image, sky / gain, noise / gain, gain, psf, (sky + well) / gain,
-        electrons - sky > _BRIGHT * noise, saturated,
+        electrons - sky > BRIGHT * noise, saturated,
         spikes > _SPIKE * noise, x, y, flux / gain)
 
 

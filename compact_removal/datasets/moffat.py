@@ -1,13 +1,15 @@
 # Licensed under a 3-clause BSD style license - see licenses/LICENSE.rst
 """
-Stars with a Moffat profile: tables of stamps, and light added to an image.
+Stars with a Moffat profile, and what else brings light into an image.
 """
 
 import numpy as np
 from astropy.stats import gaussian_fwhm_to_sigma
 from scipy import fft
 
-__all__ = ['MoffatPSF', 'convolve']
+from compact_removal.maps import add_cutouts
+
+__all__ = ['MoffatPSF', 'convolve', 'turn_randomly']
 
 # Positions within a pixel that have a stamp of their own, in x and in y; and
 # samples per pixel, in x and in y, for the integral over it.
@@ -133,13 +135,8 @@ class MoffatPSF:
                                             strict=True):
             if one * edge > _FAINTEST * noise:
                 self._add_wings(image, column, row, one, noise)
-            top, left = max(row - reach, 0), max(column - reach, 0)
-            part = image[top:max(row + reach + 1, 0),
-                         left:max(column + reach + 1, 0)]
-            if part.size:
-                sy, sx = top - row + reach, left - column + reach
-                part += one * self._stamps[py, px, sy:sy + part.shape[0],
-                                           sx:sx + part.shape[1]]
+            add_cutouts(image, [one * self._stamps[py, px]],
+                        [column - reach], [row - reach])
 
     def _add_wings(self, image, column, row, flux, noise):
         """
@@ -194,3 +191,30 @@ def convolve(image, kernel):
                       s=size)
     return full[tuple(slice(m // 2, m // 2 + n) for n, m in zip(
         image.shape, kernel.shape, strict=True))]
+
+
+def turn_randomly(stamp, rng):
+    """
+    Turn and mirror a stamp by chance.
+
+    Parameters
+    ----------
+    stamp : `~numpy.ndarray`
+        The stamp, shape ``(ny, nx)``.
+    rng : `numpy.random.Generator`
+        Draws one of the eight symmetries of a square.
+
+    Returns
+    -------
+    turned : `~numpy.ndarray`
+        A view of it.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from compact_removal.datasets.moffat import turn_randomly
+    >>> turn_randomly(np.zeros((2, 2)), np.random.default_rng(1)).shape
+    (2, 2)
+    """
+    stamp = np.rot90(stamp, rng.integers(4))
+    return stamp[:, ::-1] if rng.random() < 0.5 else stamp

@@ -45,15 +45,15 @@ def chunk_slices(n, size):
 
 def add_cutouts(data, cutouts, left, low):
     """
-    Add squares to a map, in place.
+    Add rectangles to a map, in place.
 
     Parameters
     ----------
     data : `~numpy.ndarray`
         The map, shape ``(ny, nx)``.
-    cutouts : `~numpy.ndarray`
-        The squares, shape ``(n, size, size)``; what is off the map is
-        left out.
+    cutouts : `~numpy.ndarray` or iterable of `~numpy.ndarray`
+        The rectangles, each of shape ``(my, mx)``; what is off the map
+        is left out.
     left, low : array_like of int
         Column and row of their first pixels in the map, shape ``(n,)``.
 
@@ -69,7 +69,7 @@ def add_cutouts(data, cutouts, left, low):
     """
     for cutout, corner in zip(cutouts, zip(left, low, strict=True),
                               strict=True):
-        large, small = _overlap(data.shape, corner, cutout.shape[0])
+        large, small = _overlap(data.shape, corner, cutout.shape)
         data[large] += cutout[small]
 
 
@@ -121,7 +121,7 @@ def extract_cutouts(data, x, y, size, *, fill):
         windows = sliding_window_view(data, (size, size))
         cutouts[inside] = windows[corners[inside, 1], corners[inside, 0]]
     for i in np.flatnonzero(~inside):
-        large, small = _overlap(data.shape, corners[i], size)
+        large, small = _overlap(data.shape, corners[i], (size, size))
         cutouts[i][small] = data[large]
     return cutouts, corners
 
@@ -196,14 +196,14 @@ def extract_valid(data, x, y, size, *, mask=None):
     return cutouts, corners
 
 
-def _overlap(shape, corner, size):
+def _overlap(shape, corner, sides):
     """
     Slices of the map and of the cutout where the two overlap.
     """
     large, small = [], []
-    for length, start in zip(shape, corner[::-1], strict=True):
+    for length, start, side in zip(shape, corner[::-1], sides, strict=True):
         low = min(max(0, start), length)
-        high = max(low, min(length, start + size))
+        high = max(low, min(length, start + side))
         large.append(slice(low, high))
         small.append(slice(low - start, high - start))
     return tuple(large), tuple(small)
@@ -329,7 +329,7 @@ class DiscBlender:
         size = np.shape(cutouts[0])[-1]
         self._touched = None
         for i, corner in enumerate(corners):
-            large, small = _overlap(self.weight.shape, corner, size)
+            large, small = _overlap(self.weight.shape, corner, (size, size))
             large, small = _shrink(large, small, x[i], y[i],
                                    radii[i] + self._taper)
             dy = np.arange(large[0].start, large[0].stop) - y[i]

@@ -109,25 +109,10 @@ class RecalledFields(SelectedFields):
         key = distinct, number
         if key not in self._kept:
             self._kept[key] = super().batch(*key)
-        symmetry = (again + number) % 8
-        if self._sizes is None:
-            return {name: _turn(values, symmetry)
-                    for name, values in self._kept[key].items()}
-        size = self._sizes[(again + number) % len(self._sizes)]
-        return {name: _turn_and_crop(values, symmetry, size)
+        size = (None if self._sizes is None
+                else self._sizes[(again + number) % len(self._sizes)])
+        return {name: _turn_and_crop(values, (again + number) % 8, size)
                 for name, values in self._kept[key].items()}
-
-
-def _turn(values, symmetry):
-    """
-    Turned and mirrored planes, see `_turn_and_crop`.
-    """
-    if values.ndim < 3:
-        return values
-    values = values[..., ::-1 if symmetry & 1 else 1,
-                    ::-1 if symmetry & 2 else 1]
-    return np.ascontiguousarray(
-        values.swapaxes(-1, -2) if symmetry & 4 else values)
 
 
 def _turn_and_crop(values, symmetry, size):
@@ -141,8 +126,9 @@ def _turn_and_crop(values, symmetry, size):
         are.
     symmetry : int
         One of the eight of a square.
-    size : int
-        Side of the result (pixels), less than that of the cutouts.
+    size : int or None
+        Side of the result (pixels), less than that of the cutouts;
+        `None`: theirs.
 
     Returns
     -------
@@ -151,9 +137,13 @@ def _turn_and_crop(values, symmetry, size):
     """
     if values.ndim < 3:
         return values
-    center = values.shape[-1] // 2
-    forth = np.arange(size) - size // 2 + center
-    back = center - (np.arange(size) - size // 2)
+    if size is None:
+        forth = np.arange(values.shape[-1])
+        back = forth[::-1]
+    else:
+        center = values.shape[-1] // 2
+        forth = np.arange(size) - size // 2 + center
+        back = center - (np.arange(size) - size // 2)
     rows, columns = (back if symmetry & bit else forth for bit in (1, 2))
     values = values[..., rows[:, None], columns]
     return np.ascontiguousarray(
