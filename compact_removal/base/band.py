@@ -126,7 +126,5 @@ class BandEstimator(TrainableEstimator):
             'CRVERS': __version__,
             'CRMODE': band.mode,
             'CRBAND': band.name,
-            'CRNET': self.network,
-            'CRWEIGHT': info.get('name', 'fitted'),
-            'CRSHA256': info.get('sha256', ''),
+            **self._name_weights(info),
         }

@@ -14,7 +14,7 @@ from compact_removal.base.estimator import BaseEstimator, NotFittedError
 from compact_removal.utils.files import check_overwrite
 from compact_removal.utils.parameters import ParameterError
 
-__all__ = ['TrainableEstimator', 'make_integer_seed', 'make_training_seed']
+__all__ = ['TrainableEstimator']
 
 
 class TrainableEstimator(BaseEstimator):
@@ -346,6 +346,14 @@ class TrainableEstimator(BaseEstimator):
             weights = registry.find(self.network, self._weights_mode())
         return registry.locate(weights)
 
+    def _name_weights(self, info):
+        """
+        Which network and weights made a result, as FITS keywords.
+        """
+        return {'CRNET': self.network,
+                'CRWEIGHT': info.get('name', 'fitted'),
+                'CRSHA256': info.get('sha256', '')}
+
     def _weights_mode(self):
         """
         The observing mode that decides on the default weights.
@@ -370,62 +378,6 @@ def _stamp(path):
     """
     found = path.stat()
     return found.st_size, found.st_mtime_ns
-
-
-def make_integer_seed(seed):
-    """
-    Make an integer of a seed.
-
-    Parameters
-    ----------
-    seed : int, `~numpy.random.Generator` or None
-        The seed; `None` for one that differs each time.
-
-    Returns
-    -------
-    seed : int
-        The integer.
-
-    Raises
-    ------
-    ParameterError
-        If it is none of these.
-    """
-    if seed is None or isinstance(seed, np.random.Generator):
-        return int(np.random.default_rng(seed).integers(2 ** 31))
-    if (isinstance(seed, (int, np.integer)) and not isinstance(seed, bool)
-            and seed >= 0):
-        return int(seed)
-    msg = f'seed must be None, an integer >= 0 or a Generator, got {seed!r}'
-    raise ParameterError(msg, 'seed')
-
-
-def make_training_seed(seed, settings):
-    """
-    Make an integer of the seed of a training.
-
-    Parameters
-    ----------
-    seed : int, `~numpy.random.Generator` or None
-        The seed, see `make_integer_seed`.
-    settings : `~compact_removal.nn.TrainingSettings`
-        The settings of the training.
-
-    Returns
-    -------
-    seed : int
-        The integer.
-
-    Raises
-    ------
-    ParameterError
-        If it is none of these, or missing where there is a checkpoint.
-    """
-    if settings.checkpoint is not None and seed is None:
-        msg = ('seed must be given with a checkpoint: with another one the '
-               'training cannot go on, got None')
-        raise ParameterError(msg, 'seed')
-    return make_integer_seed(seed)
 
 
 def _is_same(one, other):

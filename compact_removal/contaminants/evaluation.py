@@ -4,21 +4,18 @@ The experiment that judges a masker: contaminate, classify, compare.
 """
 
 import sys
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from astropy.nddata import NDData
 from astropy.table import QTable
 from scipy import ndimage
 from tqdm import tqdm
 
 from compact_removal.base import BaseEvaluation
-from compact_removal.base.trainable import make_integer_seed
-from compact_removal.contaminants.batches import (ADDED, ContaminatedExposures,
-                                                  UserExposure)
+from compact_removal.base.arguments import make_integer_seed
+from compact_removal.contaminants.base import read_exposures
+from compact_removal.contaminants.batches import ADDED, ContaminatedExposures
 from compact_removal.contaminants.classes import CLASS_NAMES
-from compact_removal.maps.arrays import read_array
 from compact_removal.metrics import SegmentationScores
 from compact_removal.utils.parameters import check_positive_integer
 from compact_removal.utils.progress import bar_shape
@@ -159,16 +156,9 @@ def evaluate_masker(masker, data=None, *, n_maps=8, size=400, seed=None,
     check_positive_integer('n_maps', n_maps)
     check_positive_integer('size', size)
     masker.check_params()
-    # the classes that a fitted network has learned
-    masker._prepare()
     seed = make_integer_seed(seed)
-    if isinstance(data, Mapping):
-        data = list(data.values())
-    elif isinstance(data, NDData):
-        data = [data]
-    simulator = ContaminatedExposures(
-        images=None if data is None else [
-            UserExposure(read_array(one, 'data')) for one in data], seed=seed)
+    simulator = ContaminatedExposures(images=read_exposures(data, 'data'),
+                                      seed=seed)
     names = masker.classes_
     index = [CLASS_NAMES.index(name) for name in names]
     added = [name for name in ADDED if name in names]

@@ -10,12 +10,10 @@ from astropy.table import Table
 from scipy.ndimage import distance_transform_edt
 
 from compact_removal import nn
-from compact_removal.base import TrainableEstimator
+from compact_removal.contaminants.base import ExposureEstimator
 from compact_removal.contaminants.classes import (CLASS_NAMES, CLASSES,
                                                   find_classes)
-from compact_removal.contaminants.files import read_exposure
-from compact_removal.contaminants.networks import (NETWORKS, WEIGHTS,
-                                                   find_model_class)
+from compact_removal.contaminants.networks import NETWORKS, find_model_class
 from compact_removal.contaminants.priors import (find_thresholds, logit_shift,
                                                  read_per_class, read_priors)
 from compact_removal.contaminants.scaling import scale_image
@@ -31,7 +29,7 @@ __all__ = ['ContaminantMasker']
 _TILE = 768
 
 
-class ContaminantMasker(TrainableEstimator):
+class ContaminantMasker(ExposureEstimator):
     """
     Find contaminated pixels in exposures of optical and infrared cameras.
 
@@ -92,7 +90,7 @@ class ContaminantMasker(TrainableEstimator):
     task = 'contaminants'
     training_class = MaskerTraining
     find_model_class = staticmethod(find_model_class)
-    shipped_weights = WEIGHTS
+    networks = NETWORKS
     output_files = {'mask': '_mask.fits'}
 
     def __init__(self, *, classes='all', priors='default',
@@ -114,9 +112,9 @@ class ContaminantMasker(TrainableEstimator):
         """
         Names of the classes that are looked for, in the order of results.
         """
-        learned = (self.info_ if self._is_fitted() else {}).get(
-            'classes', CLASS_NAMES)
-        return tuple(CLASS_NAMES[k] for k in self._find_classes(learned))
+        known = self._is_fitted() or self.weights is not None
+        return tuple(CLASS_NAMES[k] for k in self._find_classes(
+            self._model()[1] if known else {}))
 
     def predict_proba(self, image):
         """
@@ -299,30 +297,6 @@ class ContaminantMasker(TrainableEstimator):
     def describe_task(self, image, positions=None):
         return f'contaminants found in {image}'
 
-    @staticmethod
-    def read_image(path, *, unit=None):
-        return read_exposure(path, unit=unit)
-
-    @classmethod
-    def list_weights(cls):
-        """
-        List the weights that ship for the estimator.
-
-        Returns
-        -------
-        rows : list of dict
-            Their ``name``, ``network``, ``sha256`` and more.
-        """
-        return [row for row in WEIGHTS.list()
-                if row['network'] in NETWORKS]
-
-    def check_params(self):
-        self._check()
-
-    def check_images(self, images):
-        for image in images:
-            read_array(image)
-
     def _predict(self, image, model, index, shift, *flags):
         """
         Probabilities, or flags, of an image.
@@ -343,7 +317,7 @@ class ContaminantMasker(TrainableEstimator):
         self._check()
         model, info = self._model()
         learned = info.get('classes', CLASS_NAMES)
-        index = self._find_classes(learned)
+        index = self._find_classes(info)
         missing = [CLASS_NAMES[k] for k in index
                    if CLASS_NAMES[k] not in learned]
         if missing:
@@ -356,12 +330,12 @@ class ContaminantMasker(TrainableEstimator):
         return (index, logit_shift(shares, priors), thresholds,
                 (model, info))
 
-    def _find_classes(self, learned):
+    def _find_classes(self, info):
         """
         Places of the classes that are looked for.
         """
         if isinstance(self.classes, str) and self.classes == 'all':
-            return find_classes(learned)
+            return find_classes(info.get('classes', 'all'))
         return find_classes(self.classes)
 
     def _priors(self, info, index):
@@ -423,13 +397,3 @@ class ContaminantMasker(TrainableEstimator):
         nn.resolve_device(self.device)
         if self.weights is not None and not self._is_fitted():
             self._find_weights()
-
-    def _provenance(self, info):
-        """
-        How a result was made, as FITS keywords.
-        """
-        from compact_removal import __version__
-
-        return {'CRVERS': __version__, 'CRNET': self.network,
-                'CRWEIGHT': info.get('name', 'fitted'),
-                'CRSHA256': info.get('sha256', '')}

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from compact_removal.contaminants.batches import ADDED, UserExposure
+from compact_removal.contaminants.batches import ADDED
 from compact_removal.contaminants.scaling import scale_image
 from compact_removal.contaminants.simulation import contaminate
 from compact_removal.contaminants.stacks import stack_sources
@@ -151,7 +151,7 @@ class TrackingExposures:
 
     Parameters
     ----------
-    images : list of `~numpy.ndarray`, optional
+    images : list of UserExposure, optional
         Exposures without tracking errors, which are convolved with them;
         default: simulated ones.
     size : int, optional
@@ -179,8 +179,7 @@ class TrackingExposures:
                  n_batches=100, seed=0, galaxies=None, settings=_SETTINGS,
                  sees='stack'):
         self._sees = sees
-        self._images = None if images is None else [
-            UserExposure(image) for image in images]
+        self._images = images
         self._size, self._batch_size = size, batch_size
         self._n_batches, self._seed = n_batches, seed
         self._options = {'galaxies': galaxies, 'settings': settings}

@@ -7,6 +7,7 @@ the thresholds that are best for them.
 from collections.abc import Mapping
 
 import numpy as np
+from scipy.special import expit, logit
 
 from compact_removal.contaminants.classes import CLASS_NAMES, CLASSES
 from compact_removal.metrics import matthews_coefficient
@@ -51,13 +52,8 @@ def update_priors(probability, trained, target):
         if not np.all((np.asarray(value) > 0) & (np.asarray(value) < 1)):
             msg = f'{name} must be between 0 and 1, got {value!r}'
             raise ParameterError(msg, name)
-    probability = np.asarray(probability, dtype=float)
-    with np.errstate(divide='ignore'):
-        logit = (np.log(probability) - np.log1p(-probability)
+    return expit(logit(np.asarray(probability, dtype=float))
                  + logit_shift(trained, target))
-    # each branch where it does not overflow
-    small = np.exp(-np.abs(logit))
-    return np.where(logit >= 0, 1, small) / (1 + small)
 
 
 def logit_shift(trained, target):
@@ -74,10 +70,8 @@ def logit_shift(trained, target):
     shift : `~numpy.ndarray`
         The shift.
     """
-    trained, target = (np.asarray(value, dtype=float)
-                       for value in (trained, target))
-    return (np.log(target) - np.log1p(-target) - np.log(trained)
-            + np.log1p(-trained))
+    return logit(np.asarray(target, dtype=float)) - logit(
+        np.asarray(trained, dtype=float))
 
 
 def read_per_class(name, values, index, default):
@@ -184,7 +178,7 @@ def find_thresholds(scores, shares, priors):
     thresholds : `~numpy.ndarray`
         Probabilities, updated for the priors, one per class.
     """
-    logit = np.asarray(scores['logit'])
+    levels = np.asarray(scores['logit'])
     thresholds = []
     for tpr, fpr, least, share, prior in zip(
             scores['tpr'], scores['fpr'], scores['least_fpr'], shares,
@@ -193,6 +187,6 @@ def find_thresholds(scores, shares, priors):
         tp = prior * np.asarray(tpr)
         fp = (1 - prior) * np.maximum(fpr, least)
         mcc = matthews_coefficient(tp, fp, 1 - prior - fp, prior - tp)
-        best = logit[int(np.argmax(mcc))] + logit_shift(share, prior)
-        thresholds.append(1 / (1 + np.exp(-best)))
+        thresholds.append(expit(levels[int(np.argmax(mcc))]
+                                + logit_shift(share, prior)))
     return np.array(thresholds)

@@ -7,18 +7,18 @@ from dataclasses import dataclass
 
 import numpy as np
 from astropy.io import fits
-from astropy.nddata import NDData
 from astropy.table import QTable
+from scipy.special import expit
 
 from compact_removal import nn
-from compact_removal.base import TrainableEstimator
-from compact_removal.base.trainable import make_training_seed
-from compact_removal.contaminants.files import (list_images, read_exposure,
-                                                to_exposure)
+from compact_removal.base.arguments import check_new_config, make_training_seed
+from compact_removal.contaminants.base import (ExposureEstimator,
+                                               read_exposures)
+from compact_removal.contaminants.files import list_images, to_exposure
 from compact_removal.contaminants.motion import TrackingExposures
-from compact_removal.contaminants.networks import (TRACKING_NETWORKS, WEIGHTS,
+from compact_removal.contaminants.networks import (TRACKING_NETWORKS,
                                                    find_tracking_class)
-from compact_removal.contaminants.priors import update_priors
+from compact_removal.contaminants.priors import logit_shift
 from compact_removal.contaminants.scaling import scale_image
 from compact_removal.contaminants.stacks import stack_sources
 from compact_removal.maps.arrays import read_array
@@ -86,7 +86,7 @@ _DEFAULTS = TrackingTraining(n_epochs=40, learning_rate=0.001,
                              scheduler='cosine', max_norm=1.0)
 
 
-class TrackingErrorClassifier(TrainableEstimator):
+class TrackingErrorClassifier(ExposureEstimator):
     """
     Find exposures during which the telescope has moved.
 
@@ -139,7 +139,7 @@ class TrackingErrorClassifier(TrainableEstimator):
     task = 'tracking'
     training_class = TrackingTraining
     find_model_class = staticmethod(find_tracking_class)
-    shipped_weights = WEIGHTS
+    networks = TRACKING_NETWORKS
     output_files = {'tracking': '_tracking.ecsv'}
 
     def __init__(self, *, prior=0.05, network='small', weights='default',
@@ -240,17 +240,10 @@ class TrackingErrorClassifier(TrainableEstimator):
         """
         self._check()
         settings = _DEFAULTS.updated(training)
-        if settings.width is not None and self.weights is not None:
-            msg = ('training: width must be None where weights are given, '
-                   f'whose network has one, got {settings.width!r}')
-            raise ParameterError(msg, 'training')
-        images = None
-        if clean_images is not None:
-            if isinstance(clean_images, NDData):
-                clean_images = [clean_images]
-            images = [read_array(one, 'clean_images') for one in clean_images]
-        seed = make_training_seed(self.seed, settings)
         config = {} if settings.width is None else {'width': settings.width}
+        check_new_config(config, self.weights)
+        images = read_exposures(clean_images, 'clean_images')
+        seed = make_training_seed(self.seed, settings)
         if self.network == 'maxitrack' and self.weights is None:
             config['size'] = settings.size
 
@@ -318,30 +311,6 @@ class TrackingErrorClassifier(TrainableEstimator):
     def describe_task(self, image, positions=None):
         return f'tracking errors sought in {image}'
 
-    @staticmethod
-    def read_image(path, *, unit=None):
-        return read_exposure(path, unit=unit)
-
-    @classmethod
-    def list_weights(cls):
-        """
-        List the weights that ship for the estimator.
-
-        Returns
-        -------
-        rows : list of dict
-            Their ``name``, ``network``, ``sha256`` and more.
-        """
-        return [row for row in WEIGHTS.list()
-                if row['network'] in TRACKING_NETWORKS]
-
-    def check_params(self):
-        self._check()
-
-    def check_images(self, images):
-        for image in images:
-            read_array(image)
-
     def _predict(self, image, model, info):
         """
         Probability of one exposure.
@@ -359,9 +328,8 @@ class TrackingErrorClassifier(TrainableEstimator):
                  else _cut(scaled, model.usual_size))
         logit = nn.predict(model, {model.sees: parts}, device=self.device,
                            batch_size=self.batch_size)['logit']
-        probability = 1 / (1 + np.exp(-logit.astype(float)))
-        return float(update_priors(probability.clip(1e-9, 1 - 1e-9),
-                                   info['share'], self.prior).mean())
+        return float(expit(logit.astype(float) + logit_shift(
+            info['share'], self.prior)).mean())
 
     def _check(self):
         """
@@ -380,11 +348,7 @@ class TrackingErrorClassifier(TrainableEstimator):
         """
         How a result was made, as FITS keywords.
         """
-        from compact_removal import __version__
-
-        return {'CRVERS': __version__, 'CRNET': self.network,
-                'CRWEIGHT': info.get('name', 'fitted'),
-                'CRSHA256': info.get('sha256', ''), 'CRPRIOR': self.prior}
+        return {**super()._provenance(info), 'CRPRIOR': self.prior}
 
 
 def _cut(image, size):

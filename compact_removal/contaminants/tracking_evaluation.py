@@ -4,18 +4,16 @@ The experiment that judges a classifier of exposures.
 """
 
 import sys
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from astropy.nddata import NDData
 from astropy.table import QTable, Table
 from tqdm import tqdm
 
 from compact_removal.base import BaseEvaluation
-from compact_removal.base.trainable import make_integer_seed
+from compact_removal.base.arguments import make_integer_seed
+from compact_removal.contaminants.base import read_exposures
 from compact_removal.contaminants.motion import MOTIONS, TrackingExposures
-from compact_removal.maps.arrays import read_array
 from compact_removal.metrics import roc_curve
 from compact_removal.utils.parameters import (ParameterError,
                                               check_positive_integer)
@@ -131,13 +129,8 @@ def evaluate_tracking(classifier, data=None, *, n_maps=100, size=400,
         raise ParameterError(msg, 'n_maps')
     classifier.check_params()
     seed = make_integer_seed(seed)
-    if isinstance(data, Mapping):
-        data = list(data.values())
-    elif isinstance(data, NDData):
-        data = [data]
-    exposures = TrackingExposures(
-        images=None if data is None else [read_array(one, 'data')
-                                          for one in data], seed=seed)
+    exposures = TrackingExposures(images=read_exposures(data, 'data'),
+                                  seed=seed)
     rows = []
     for number in tqdm(range(n_maps), unit='exposure',
                        disable=not progress_bar, **bar_shape(sys.stderr)):

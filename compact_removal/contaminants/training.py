@@ -7,16 +7,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from astropy.nddata import NDData
+from scipy.special import logit
 
 from compact_removal import nn
-from compact_removal.base.trainable import make_training_seed
-from compact_removal.contaminants.batches import (ADDED, ContaminatedExposures,
-                                                  UserExposure)
+from compact_removal.base.arguments import check_new_config, make_training_seed
+from compact_removal.contaminants.base import read_exposures, read_images
+from compact_removal.contaminants.batches import ADDED, ContaminatedExposures
 from compact_removal.contaminants.classes import CLASS_NAMES, find_classes
 from compact_removal.contaminants.cosmic_rays import cut_cosmic_rays
 from compact_removal.contaminants.networks import find_model_class
-from compact_removal.maps.arrays import read_array
 from compact_removal.metrics.segmentation import SegmentationScores
 from compact_removal.nn.batches import RecalledFields
 from compact_removal.utils.parameters import (ParameterError,
@@ -26,8 +25,10 @@ from compact_removal.utils.parameters import (ParameterError,
 __all__ = ['TRAINING_DEFAULTS', 'MaskerTraining', 'fit_masker',
            'score_network']
 
-# Classes of which users may have examples, and what these are.
-_EXAMPLES = {'CR': 'dark frames', 'FR': 'patterns', 'NEB': 'maps'}
+# Classes of which users may have examples: what these are, and the argument of
+# the simulator.
+_EXAMPLES = {'CR': ('dark frames', 'cosmic_rays'),
+             'FR': ('patterns', 'fringes'), 'NEB': ('maps', 'nebulae')}
 
 # Each exposure is used again after so many epochs, turned.
 _N_DISTINCT = 24
@@ -111,11 +112,9 @@ def fit_masker(masker, clean_images, *, contaminants, training):
         Losses and learning rates.
     """
     settings = TRAINING_DEFAULTS.updated(training)
-    if settings.width is not None and masker.weights is not None:
-        msg = ('training: width must be None where weights are given, whose '
-               f'network has one, got {settings.width!r}')
-        raise ParameterError(msg, 'training')
-    images = _read_images(clean_images)
+    config = {} if settings.width is None else {'width': settings.width}
+    check_new_config(config, masker.weights)
+    images = read_exposures(clean_images, 'clean_images')
     names, parts = _read_contaminants(contaminants)
     seed = make_training_seed(masker.seed, settings)
     model_class = find_model_class(masker.network)
@@ -136,8 +135,7 @@ def fit_masker(masker, clean_images, *, contaminants, training):
         RecalledFields(simulate(seed + 1, settings.n_validation_batches),
                        fields, None, 1),
         settings=settings, seed=seed,
-        config=None if settings.width is None else {'width': settings.width},
-        loss={'shares': shares},
+        config=config, loss={'shares': shares},
         description={'classes': list(names), 'size': settings.size,
                      'batch_size': masker.batch_size,
                      'n_images': len(images or [])})
@@ -148,22 +146,6 @@ def fit_masker(masker, clean_images, *, contaminants, training):
         **score_network(model, simulate(seed + 2, 1), settings.n_scores,
                         device=masker.device)}
     return model, info, history
-
-
-def _read_images(images):
-    """
-    Exposures of the user, or None.
-    """
-    if images is None:
-        return None
-    if isinstance(images, NDData) or getattr(images, 'ndim', 3) == 2:
-        images = [images]
-    found = [UserExposure(read_array(image, 'clean_images'))
-             for image in images]
-    if not found:
-        msg = 'clean_images must be None or hold at least one image'
-        raise ParameterError(msg, 'clean_images')
-    return found
 
 
 def _read_contaminants(contaminants):
@@ -192,15 +174,10 @@ def _read_contaminants(contaminants):
                    f'simulated; examples may be given of '
                    f'{", ".join(_EXAMPLES)}')
             raise ParameterError(msg, 'contaminants')
-        if isinstance(examples, NDData) or getattr(examples, 'ndim', 3) == 2:
-            examples = [examples]
-        arrays = [read_array(one, 'contaminants') for one in examples]
-        if not arrays:
-            msg = (f'contaminants must have {_EXAMPLES[name]} for {name!r}, '
-                   'got an empty list')
-            raise ParameterError(msg, 'contaminants')
-        key = {'CR': 'cosmic_rays', 'FR': 'fringes', 'NEB': 'nebulae'}[name]
-        parts[key] = cut_cosmic_rays(arrays) if name == 'CR' else arrays
+        what, part = _EXAMPLES[name]
+        arrays = read_images(examples, 'contaminants', empty=(
+            f'have {what} for {name!r}, got an empty list'))
+        parts[part] = cut_cosmic_rays(arrays) if name == 'CR' else arrays
     return names, parts
 
 
@@ -250,9 +227,9 @@ def score_network(model, exposures, n_exposures, *, device='auto',
     curves = {'tpr': [], 'fpr': [], 'least_fpr': []}
     for row in summary:
         curve = scores.curve(row['name'])
-        logit = np.log(curve['threshold']) - np.log1p(-curve['threshold'])
+        levels = logit(np.asarray(curve['threshold']))
         for name in ('tpr', 'fpr'):
-            values = np.interp(-_LOGITS, -logit, np.nan_to_num(curve[name]))
+            values = np.interp(-_LOGITS, -levels, np.nan_to_num(curve[name]))
             curves[name].append([float(f'{value:.4g}') for value in values])
         n_others = row['n_pixels'] / max(row['share'], 1e-30) - row['n_pixels']
         curves['least_fpr'].append(1 / max(n_others, 1.0))

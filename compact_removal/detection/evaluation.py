@@ -14,7 +14,7 @@ from astropy.table import QTable, vstack
 from tqdm import tqdm
 
 from compact_removal.base import BaseEvaluation
-from compact_removal.base.trainable import make_integer_seed
+from compact_removal.base.arguments import make_integer_seed
 from compact_removal.base.training_data import make_training_data
 from compact_removal.datasets.examples import make_wcs
 from compact_removal.detection.kinds import KINDS

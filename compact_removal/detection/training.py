@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from compact_removal import nn
-from compact_removal.base.trainable import make_training_seed
+from compact_removal.base.arguments import check_new_config, make_training_seed
 from compact_removal.base.training_data import make_training_data
 from compact_removal.detection.candidates import PREVIEW_FEATURES
 from compact_removal.detection.networks import find_model_class
@@ -135,11 +135,7 @@ def fit_finder(finder, band, backgrounds, *, training):
     config = {name: getattr(settings, name)
               for name in ('width', 'n_channels', 'counts')
               if getattr(settings, name) is not None}
-    for name, value in config.items():
-        if finder.weights is not None:
-            msg = (f'training: {name} must be None where weights are given, '
-                   f'whose network has one, got {value!r}')
-            raise ParameterError(msg, 'training')
+    check_new_config(config, finder.weights)
     sees = {'n_channels': 1, 'counts': False, **config}
     if finder.weights is not None:
         sees = finder._load_weights(shared=True)[0].config

@@ -5,6 +5,7 @@ How well pixels are classified: ROC, purity, and Matthews' coefficient.
 
 import numpy as np
 from astropy.table import Table
+from scipy.special import expit, logit
 
 from compact_removal.utils.parameters import ParameterError
 
@@ -182,16 +183,16 @@ class SegmentationScores:
                     for values, total in ((positive, n_positive),
                                           (negative, n_negative)))
         share = n_positive / max(n_positive + n_negative, 1)
-        logit = np.linspace(-_LARGEST, _LARGEST, _N_BINS + 1)[:-1][::-1]
+        levels = np.linspace(-_LARGEST, _LARGEST, _N_BINS + 1)[:-1][::-1]
         if prior is not None and 0 < share < 1:
             trained = np.clip(self._sums[k] / (n_positive + n_negative),
                               1e-12, 1 - 1e-12)
-            logit = logit + _logit(prior) - _logit(trained)
+            levels = levels + logit(prior) - logit(trained)
             share = prior
         tp, fp = share * tpr, (1 - share) * fpr
         fn, tn = share - tp, 1 - share - fp
         return Table({
-            'threshold': 1 / (1 + np.exp(-logit)), 'tpr': tpr, 'fpr': fpr,
+            'threshold': expit(levels), 'tpr': tpr, 'fpr': fpr,
             'accuracy': tp + tn,
             'purity': np.divide(tp, tp + fp, out=np.full(_N_BINS, np.nan),
                                 where=tp + fp > 0),
@@ -245,13 +246,6 @@ def _find_bins(probability):
     Bins of probabilities.
     """
     tiny = np.exp(-2 * _LARGEST)
-    logit = _logit(np.clip(probability, tiny, 1 - 1e-12))
-    scaled = (logit + _LARGEST) * (_N_BINS / (2 * _LARGEST))
+    levels = logit(np.clip(probability, tiny, 1 - 1e-12))
+    scaled = (levels + _LARGEST) * (_N_BINS / (2 * _LARGEST))
     return np.clip(scaled, 0, _N_BINS - 1).astype(int)
-
-
-def _logit(probability):
-    """
-    Logit of a probability.
-    """
-    return np.log(probability) - np.log1p(-probability)

@@ -9,7 +9,7 @@ from types import MappingProxyType
 import numpy as np
 
 from compact_removal import nn
-from compact_removal.base.trainable import make_training_seed
+from compact_removal.base.arguments import make_training_seed
 from compact_removal.datasets import FLUX_LEVELS
 from compact_removal.nn import TrainingSettings
 from compact_removal.nn.batches import SelectedFields
