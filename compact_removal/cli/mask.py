@@ -3,7 +3,6 @@
 ``compact-removal mask``.
 """
 
-from pathlib import Path
 
 from compact_removal.cli.estimators import make_estimator
 from compact_removal.cli.exposures import (add_exposures, find_exposures,
@@ -85,12 +84,14 @@ def run(args):
         1 if some files failed.
     """
     from compact_removal.contaminants.files import mask_file
+    from compact_removal.maps.files import map_stem
 
     paths = find_exposures(args.exposures)
     check_inputs({'exposure': paths}, args.weights)
     masker = make_estimator(args)
     masker.check_params()
-    targets = {path: args.output_dir / f'{_stem(path)}{_ENDINGS[args.layout]}'
+    ending = _ENDINGS[args.layout]
+    targets = {path: args.output_dir / f'{map_stem(path)}{ending}'
                for path in paths}
     pictures = {path: target.with_suffix('.png')
                 for path, target in targets.items()} if args.plot else {}
@@ -106,7 +107,7 @@ def run(args):
                            overwrite=args.overwrite,
                            history=masker.describe_task(path.name))
         if args.plot:
-            _draw(masker, path, pictures[path])
+            _draw(masker, path, targets[path], args.layout, pictures[path])
         print(f'{path} -> {targets[path]}')
         shown = report[['hdu', 'shape', 'masked']]
         for name in masker.classes_:
@@ -119,33 +120,34 @@ def run(args):
     return process_exposures(paths, process)
 
 
-def _stem(path):
+def _draw(masker, path, written, layout, target):
     """
-    The name of a file without its endings.
-    """
-    from compact_removal.maps.files import map_stem
-
-    return map_stem(path)
-
-
-def _draw(masker, path, target):
-    """
-    A picture of the first image of a file.
+    A picture of the first image of a file, and of what was written for it.
     """
     import matplotlib as mpl
+    import numpy as np
 
     from compact_removal.contaminants import CLASSES
-    from compact_removal.contaminants.files import list_images, to_exposure
+    from compact_removal.contaminants.files import (list_images, split_flags,
+                                                    to_exposure)
     from compact_removal.plotting import plot_classes
     from compact_removal.utils.files import read_hdus
 
     mpl.use('agg')
     hdus = read_hdus(path)
-    image = to_exposure(hdus[list_images(hdus)[0]])
-    flags = masker.mask(image).flags
-    shown = [one for one in CLASSES
-             if one.name in masker.classes_ and one.bit]
-    axes = plot_classes(image, [flags & one.bit > 0 for one in shown],
-                        [one.name for one in shown],
-                        [one.color for one in shown])
-    save_figure(axes[0].figure, Path(target))
+    # up to the first image both files have the same HDUs
+    number = list_images(hdus)[0]
+    found, table = read_hdus(written)[number].data, masker.list_classes()
+    if layout == 'flags':
+        planes = split_flags(found, dict(zip(table['name'], table['bit'],
+                                             strict=True)))
+    else:
+        planes = found >= (1 if layout == 'maximask' else np.reshape(
+            table['threshold'], (-1, 1, 1)))
+    shown = {one.name: one.color for one in CLASSES if one.bit}
+    planes = {name: plane for name, plane in zip(table['name'], planes,
+                                                 strict=True)
+              if name in shown}
+    axes = plot_classes(to_exposure(hdus[number]), planes.values(), planes,
+                        [shown[name] for name in planes])
+    save_figure(axes[0].figure, target)

@@ -11,14 +11,14 @@ from astropy.io import fits
 from astropy.nddata import CCDData
 from astropy.table import Table
 from astropy.utils.exceptions import AstropyUserWarning
-from astropy.wcs import WCS
 
+from compact_removal.maps.pacs import read_header_unit, read_wcs
 from compact_removal.utils.files import (check_overwrite, read_hdus,
                                          replace_file)
 from compact_removal.utils.parameters import ParameterError, check_choice
 
 __all__ = ['LAYOUTS', 'list_images', 'mask_file', 'read_exposure',
-           'to_exposure']
+           'split_flags', 'to_exposure']
 
 # What may stand in place of an image.
 LAYOUTS = ('flags', 'maximask', 'probabilities')
@@ -62,21 +62,10 @@ def to_exposure(hdu, unit=None):
     """
     data = np.asarray(hdu.data).reshape(hdu.shape[-2:])
     if unit is None:
-        try:
-            unit = u.Unit(str(hdu.header.get('BUNIT', '')).strip() or 'adu')
-        except ValueError:
-            unit = u.adu
-    with warnings.catch_warnings():
-        # a WCS that cannot be read is no reason to refuse an image
-        warnings.simplefilter('ignore')
-        try:
-            wcs = WCS(hdu.header, naxis=2)
-            wcs = wcs if wcs.has_celestial else None
-        except Exception:
-            wcs = None
+        unit = read_header_unit(hdu.header) or u.adu
     mask = ~np.isfinite(data) if data.dtype.kind == 'f' else None
-    return CCDData(data, unit=unit, wcs=wcs, mask=mask,
-                   meta=_clean(hdu.header))
+    return CCDData(data, unit=unit, mask=mask, meta=_clean(hdu.header),
+                   wcs=read_wcs(hdu.header, [hdu]))
 
 
 def _clean(header):
@@ -184,6 +173,7 @@ def mask_file(masker, path, target, *, layout='flags', unusable='default',
     if not numbers:
         msg = f'path must have an image of two axes: {path}'
         raise ParameterError(msg, 'path')
+    bits = {row['name']: row['bit'] for row in masker.list_classes()}
     written, rows = [], []
     for number, hdu in enumerate(hdus):
         if number not in numbers:
@@ -192,8 +182,8 @@ def mask_file(masker, path, target, *, layout='flags', unusable='default',
                            else fits.PrimaryHDU())
             continue
         image = to_exposure(hdu)
-        planes, header, masked = _compute(masker, image, layout, unusable,
-                                          grow)
+        planes, header, masked = _compute(masker, bits, image, layout,
+                                          unusable, grow)
         if history is not None:
             header.add_history(history)
         kind = fits.ImageHDU if number else fits.PrimaryHDU
@@ -206,24 +196,27 @@ def mask_file(masker, path, target, *, layout='flags', unusable='default',
         rows.append({'hdu': number, 'name': hdu.name,
                      'shape': 'x'.join(map(str, image.shape[::-1])),
                      'masked': np.nan if masked is None else masked.mean(),
-                     **_count(masker, planes, layout)})
+                     **dict(zip(bits, (split_flags(planes, bits) if layout
+                                       == 'flags' else planes).mean(
+                                           axis=(1, 2)).tolist(),
+                                strict=True))})
     target.parent.mkdir(parents=True, exist_ok=True)
     with replace_file(target) as temporary:
         fits.HDUList(written).writeto(temporary)
     return Table(rows)
 
 
-def _compute(masker, image, layout, unusable, grow):
+def _compute(masker, bits, image, layout, unusable, grow):
     """
     What stands in place of an image, its header, and the mask.
     """
     header = fits.Header()
     if image.wcs is not None:
         header.update(image.wcs.to_header(relax=True))
-    bits = {row['name']: row['bit'] for row in masker.list_classes()}
-    if layout == 'probabilities':
-        for k, name in enumerate(masker.classes_, 1):
+    if layout != 'flags':
+        for k, name in enumerate(bits, 1):
             header[f'PLANE{k}'] = name
+    if layout == 'probabilities':
         return masker.predict_proba(image), header, None
     result = masker.mask(image, unusable=unusable, grow=grow)
     for name, value in result.meta.items():
@@ -234,21 +227,25 @@ def _compute(masker, image, layout, unusable, grow):
             if bit:
                 header[f'BIT_{name}'] = bit
         return result.flags, header, result.mask
-    for k, name in enumerate(masker.classes_, 1):
-        header[f'PLANE{k}'] = name
-    # the background has no bit: it is where nothing else is
-    planes = np.stack([result.flags & bit > 0 if bit else result.flags == 0
-                       for bit in bits.values()])
-    return planes.astype('u1'), header, result.mask
+    return split_flags(result.flags, bits).astype('u1'), header, result.mask
 
 
-def _count(masker, planes, layout):
+def split_flags(flags, bits):
     """
-    Shares of the classes.
+    Make one plane per class of flags.
+
+    Parameters
+    ----------
+    flags : `~numpy.ndarray` of int
+        Sums of bits, shape ``(ny, nx)``.
+    bits : dict of int
+        Bits of the classes; the background has 0, as it is where nothing
+        else is.
+
+    Returns
+    -------
+    planes : `~numpy.ndarray` of bool
+        Shape ``(n_classes, ny, nx)``.
     """
-    if layout != 'flags':
-        return {name: float(plane.mean())
-                for name, plane in zip(masker.classes_, planes, strict=True)}
-    return {row['name']: float(np.mean(
-        planes & row['bit'] > 0 if row['bit'] else planes == 0))
-        for row in masker.list_classes()}
+    return np.stack([flags & bit > 0 if bit else flags == 0
+                     for bit in bits.values()])

@@ -19,7 +19,7 @@ from compact_removal.maps.units import read_unit
 from compact_removal.utils.files import read_hdus
 from compact_removal.utils.parameters import ParameterError
 
-__all__ = ['read_pacs_map']
+__all__ = ['read_header_unit', 'read_pacs_map', 'read_wcs']
 
 # Cards that describe the file rather than the observation.
 _STRUCTURE = frozenset({
@@ -146,7 +146,8 @@ def _make_map(hdus, path, unit):
     product = 'image' in names
     hdu = _find_image([names['image']] if product else hdus, hdus, path,
                       unit)
-    unit, wcs = _choose_unit(hdu.header, unit, path), _wcs(hdu.header, hdus)
+    unit = _choose_unit(hdu.header, unit, path)
+    wcs = read_wcs(hdu.header, hdus)
     data = _as_floats(_flatten(hdu.data))
     mask = ~np.isfinite(data)
     meta = _make_meta(hdus, hdu, wcs)
@@ -236,11 +237,11 @@ def _list_faults(hdu, hdus, unit):
     if not _is_flat(hdu.shape):
         n_axes = len(hdu.shape)
         faults.append(f'{n_axes} {"axis" if n_axes == 1 else "axes"}')
-    if unit is None and _unit(hdu.header) is None:
+    if unit is None and read_header_unit(hdu.header) is None:
         text = _unit_text(hdu.header)
         faults.append('no BUNIT' if text is None
                       else f'unknown BUNIT {text!r}')
-    if _wcs(hdu.header, hdus) is None:
+    if read_wcs(hdu.header, hdus) is None:
         faults.append('no celestial WCS, or one whose distortion tables are '
                       'missing or not of two axes'
                       if _TABLES & set(hdu.header)
@@ -255,9 +256,19 @@ def _unit_text(header):
     return header.get('BUNIT', header.get('QTTY____')) or None
 
 
-def _unit(header):
+def read_header_unit(header):
     """
-    Unit of an image, or None.
+    Read the unit of an image.
+
+    Parameters
+    ----------
+    header : `~astropy.io.fits.Header`
+        Its header.
+
+    Returns
+    -------
+    unit : `~astropy.units.Unit` or None
+        `None` where there is none, or an unknown one.
     """
     text = _unit_text(header)
     try:
@@ -270,7 +281,7 @@ def _choose_unit(header, unit, path):
     """
     The unit that was given, else that of the header.
     """
-    found = _unit(header)
+    found = read_header_unit(header)
     if unit is None:
         return found
     if found is not None and found != unit:
@@ -281,9 +292,21 @@ def _choose_unit(header, unit, path):
     return unit
 
 
-def _wcs(header, hdus):
+def read_wcs(header, hdus):
     """
-    Celestial WCS of an image, with the tables of its distortion, or None.
+    Read the celestial WCS of an image, with the tables of its distortion.
+
+    Parameters
+    ----------
+    header : `~astropy.io.fits.Header`
+        Its header.
+    hdus : list of HDU
+        Those of the file, which may hold the tables.
+
+    Returns
+    -------
+    wcs : `~astropy.wcs.WCS` or None
+        `None` where there is none that can be used.
     """
     if not all(f'{name}{axis}' in header for name in ('CRVAL', 'CRPIX')
                for axis in (1, 2)):

@@ -185,7 +185,7 @@ def test_bad_training_data(data, words):
         masker.fit(**data)
 
 
-def test_what_was_not_learned():
+def test_what_was_not_learned(tmp_path):
     rng = np.random.default_rng(1)
     masker = ContaminantMasker(weights=None, seed=1, batch_size=1).fit(
         [rng.normal(200, 5, (90, 90))],
@@ -193,6 +193,10 @@ def test_what_was_not_learned():
                       'FR': [rng.normal(size=(60, 60))]},
         training={**TINY, 'n_scores': 2})
     assert masker.classes_ == ('HP', 'FR', 'NEB', 'BBG', 'BG')
+    masker.save(tmp_path / 'some.safetensors')
+    again = ContaminantMasker(weights=tmp_path / 'some.safetensors')
+    assert again.classes_ == masker.classes_
+    assert len(again.predict_proba(np.zeros((40, 40)))) == 5
     with pytest.raises(ValueError, match='^classes must be those that the '
                        r'network has learned \(HP'):
         masker.set_params(classes=['CR']).mask(np.zeros((40, 40)))
