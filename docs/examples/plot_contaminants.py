@@ -24,9 +24,10 @@ exposure = contaminate(
     ['CR', 'DCL', 'TRL'], seed=12)
 
 # %%
-# The masker needs no parameters. Flags are sums of the bits of classes.
+# The masker needs no parameters. But this exposure has more defects than usual
+# ones, which ``priors`` says. Flags are sums of the bits of classes.
 
-masker = ContaminantMasker()
+masker = ContaminantMasker(priors={'CR': 0.002, 'DCL': 0.01, 'TRL': 0.02})
 masked = masker.mask(exposure.image)
 shown = [one for one in CLASSES if one.bit]
 axes = plot_classes(exposure.image, [masked.flags & one.bit > 0
