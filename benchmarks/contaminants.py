@@ -26,6 +26,7 @@ import warnings
 from pathlib import Path
 
 import numpy as np
+from astropy import log
 from astropy.table import Table
 
 sys.path.insert(0, str(Path(__file__).parents[1] / 'docs' / 'examples'))
@@ -44,6 +45,10 @@ from compact_removal.metrics import SegmentationScores, roc_curve
 # Widths of the PSF of exposures with cosmic rays (pixels).
 WIDTHS = {'below 2.5': (1.5, 2.5), 'above 2.5': (2.5, 6.0)}
 STAR_WIDTHS = (1.5, 2.0, 2.5, 3.0, 4.0)
+
+# Ranges of the amplitudes of tracking errors (pixels); each has as many
+# exposures as it is wide.
+AMPLITUDES = (2, 4), (4, 8), (8, 15)
 
 # Stars whose peaks have at least so many standard deviations count.
 STAR = 10.0
@@ -69,6 +74,7 @@ def main():
                         help='folder for the figures of the documentation')
     args = parser.parse_args()
     warnings.simplefilter('ignore')
+    log.setLevel('ERROR')
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / 'maximask.safetensors'
         import_maximask(args.data / 'contaminants'
@@ -317,24 +323,33 @@ def judge_tracking(args, maskers):
     classifier = TrackingErrorClassifier(prior=0.5)
     settings = ExposureSettings(fwhm=(1.8, 5.0), elongation=1.25,
                                 stars=(300.0, 6000.0))
-    exposures = TrackingExposures(galaxies=parts['galaxies'], seed=99,
-                                  settings=settings)
-    found = [(classifier.predict_proba(image), kind) for image, kind in (
-        exposures.exposure(number, size=args.size)
-        for number in range(args.n))]
-    score, kinds = (np.array(column) for column in zip(*found, strict=True))
-    rows = []
-    for kind in (*MOTIONS, 'all'):
-        chosen = (kinds == kind) | (kinds == 'none') | (kind == 'all')
-        curve = roc_curve(score[chosen], kinds[chosen] != 'none')
-        rows.append((kind, int(np.sum((kinds == kind) | (
-            (kind == 'all') & (kinds != 'none')))), curve.meta['auc']))
+    found = []
+    for seed, amplitudes in enumerate(AMPLITUDES):
+        exposures = TrackingExposures(
+            galaxies=parts['galaxies'], seed=99 + seed, settings=settings,
+            amplitudes=amplitudes)
+        low, high = amplitudes
+        share = (high - low) / (AMPLITUDES[-1][1] - AMPLITUDES[0][0])
+        for number in range(round(share * args.n)):
+            image, kind = exposures.exposure(number, size=args.size)
+            found.append((classifier.predict_proba(image), kind,
+                          f'{low} to {high}'))
+    score, kinds, ranges = (np.array(column)
+                            for column in zip(*found, strict=True))
+    bad, rows = kinds != 'none', []
+    for label, mine in [
+            *((kind, kinds == kind) for kind in MOTIONS),
+            *((f'{one} pixels', ranges == one) for one in np.unique(ranges)),
+            ('all', np.ones(len(bad), dtype=bool))]:
+        chosen = ~bad | mine
+        curve = roc_curve(score[chosen], bad[chosen])
+        rows.append((label, int(np.sum(bad & mine)), curve.meta['auc']))
     if args.figures is not None:
         from compact_removal.plotting import plot_roc
 
         plot_roc({'tracking errors': curve}).figure.savefig(
             args.figures / 'contaminants_tracking.png', dpi=80)
-    table = Table(rows=rows, names=['kind', 'n', 'AUC'])
+    table = Table(rows=rows, names=['tracking errors', 'n', 'AUC'])
     table['AUC'].info.format = '.4f'
     table.pprint()
 

@@ -15,9 +15,10 @@ from compact_removal.datasets.moffat import MoffatPSF
 
 __all__ = ['ADDED', 'ContaminatedExposures', 'UserExposure']
 
-# Shares of exposures with all classes and with few, of which each is there
-# with the second chance; the others have one class, or none.
-_ALL, _FEW, _CHANCE = 0.45, 0.35, 0.3
+# Shares of exposures with all classes, with few, of which each is there with
+# the given chance, and with cosmic rays alone, which users meet most; the
+# others have one class, or none.
+_ALL, _FEW, _CHANCE, _HITS = 0.4, 0.3, 0.3, 0.15
 
 # Largest error (standard deviations of the noise) of the background, and
 # relative one of the noise; half of the exposures have them (Sect. 2.3.3).
@@ -174,6 +175,8 @@ class ContaminatedExposures:
             names = self._names
         elif kind < _ALL + _FEW:
             names = [name for name in self._names if rng.random() < _CHANCE]
+        elif kind < _ALL + _FEW + _HITS and 'CR' in self._names:
+            names = ['CR']
         else:
             number = rng.integers(-1, len(self._names))
             names = self._names[number:number + 1] if number >= 0 else []

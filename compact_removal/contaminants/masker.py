@@ -26,7 +26,7 @@ from compact_removal.utils.parameters import (ParameterError, check_boolean,
 __all__ = ['ContaminantMasker']
 
 # Side of the tiles (pixels), which have no influence on the result.
-_TILE = 768
+_TILE = 1344
 
 
 class ContaminantMasker(ExposureEstimator):

@@ -20,9 +20,7 @@ __all__ = ['MOTIONS', 'TrackingExposures', 'make_motion']
 # Kinds of tracking errors.
 MOTIONS = ('drift', 'jump', 'oscillation', 'wind')
 
-# Their amplitudes (pixels), even in the logarithm, samples along a path, and
-# sub-pixel jitter.
-_AMPLITUDES = 1.5, 16.0
+# Samples along their paths.
 _N_SAMPLES = 2000
 
 # Exposures of the training: widths and elongations of the PSF, share with
@@ -164,6 +162,9 @@ class TrackingExposures:
         See `~compact_removal.datasets.make_exposure`.
     settings : `~compact_removal.datasets.ExposureSettings`, optional
         The ranges of the exposures.
+    amplitudes : tuple of float, optional
+        Range of the amplitudes of tracking errors (pixels), even in the
+        logarithm.
     sees : {'stack', 'image'}, optional
         What the network sees: stacks of sources, or exposures.
 
@@ -177,8 +178,8 @@ class TrackingExposures:
 
     def __init__(self, *, images=None, size=256, batch_size=16,
                  n_batches=100, seed=0, galaxies=None, settings=_SETTINGS,
-                 sees='stack'):
-        self._sees = sees
+                 amplitudes=(1.5, 16.0), sees='stack'):
+        self._sees, self._amplitudes = sees, amplitudes
         self._images = images
         self._size, self._batch_size = size, batch_size
         self._n_batches, self._seed = n_batches, seed
@@ -212,7 +213,7 @@ class TrackingExposures:
         if key[-1] % 2 == 0:
             kind = str(rng.choice(MOTIONS))
             motion = make_motion(kind, np.exp(rng.uniform(
-                *np.log(_AMPLITUDES))), seed=rng)
+                *np.log(self._amplitudes))), seed=rng)
         elif rng.random() < _DEFOCUSED:
             fwhm = self._options['settings'].fwhm
             motion = _make_pupil(rng.uniform(*_PUPIL) * rng.uniform(*fwhm),

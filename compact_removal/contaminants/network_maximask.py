@@ -87,6 +87,7 @@ class MaxiMaskModel(Model):
     min_size = 32
     usual_size = 400
     receptive_radius = 192
+    surrounded = False
     structure = True
 
     def __init__(self, width=32):

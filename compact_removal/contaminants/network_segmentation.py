@@ -18,11 +18,12 @@ from compact_removal.utils.parameters import check_positive_integer
 
 __all__ = ['SegmentationModel']
 
-# Channels per level in units of the width.
-_LEVELS = (4, 6, 9, 12, 12)
+# Channels per level in units of the width. The first level has all pixels:
+# hits and hot pixels are single ones.
+_LEVELS = (2, 4, 6, 9, 12, 12)
 
-# What a hit without a core is worth.
-_HALO = 0.7
+# Weight of P(dilated truth) in the output of cosmic rays; P(core) has the rest.
+_HALO = 0.3
 
 
 class SegmentationModel(Model):
@@ -31,14 +32,13 @@ class SegmentationModel(Model):
 
     A U-Net with residual blocks. Beside the classes it predicts the cores
     of cosmic rays, where they have more than three standard deviations.
-    Those have the largest probabilities of ``CR``, so that one output
-    serves both the truth of the paper, which is dilated, and masks that
-    are no larger than the hits.
+    ``CR`` is 0.3 of the probability of the truth of the paper, which is
+    dilated, and 0.7 of that of a core: one output serves both.
 
     Parameters
     ----------
     width : int, optional
-        The five levels have 4, 6, 9, 12 and 12 times as many channels.
+        The six levels have 2, 4, 6, 9, 12 and 12 times as many channels.
 
     Raises
     ------
@@ -65,6 +65,7 @@ class SegmentationModel(Model):
     min_size = 32
     usual_size = 256
     receptive_radius = 224
+    surrounded = False
     structure = False
 
     def __init__(self, width=8):
@@ -72,12 +73,11 @@ class SegmentationModel(Model):
         super().__init__(width=width)
         self.network = ResidualUNet([factor * width for factor in _LEVELS],
                                     n_inputs=1, n_maps=len(CLASS_NAMES) + 1,
-                                    normalize=True)
+                                    block=1, normalize=True)
         # at first it sees nothing
         logit = torch.logit(torch.tensor([*SHARES, CORE_SHARE * SHARES[0]]))
         with torch.no_grad():
-            bias = self.network.last.bias
-            bias.copy_(logit.repeat_interleave(len(bias) // len(logit)))
+            self.network.last.bias.copy_(logit)
 
     def predict_logits(self, image):
         """
@@ -114,7 +114,7 @@ class SegmentationModel(Model):
         """
         probability = torch.sigmoid(self.predict_logits(image))
         classes, core = probability[:, :-1], probability[:, -1]
-        classes[:, 0] *= _HALO + (1 - _HALO) * core
+        classes[:, 0] = _HALO * classes[:, 0] + (1 - _HALO) * core
         return {'probability': classes}
 
     def compute_loss(self, batch, loss):

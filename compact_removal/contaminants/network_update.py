@@ -5,7 +5,9 @@ A model around a model: other priors, some of its classes, and flags.
 
 from types import MappingProxyType
 
+import numpy as np
 import torch
+from scipy.special import expit, logit
 
 from compact_removal.nn import Field
 from compact_removal.nn.models import Model
@@ -53,13 +55,17 @@ class UpdatedModel(Model):
         super().__init__()
         self.model = model
         for name in ('inputs', 'size_step', 'min_size', 'usual_size',
-                     'receptive_radius'):
+                     'receptive_radius', 'surrounded'):
             setattr(self, name, getattr(model, name))
         self.outputs = MappingProxyType(
             {'probability': Field('plane')} if thresholds is None
             else {'flags': Field('plane', dtype='int32')})
         self._index, self._shift = list(index), list(shift)
         self._thresholds, self._bits = thresholds, bits
+        if thresholds is not None:
+            # as many comparisons, but no logits of all pixels
+            self._limits = expit(logit(np.asarray(thresholds, dtype=float))
+                                 - np.asarray(self._shift)).tolist()
 
     def forward(self, image):
         """
@@ -77,17 +83,16 @@ class UpdatedModel(Model):
             nx).
         """
         probability = self.model(image)['probability'][:, self._index]
+        if self._thresholds is not None:
+            flags = torch.zeros(image.shape, dtype=torch.int32,
+                                device=image.device)
+            for k, (limit, bit) in enumerate(zip(self._limits, self._bits,
+                                                 strict=True)):
+                flags += (probability[:, k] >= limit) * int(bit)
+            return {'flags': flags}
         shift = torch.tensor(self._shift, dtype=torch.float32,
                              device=image.device)[:, None, None]
         # of no shift nothing is lost
-        probability = torch.where(
+        return {'probability': torch.where(
             shift == 0, probability,
-            torch.sigmoid(torch.logit(probability, _TINY) + shift))
-        if self._thresholds is None:
-            return {'probability': probability}
-        flags = torch.zeros(image.shape, dtype=torch.int32,
-                            device=image.device)
-        for k, (threshold, bit) in enumerate(zip(
-                self._thresholds, self._bits, strict=True)):
-            flags |= (probability[:, k] >= threshold).int() * int(bit)
-        return {'flags': flags}
+            torch.sigmoid(torch.logit(probability, _TINY) + shift))}

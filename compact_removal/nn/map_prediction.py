@@ -3,6 +3,8 @@
 Prediction for whole maps, in tiles that leave no trace.
 """
 
+from itertools import pairwise, product
+
 import numpy as np
 import torch
 from tqdm import tqdm
@@ -22,8 +24,9 @@ def predict_map(model, planes, *, tile_size=512, device='auto',
 
     The map is cut into tiles with a halo as wide as the model sees, so
     that the result does not depend on the tiles but for rounding.
-    Beyond the edges of the map each plane has its ``fill``. Planes that
-    scale are scaled once for the whole map.
+    Beyond the edges of the map each plane has its ``fill``, as far as the
+    model sees if it is ``surrounded``, otherwise up to a whole step.
+    Planes that scale are scaled once for the whole map.
 
     Parameters
     ----------
@@ -33,8 +36,8 @@ def predict_map(model, planes, *, tile_size=512, device='auto',
         One array for each name in ``model.inputs``: ``(ny, nx)`` or
         ``(c, ny, nx)``; a number for each value.
     tile_size : int, optional
-        Side of the part of the map that is computed at once, without
-        its halo (pixels). It limits the memory.
+        Largest side of the part of the map that is computed at once,
+        without its halo (pixels). It limits the memory.
     device : str, optional
         See `resolve_device`.
     progress_bar : bool, optional
@@ -69,22 +72,32 @@ def predict_map(model, planes, *, tile_size=512, device='auto',
     shape = _check_planes(model, planes)
     step = model.size_step
     halo = -(-model.receptive_radius // step) * step
-    core = max(tile_size // step, 1) * step
     limits = _find_limits(model, planes)
     device = resolve_device(device)
     model.to(device=device, memory_format=torch.channels_last).eval()
-    starts = [(y, x) for y in range(0, shape[0], core)
-              for x in range(0, shape[1], core)]
+    tiles = list(product(*(
+        _cut_axis(length, tile_size, step, halo, halo * model.surrounded)
+        for length in shape)))
     results = {}
     with torch.inference_mode():
-        for y, x in tqdm(starts, disable=not progress_bar, unit='tile'):
-            # no larger than the map asks for, but whole steps
-            size = [min(core, -(-(length - start) // step) * step)
-                    for length, start in zip(shape, (y, x), strict=True)]
-            outputs = _predict_tile(model, planes, (y, x), size, halo, limits,
-                                    device)
-            _put(results, outputs, shape, (y, x), size, halo)
+        for tile in tqdm(tiles, disable=not progress_bar, unit='tile'):
+            outputs = _predict_tile(model, planes, tile, limits, device)
+            _put(results, outputs, shape, tile)
     return results
+
+
+def _cut_axis(length, tile_size, step, halo, margin):
+    """
+    Cut an axis into tiles of whole steps.
+
+    Each is a pair of ranges: what is kept, and what the model sees.
+    """
+    n_steps = -(-length // step)
+    n_tiles = -(-n_steps // max(tile_size // step, 1))
+    edges = [step * (n_steps * k // n_tiles) for k in range(n_tiles + 1)]
+    return [((low, high), (max(low - halo, -margin),
+                           min(high + halo, edges[-1] + margin)))
+            for low, high in pairwise(edges)]
 
 
 def _check_planes(model, planes):
@@ -152,7 +165,7 @@ def _find_limits(model, planes):
                  for value in limits)
 
 
-def _predict_tile(model, planes, corner, size, halo, limits, device):
+def _predict_tile(model, planes, tile, limits, device):
     """
     Run the model on a tile with its halo.
     """
@@ -162,15 +175,15 @@ def _predict_tile(model, planes, corner, size, halo, limits, device):
             inputs[name] = np.reshape(planes[name], (1,))
             continue
         plane = np.asarray(planes[name])
-        window = np.full((*plane.shape[:-2], *(n + 2 * halo for n in size)),
+        window = np.full((*plane.shape[:-2],
+                          *(high - low for _, (low, high) in tile)),
                          field.fill, dtype=np.result_type(plane, np.float32))
         inside, outside = [], []
-        for start, n, length in zip(corner, size, plane.shape[-2:],
-                                    strict=True):
-            low = max(start - halo, 0)
-            high = min(start + n + halo, length)
-            outside.append(slice(low, high))
-            inside.append(slice(low - start + halo, high - start + halo))
+        for (_, (low, high)), length in zip(tile, plane.shape[-2:],
+                                            strict=True):
+            known = slice(max(low, 0), min(high, length))
+            outside.append(known)
+            inside.append(slice(known.start - low, known.stop - low))
         window[..., *inside] = plane[..., *outside]
         inputs[name] = window[None]
     tensors, limits = scale_inputs(model, inputs, limits)
@@ -179,7 +192,7 @@ def _predict_tile(model, planes, corner, size, halo, limits, device):
     return unscale_outputs(model, outputs, limits, np.float32)
 
 
-def _put(results, outputs, shape, corner, size, halo):
+def _put(results, outputs, shape, tile):
     """
     Put the core of a tile into the results.
     """
@@ -189,8 +202,9 @@ def _put(results, outputs, shape, corner, size, halo):
             results[name] = np.empty((*value.shape[:-2], *shape),
                                      dtype=value.dtype)
         target, source = [], []
-        for start, n, length in zip(corner, size, shape, strict=True):
-            n = min(n, length - start)
-            target.append(slice(start, start + n))
-            source.append(slice(halo, halo + n))
+        for ((start, stop), (low, _)), length in zip(tile, shape,
+                                                     strict=True):
+            stop = min(stop, length)
+            target.append(slice(start, stop))
+            source.append(slice(start - low, stop - low))
         results[name][..., *target] = value[..., *source]

@@ -43,6 +43,10 @@ class Model(nn.Module):
     receptive_radius : int or `None`
         How far a pixel of the output sees (pixels), for models that are
         fully convolutional; `None` for others.
+    surrounded : bool
+        Whether maps are surrounded by what is unknown, as far as the model
+        sees; otherwise it sees their edges, like those of the cutouts of
+        its training.
 
     Parameters
     ----------
@@ -66,6 +70,7 @@ class Model(nn.Module):
     min_size = 1
     usual_size = 64
     receptive_radius = None
+    surrounded = True
 
     def __init__(self, **config):
         super().__init__()

@@ -11,9 +11,6 @@ from torch.nn import functional
 
 __all__ = ['CenteredUNet', 'ChannelNorm', 'ResidualUNet']
 
-# The first level works on blocks of this many pixels a side.
-_BLOCK = 2
-
 # Hidden units of the head for numbers, and the windows (standard
 # deviations in units of the width) in which it sees features.
 _N_HIDDEN = 64
@@ -94,7 +91,7 @@ class ResidualUNet(nn.Module):
     """
     Residual U-Net whose output is 0 at first.
 
-    The first level works on blocks of 2 x 2 pixels, each of which becomes
+    The first level works on blocks of pixels, each of which becomes
     channels; each further one has half the resolution. No normalisation
     connects pixels: the brightness of one part of an image has no
     influence on another.
@@ -105,9 +102,11 @@ class ResidualUNet(nn.Module):
         Number of channels of each level.
     n_inputs, n_maps : int
         Channels of the input and of the output.
+    block : int, optional
+        Side of the blocks of the first level (pixels).
     normalize : bool, optional
-        Whether blocks begin with `ChannelNorm`, which makes the training
-        faster.
+        Whether residual blocks begin with `ChannelNorm`, which makes the
+        training faster.
 
     Examples
     --------
@@ -118,9 +117,11 @@ class ResidualUNet(nn.Module):
     torch.Size([2, 1, 16, 16])
     """
 
-    def __init__(self, channels, *, n_inputs, n_maps, normalize=False):
+    def __init__(self, channels, *, n_inputs, n_maps, block=2,
+                 normalize=False):
         super().__init__()
-        self.first = nn.Conv2d(n_inputs * _BLOCK ** 2, channels[0], 3,
+        self._block = block
+        self.first = nn.Conv2d(n_inputs * block ** 2, channels[0], 3,
                                padding=1)
         self.encoder = nn.ModuleList(_ResidualBlock(n, normalize)
                                      for n in channels)
@@ -130,8 +131,7 @@ class ResidualUNet(nn.Module):
         self.down = nn.ModuleList(nn.Conv2d(n, m, 2, stride=2)
                                   for n, m in pairs)
         self.up = nn.ModuleList(nn.Conv2d(m, n, 1) for n, m in pairs)
-        self.last = nn.Conv2d(channels[0], n_maps * _BLOCK ** 2, 3,
-                              padding=1)
+        self.last = nn.Conv2d(channels[0], n_maps * block ** 2, 3, padding=1)
         nn.init.zeros_(self.last.weight)
         nn.init.zeros_(self.last.bias)
         if normalize:
@@ -146,19 +146,19 @@ class ResidualUNet(nn.Module):
         Parameters
         ----------
         image : `torch.Tensor`, (n, n_inputs, ny, nx)
-            The input, finite; sides are multiples of 2 to the power of
-            the number of levels.
+            The input, finite; sides are multiples of the block times 2
+            to the power of the number of further levels.
 
         Returns
         -------
-        features : `torch.Tensor`, (n, channels[0], ny / 2, nx / 2)
+        features : `torch.Tensor`, (n, channels[0], ny / block, nx / block)
             The features of the first level.
         """
         if not len(image):
             # PyTorch leaves the shape of nothing as it is
             return image.new_zeros(0, self.first.out_channels,
-                                   *(n // _BLOCK for n in image.shape[2:]))
-        features = self.first(functional.pixel_unshuffle(image, _BLOCK))
+                                   *(n // self._block for n in image.shape[2:]))
+        features = self.first(functional.pixel_unshuffle(image, self._block))
         skips = []
         for block, down in zip(self.encoder, self.down, strict=False):
             features = block(features)
@@ -187,9 +187,9 @@ class ResidualUNet(nn.Module):
         """
         if not len(features):
             return features.new_zeros(
-                0, self.last.out_channels // _BLOCK ** 2,
-                *(n * _BLOCK for n in features.shape[2:]))
-        return functional.pixel_shuffle(self.last(features), _BLOCK)
+                0, self.last.out_channels // self._block ** 2,
+                *(n * self._block for n in features.shape[2:]))
+        return functional.pixel_shuffle(self.last(features), self._block)
 
     def forward(self, image):
         """

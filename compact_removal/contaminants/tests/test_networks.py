@@ -15,7 +15,7 @@ from compact_removal.contaminants import (CLASS_NAMES, ContaminantMasker,
                                           import_maximask)
 from compact_removal.contaminants.loss_maximask import (MaxiMaskLoss,
                                                         pixel_weights)
-from compact_removal.contaminants.loss_segmentation import (SHARES,
+from compact_removal.contaminants.loss_segmentation import (CORE_SHARE, SHARES,
                                                             SegmentationLoss,
                                                             split_truth)
 from compact_removal.contaminants.network_update import UpdatedModel
@@ -102,9 +102,8 @@ def test_a_new_network_sees_nothing():
     with torch.no_grad():
         found = model(torch.randn(1, 64, 64))['probability'][0]
     means = found.mean(dim=(1, 2)).numpy()
-    # of cosmic rays it gives a share for hits without cores
     assert_allclose(means[1:], SHARES[1:], rtol=1e-3)
-    assert 0.7 * SHARES[0] < means[0] < SHARES[0]
+    assert_allclose(means[0], (0.3 + 0.7 * CORE_SHARE) * SHARES[0], rtol=1e-3)
 
 
 @pytest.mark.parametrize('name', ['segmentation', 'maximask'])
@@ -169,6 +168,13 @@ def test_the_loss_of_who_sees_nothing_is_one():
         torch.full((2, 15, 200, 200), 3.0), torch.tensor(truth))
     assert terms['BG'] == 0
     assert_allclose(total, (terms['CR'] + terms['core']) / 2)
+
+
+def test_cosmic_rays_count_twice():
+    logit, truth = torch.zeros(1, 15, 8, 8), torch.ones(1, 8, 8).int()
+    total, terms = SegmentationLoss()(logit, truth)
+    hits = terms.pop('CR') + terms.pop('core')
+    assert_allclose(total, (2 * hits + sum(terms.values())) / 17, rtol=1e-6)
 
 
 def test_pixel_weights():

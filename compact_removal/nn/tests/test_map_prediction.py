@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from compact_removal.nn import Field, Model, make_model, predict_map
+from compact_removal.nn import (Field, Model, make_model, predict,
+                                predict_map)
 from compact_removal.removal import build_model
 
 
@@ -53,7 +54,9 @@ def planes():
     return {'image': image, 'validity': rng.random(image.shape) > 0.1}
 
 
-def test_tiles_leave_no_trace(model, planes):
+@pytest.mark.parametrize('surrounded', [True, False])
+def test_tiles_leave_no_trace(model, planes, surrounded, monkeypatch):
+    monkeypatch.setattr(Pyramid, 'surrounded', surrounded)
     expected = predict_map(model, planes, tile_size=1000)
     assert expected['smooth'].shape == (150, 203)
     assert expected['classes'].shape == (3, 150, 203)
@@ -64,6 +67,19 @@ def test_tiles_leave_no_trace(model, planes):
         for name, scale in (('smooth', std), ('classes', 1.0)):
             np.testing.assert_allclose(found[name], expected[name], rtol=0,
                                        atol=1e-5 * scale)
+
+
+def test_edges_are_those_of_the_map(model, planes, monkeypatch):
+    monkeypatch.setattr(Pyramid, 'surrounded', False)
+    planes = {name: plane[:148, :200] for name, plane in planes.items()}
+    found = predict_map(model, planes, tile_size=64)['classes']
+    # as it sees a cutout
+    expected = predict(model, {name: plane[None] for name, plane
+                               in planes.items()})['classes'][0]
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+    monkeypatch.setattr(Pyramid, 'surrounded', True)
+    other = predict_map(model, planes, tile_size=64)['classes']
+    assert np.abs(other - found).max() > 1e-3
 
 
 def test_a_halo_that_is_too_small_is_seen(model, planes, monkeypatch):

@@ -35,6 +35,13 @@ def test_output_has_size_of_input(network):
         assert network(torch.randn(0, 2, 24, 40)).shape == (0, 3, 24, 40)
 
 
+def test_first_level_may_have_all_pixels():
+    network = ResidualUNet((4, 6, 8), n_inputs=1, n_maps=3, block=1)
+    features = network.make_features(torch.randn(2, 1, 8, 12))
+    assert features.shape == (2, 4, 8, 12)
+    assert network.make_maps(features).shape == (2, 3, 8, 12)
+
+
 def test_distant_pixels_have_no_influence(network):
     image = torch.randn(1, 2, 128, 128)
     other = image.clone()
