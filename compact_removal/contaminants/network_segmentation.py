@@ -22,7 +22,7 @@ __all__ = ['SegmentationModel']
 # hits and hot pixels are single ones.
 _LEVELS = (2, 4, 6, 9, 12, 12)
 
-# Weight of P(dilated truth) in the output of cosmic rays; P(core) has the rest.
+# Weight of P(dilated truth) in the output of cosmic rays, beside P(core).
 _HALO = 0.3
 
 
@@ -112,7 +112,7 @@ class SegmentationModel(Model):
         outputs : dict of `torch.Tensor`
             ``probability``, (n, n_classes, ny, nx).
         """
-        probability = torch.sigmoid(self.predict_logits(image))
+        probability = self.predict_logits(image).sigmoid_()
         classes, core = probability[:, :-1], probability[:, -1]
         classes[:, 0] = _HALO * classes[:, 0] + (1 - _HALO) * core
         return {'probability': classes}

@@ -90,9 +90,9 @@ class UpdatedModel(Model):
                                                  strict=True)):
                 flags += (probability[:, k] >= limit) * int(bit)
             return {'flags': flags}
-        shift = torch.tensor(self._shift, dtype=torch.float32,
-                             device=image.device)[:, None, None]
-        # of no shift nothing is lost
-        return {'probability': torch.where(
-            shift == 0, probability,
-            torch.sigmoid(torch.logit(probability, _TINY) + shift))}
+        for k, shift in enumerate(self._shift):
+            # of no shift nothing is lost
+            if shift:
+                plane = probability[:, k]
+                plane.copy_(torch.sigmoid(torch.logit(plane, _TINY) + shift))
+        return {'probability': probability}

@@ -156,8 +156,8 @@ class ResidualUNet(nn.Module):
         """
         if not len(image):
             # PyTorch leaves the shape of nothing as it is
-            return image.new_zeros(0, self.first.out_channels,
-                                   *(n // self._block for n in image.shape[2:]))
+            shape = (n // self._block for n in image.shape[2:])
+            return image.new_zeros(0, self.first.out_channels, *shape)
         features = self.first(functional.pixel_unshuffle(image, self._block))
         skips = []
         for block, down in zip(self.encoder, self.down, strict=False):
