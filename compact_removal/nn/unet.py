@@ -83,8 +83,8 @@ class _ResidualBlock(nn.Module):
         """
         Return the new features.
         """
-        return features + self.second(functional.silu(
-            self.first(self.norm(features))))
+        change = functional.silu(self.first(self.norm(features)), inplace=True)
+        return self.second(change).add_(features)
 
 
 class ResidualUNet(nn.Module):
@@ -168,7 +168,7 @@ class ResidualUNet(nn.Module):
         for block, up in zip(reversed(self.decoder), reversed(self.up),
                              strict=True):
             features = functional.interpolate(up(features), scale_factor=2)
-            features = block(features + skips.pop())
+            features = block(features.add_(skips.pop()))
         return features
 
     def make_maps(self, features):
@@ -189,7 +189,9 @@ class ResidualUNet(nn.Module):
             return features.new_zeros(
                 0, self.last.out_channels // self._block ** 2,
                 *(n * self._block for n in features.shape[2:]))
-        return functional.pixel_shuffle(self.last(features), self._block)
+        maps = self.last(features)
+        return (maps if self._block == 1
+                else functional.pixel_shuffle(maps, self._block))
 
     def forward(self, image):
         """
