@@ -14,6 +14,9 @@ __all__ = ['add_exposures', 'find_exposures', 'process_exposures']
 # Endings of the files that a folder is searched for.
 _ENDINGS = ('.fits', '.fit', '.fts', '.fits.gz', '.fits.fz')
 
+# Endings of what is written for exposures, which are none themselves.
+_PRODUCTS = ('_mask.fits', '.mask.fits', '_probability.fits')
+
 _SOME_FAILED = 1
 
 
@@ -31,8 +34,8 @@ def add_exposures(parser):
                         help='FITS files, folders of them, or lists of their '
                              'names (.list)')
     parser.add_argument('--output-dir', metavar='DIR', type=Path,
-                        default=Path(), help='where to write (default: this '
-                                             'folder)')
+                        default=Path(), help='where to write (default: the '
+                                             'current folder)')
 
 
 def find_exposures(arguments):
@@ -42,7 +45,8 @@ def find_exposures(arguments):
     Parameters
     ----------
     arguments : list of `~pathlib.Path`
-        Files, folders, and lists (``.list``) of names, one per line.
+        Files, folders, and lists (``.list``) of names, one per line. Of
+        a folder, masks that were written for exposures are left out.
 
     Returns
     -------
@@ -58,7 +62,8 @@ def find_exposures(arguments):
     for argument in arguments:
         if argument.is_dir():
             inside = sorted(path for path in argument.iterdir()
-                            if path.name.lower().endswith(_ENDINGS))
+                            if path.name.lower().endswith(_ENDINGS)
+                            and not path.name.lower().endswith(_PRODUCTS))
             if not inside:
                 msg = (f'EXPOSURE: the folder {argument} has no files that '
                        f'end with {", ".join(_ENDINGS)}')

@@ -109,7 +109,8 @@ def run(args):
         if args.plot:
             _draw(masker, path, targets[path], args.layout, pictures[path])
         print(f'{path} -> {targets[path]}')
-        shown = report[['hdu', 'shape', 'masked']]
+        shown = report[['hdu', 'shape', *(
+            ['masked'] if args.layout != 'probabilities' else [])]]
         for name in masker.classes_:
             if report[name].max() > 0:
                 shown[name] = report[name]

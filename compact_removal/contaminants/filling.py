@@ -92,7 +92,12 @@ def clean(image, mask=None, *, max_distance=3.5):
     plain = image.data if isinstance(image, NDData) else image
     data = read_array(plain if mask is not None else image)
     if mask is not None:
-        mask = np.asarray(mask, dtype=bool)
+        mask = np.asarray(mask)
+        if mask.dtype.kind != 'b' and not np.isin(mask, (0, 1)).all():
+            msg = ('mask must be True or False, got numbers; of flags take '
+                   'flags & bit > 0')
+            raise ParameterError(msg, 'mask')
+        mask = mask.astype(bool)
         if mask.shape != data.shape:
             msg = (f'mask must have the shape of the image, {data.shape}, got '
                    f'{mask.shape}')

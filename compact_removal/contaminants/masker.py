@@ -3,10 +3,13 @@
 The estimator that finds contaminated pixels.
 """
 
+import warnings
+
 import astropy.units as u
 import numpy as np
 from astropy.nddata import CCDData
 from astropy.table import Table
+from astropy.utils.exceptions import AstropyUserWarning
 from scipy.ndimage import distance_transform_edt
 
 from compact_removal import nn
@@ -162,9 +165,9 @@ class ContaminantMasker(ExposureEstimator):
         Returns
         -------
         masked : `~astropy.nddata.CCDData`
-            The image; ``mask`` is that of the image and what must not be
-            used, ``flags`` the bits of the classes, and ``meta`` has
-            provenance, priors and thresholds.
+            The image; ``mask`` is that of the image, what is not finite
+            and what must not be used, ``flags`` the bits of the classes,
+            and ``meta`` has provenance, priors and thresholds.
 
         Raises
         ------
@@ -184,8 +187,7 @@ class ContaminantMasker(ExposureEstimator):
         if grow and mask.any():
             mask = distance_transform_edt(~mask) <= grow
         result = to_ccd(image)
-        result.mask = mask if result.mask is None else (
-            np.asarray(result.mask, dtype=bool) | mask)
+        result.mask = mask | np.isnan(read_array(image))
         result.flags = flags
         result.meta.update(self._provenance(info))
         for k, threshold, prior in zip(index, thresholds,
@@ -304,9 +306,13 @@ class ContaminantMasker(ExposureEstimator):
         from compact_removal.contaminants.network_update import UpdatedModel
 
         data = scale_image(read_array(image), structure=model.structure)
+        model = UpdatedModel(model, index, shift, *flags)
+        if not data.any():
+            warnings.warn('image is constant, or all masked: nothing is found',
+                          AstropyUserWarning, stacklevel=3)
+            return model.see_nothing(data.shape)
         return nn.predict_map(
-            UpdatedModel(model, index, shift, *flags), {'image': data},
-            tile_size=_TILE, device=self.device,
+            model, {'image': data}, tile_size=_TILE, device=self.device,
             progress_bar=self.progress_bar)
 
     def _prepare(self):
@@ -370,6 +376,9 @@ class ContaminantMasker(ExposureEstimator):
         found = find_classes(unusable, 'unusable')
         if isinstance(unusable, str) and unusable == 'all':
             return [k for k in found if k in index]
+        if any(not CLASSES[k].bit for k in found):
+            msg = "unusable must not have 'BG', pixels with nothing else"
+            raise ParameterError(msg, 'unusable')
         missing = [CLASS_NAMES[k] for k in found if k not in index]
         if missing:
             msg = (f'unusable must be classes that are looked for '

@@ -67,6 +67,25 @@ class UpdatedModel(Model):
             self._limits = expit(logit(np.asarray(thresholds, dtype=float))
                                  - np.asarray(self._shift)).tolist()
 
+    def see_nothing(self, shape):
+        """
+        Make the output for an image in which there is nothing.
+
+        Parameters
+        ----------
+        shape : tuple of int
+            Rows and columns.
+
+        Returns
+        -------
+        outputs : dict of `~numpy.ndarray`
+            See `forward`; zeros.
+        """
+        if self._thresholds is not None:
+            return {'flags': np.zeros(shape, dtype=np.int32)}
+        return {'probability': np.zeros((len(self._index), *shape),
+                                        dtype=np.float32)}
+
     def forward(self, image):
         """
         Predict probabilities, or flags.

@@ -168,7 +168,7 @@ class TrackingErrorClassifier(ExposureEstimator):
         probability : float or `~numpy.ndarray`
             The mean of the images of an HDUList (with ``'maxitrack'``
             also of the parts of an image), updated for the prior; an
-            array for a list.
+            array for a list. It is the prior where there are no sources.
 
         Raises
         ------
@@ -326,6 +326,9 @@ class TrackingErrorClassifier(ExposureEstimator):
         scaled = scale_image(read_array(image))
         parts = (stack_sources(scaled)[None] if model.sees == 'stack'
                  else _cut(scaled, model.usual_size))
+        if not parts.any():
+            # without sources nothing is learned
+            return float(self.prior)
         logit = nn.predict(model, {model.sees: parts}, device=self.device,
                            batch_size=self.batch_size)['logit']
         return float(expit(logit.astype(float) + logit_shift(

@@ -3,6 +3,8 @@
 Read images that need no WCS: as arrays with NaN where a pixel is not known.
 """
 
+from os import PathLike
+
 import astropy.units as u
 import numpy as np
 from astropy.nddata import CCDData, NDData
@@ -44,6 +46,9 @@ def read_array(image, name='image'):
     dtype('float32')
     """
     mask, meta = None, {}
+    if isinstance(image, (str, PathLike)):
+        msg = f'{name} must be an image, got a path: read the file first'
+        raise ParameterTypeError(msg, name)
     if isinstance(image, NDData):
         mask, meta, values = image.mask, image.meta, image.data
     else:

@@ -25,8 +25,8 @@ def plot_classes(image, planes, names, colors, *, axes=None):
     image : `~astropy.nddata.NDData` or array_like
         The image, shape ``(ny, nx)``.
     planes : array_like of bool
-        One plane per class, shape ``(n_classes, ny, nx)``; later ones are
-        drawn over earlier ones.
+        One plane per class, shape ``(n_classes, ny, nx)``; earlier ones
+        are drawn over later ones.
     names, colors : sequence of str
         Names of the classes and their colours. Classes without a pixel
         are not in the legend.
@@ -68,7 +68,8 @@ def plot_classes(image, planes, names, colors, *, axes=None):
                    origin='lower', interpolation='nearest')
     picture = np.ones((*data.shape, 3))
     patches = []
-    for plane, name, color in zip(planes, names, colors, strict=True):
+    for plane, name, color in reversed(list(zip(planes, names, colors,
+                                                strict=True))):
         plane = np.asarray(plane, dtype=bool)
         if plane.any():
             picture[maximum_filter(plane, _LEAST)] = to_rgb(color)
@@ -78,7 +79,7 @@ def plot_classes(image, planes, names, colors, *, axes=None):
     style_sky_axes(axes[0], 'image', first=True)
     style_sky_axes(axes[1], 'classes', first=False)
     if patches:
-        axes[1].legend(handles=patches, fontsize='small', frameon=False,
+        axes[1].legend(handles=patches[::-1], fontsize='small', frameon=False,
                        loc='upper left', bbox_to_anchor=(1.01, 1))
     return axes
 

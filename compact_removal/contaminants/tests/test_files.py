@@ -144,6 +144,13 @@ def test_folders_with_a_bad_file(weights, mosaic, tmp_path, capsys):
     assert (tmp_path / 'good_mask.fits').exists()
     assert main(['mask', str(tmp_path / 'some.list'), *options,
                  '--overwrite']) == 0
+    # what was written there is no exposure
+    (source / 'good_mask.fits').write_bytes(b'')
+    assert main(['mask', str(source), *options, '--layout',
+                 'probabilities']) == 1
+    captured = capsys.readouterr()
+    assert 'good_mask' not in captured.err
+    assert 'nan' not in captured.out
     empty = tmp_path / 'empty'
     empty.mkdir()
     assert main(['mask', str(empty), *options]) == 2

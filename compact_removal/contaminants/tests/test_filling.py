@@ -95,6 +95,7 @@ def test_uncertainty_of_the_user():
 
 @pytest.mark.parametrize(('arguments', 'words'), [
     ((np.zeros((5, 5)), np.zeros((4, 4))), '^mask must have the shape'),
+    ((np.zeros((5, 5)), np.full((5, 5), 64)), '^mask must be True or False'),
     ((np.full((5, 5), np.nan),), '^image must have pixels that are known'),
     ((np.zeros(5),), '^image must have two dimensions'),
 ])

@@ -8,6 +8,7 @@ import astropy.units as u
 import numpy as np
 import pytest
 from astropy.nddata import CCDData, NDData
+from astropy.utils.exceptions import AstropyUserWarning
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
@@ -61,6 +62,7 @@ KINDS = ('noise', 'constant', 'zero', 'negative', 'holes', 'nothing',
 TYPES = ('f4', 'f8', '>f4', 'u2', '>i2', 'i4', 'u1')
 
 
+@pytest.mark.filterwarnings('ignore:image is constant')
 @given(st.sampled_from(KINDS), st.sampled_from(TYPES), st.integers(1, 90),
        st.integers(1, 90), st.integers(0, 99))
 def test_any_image(tiny, kind, dtype, ny, nx, seed):
@@ -103,6 +105,26 @@ def test_masked_pixels_have_no_influence(tiny):
     assert np.all(masked.mask[mask])
 
 
+def test_unknown_pixels_are_masked(tiny):
+    image = make_exposure((80, 90), seed=1).image.astype(float)
+    image[10, 20], image[11, 20] = np.nan, np.inf
+    masked = tiny.mask(image, unusable='CR')
+    assert_array_equal(masked.mask, (masked.flags & 1 > 0)
+                       | ~np.isfinite(image))
+    assert np.all(masked.mask[10:12, 20])
+
+
+@pytest.mark.parametrize('value', [0.0, 7.0, np.nan])
+def test_nothing_is_found_where_there_is_nothing(masker, value):
+    image = np.full((50, 60), value)
+    with pytest.warns(AstropyUserWarning, match='image is constant'):
+        masked = masker.mask(image)
+    assert not masked.flags.any()
+    assert_array_equal(masked.mask, np.isnan(image))
+    with pytest.warns(AstropyUserWarning, match='image is constant'):
+        assert not masker.predict_proba(image).any()
+
+
 def test_mask_combines_classes(tiny):
     image = make_exposure((80, 90), seed=1).image
     tiny = ContaminantMasker(weights=None, seed=1, batch_size=1,
@@ -139,7 +161,7 @@ def test_classes(tiny):
 
 
 @pytest.mark.parametrize(('image', 'words'), [
-    ('exposure.fits', 'must hold real numbers'),
+    ('exposure.fits', 'must be an image, got a path'),
     (np.zeros((3, 4, 5)), 'must have two dimensions'),
     (np.zeros((0, 5)), 'must have two dimensions'),
     (np.zeros((5, 5), dtype=complex), 'must hold real numbers'),
@@ -154,6 +176,7 @@ def test_bad_images(tiny, image, words):
 
 @pytest.mark.parametrize(('options', 'words'), [
     ({'unusable': ['XY']}, "^unusable must be 'all' or names"),
+    ({'unusable': ['CR', 'BG']}, "^unusable must not have 'BG'"),
     ({'grow': -1}, '^grow must be a number of pixels'),
     ({'grow': np.nan}, '^grow must be a number of pixels'),
 ])
@@ -196,7 +219,7 @@ def test_what_was_not_learned(tmp_path):
     masker.save(tmp_path / 'some.safetensors')
     again = ContaminantMasker(weights=tmp_path / 'some.safetensors')
     assert again.classes_ == masker.classes_
-    assert len(again.predict_proba(np.zeros((40, 40)))) == 5
+    assert len(again.predict_proba(rng.normal(size=(40, 40)))) == 5
     with pytest.raises(ValueError, match='^classes must be those that the '
                        r'network has learned \(HP'):
         masker.set_params(classes=['CR']).mask(np.zeros((40, 40)))
@@ -241,7 +264,8 @@ def scores(masker):
 @pytest.mark.slow
 def test_shipped_weights_rank_pixels(scores):
     auc = dict(zip(scores['name'], scores['auc'], strict=True))
-    assert scores['auc'].mean() > 0.95
+    assert scores['auc'].mean() > 0.96
+    assert scores['mcc'].mean() > 0.78
     for name in ('HCL', 'DCL', 'HP', 'SAT', 'OV', 'BBG'):
         assert auc[name] > 0.97, name
 

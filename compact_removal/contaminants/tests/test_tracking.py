@@ -99,10 +99,14 @@ def test_mosaics_and_lists(tiny):
 
 
 def test_the_prior_shifts_probabilities(tiny):
-    image = np.random.default_rng(1).normal(300, 9, (64, 64))
+    many = ExposureSettings(stars=(3000.0, 3000.0), fwhm=(3.0, 3.0))
+    image = make_exposure((128, 128), settings=many, seed=1).image
     rare, even = (TrackingErrorClassifier.predict_proba(
         tiny.set_params(prior=prior), image) for prior in (0.05, 0.5))
     tiny.set_params(prior=0.05)
+    assert rare != 0.05
+    # without sources nothing is learned
+    assert tiny.predict_proba(np.zeros((64, 64))) == 0.05
     assert_allclose(rare, update_priors(even, 0.5, 0.05), rtol=1e-4)
 
 
