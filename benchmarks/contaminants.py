@@ -129,11 +129,12 @@ def compare_classes(args, maskers):
                                  exposure.planes, only)
     table = Table({'class': [*CLASS_NAMES, 'mean']})
     for name in maskers:
+        short = name.removeprefix('Contaminant')
         for label, scores, key in (
                 ('auc', every, 'auc'), ('mcc', every, 'mcc'),
                 ('clear', clear, 'auc'), ('single', single, 'auc')):
             values = np.asarray(scores[name].summary()[key], dtype=float)
-            table[f'{name[:8]} {label}'] = [*values, np.nanmean(values)]
+            table[f'{short} {label}'] = [*values, np.nanmean(values)]
     for column in table.colnames[1:]:
         table[column].info.format = '.4f' if 'mcc' not in column else '.3f'
     table.pprint(max_lines=-1, max_width=-1)

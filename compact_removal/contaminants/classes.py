@@ -10,7 +10,8 @@ from astropy.table import Table
 
 from compact_removal.utils.parameters import ParameterError
 
-__all__ = ['CLASSES', 'CLASS_NAMES', 'ContaminantClass', 'find_classes']
+__all__ = ['CLASSES', 'CLASS_NAMES', 'ContaminantClass', 'find_classes',
+           'find_unusable']
 
 
 @dataclass(frozen=True)
@@ -114,3 +115,48 @@ def find_classes(classes, parameter='classes'):
                f'{", ".join(CLASS_NAMES)}; got {found}')
         raise ParameterError(msg, parameter)
     return tuple(k for k, name in enumerate(CLASS_NAMES) if name in wanted)
+
+
+def find_unusable(unusable, index):
+    """
+    Find the classes whose pixels must not be used.
+
+    Parameters
+    ----------
+    unusable : str or sequence of str
+        ``'default'``, ``'all'``, or names.
+    index : sequence of int
+        Places of the classes that are looked for.
+
+    Returns
+    -------
+    places : list of int
+        Their places in ``CLASSES``.
+
+    Raises
+    ------
+    ParameterError
+        If a name is none of a class that is looked for, or that of the
+        background.
+
+    Examples
+    --------
+    >>> from compact_removal.contaminants.classes import find_unusable
+    >>> find_unusable(['CR', 'HP'], range(14))
+    [0, 3]
+    """
+    if isinstance(unusable, str) and unusable == 'default':
+        return [k for k in index if CLASSES[k].unusable]
+    found = find_classes(unusable, 'unusable')
+    if isinstance(unusable, str) and unusable == 'all':
+        return [k for k in found if k in index]
+    if any(not CLASSES[k].bit for k in found):
+        msg = "unusable must not have 'BG', pixels with nothing else"
+        raise ParameterError(msg, 'unusable')
+    missing = [CLASS_NAMES[k] for k in found if k not in index]
+    if missing:
+        names = ', '.join(CLASS_NAMES[k] for k in index)
+        msg = (f'unusable must be classes that are looked for ({names}), got '
+               f'{missing[0]!r}')
+        raise ParameterError(msg, 'unusable')
+    return list(found)

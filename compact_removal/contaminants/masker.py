@@ -15,7 +15,7 @@ from scipy.ndimage import distance_transform_edt
 from compact_removal import nn
 from compact_removal.contaminants.base import ExposureEstimator
 from compact_removal.contaminants.classes import (CLASS_NAMES, CLASSES,
-                                                  find_classes)
+                                                  find_classes, find_unusable)
 from compact_removal.contaminants.networks import NETWORKS, find_model_class
 from compact_removal.contaminants.priors import (find_thresholds, logit_shift,
                                                  read_per_class, read_priors)
@@ -175,7 +175,7 @@ class ContaminantMasker(ExposureEstimator):
             See `predict_proba`.
         """
         index, shift, thresholds, (model, info) = self._prepare()
-        bad = self._find_unusable(unusable, index)
+        bad = find_unusable(unusable, index)
         if not (isinstance(grow, (int, float, np.number)) and grow >= 0
                 and np.isfinite(grow)):
             msg = f'grow must be a number of pixels >= 0, got {grow!r}'
@@ -367,25 +367,6 @@ class ContaminantMasker(ExposureEstimator):
         default[list(index)] = best
         return read_per_class('thresholds', self.thresholds, index, default)
 
-    def _find_unusable(self, unusable, index):
-        """
-        Places of the classes whose pixels must not be used.
-        """
-        if isinstance(unusable, str) and unusable == 'default':
-            return [k for k in index if CLASSES[k].unusable]
-        found = find_classes(unusable, 'unusable')
-        if isinstance(unusable, str) and unusable == 'all':
-            return [k for k in found if k in index]
-        if any(not CLASSES[k].bit for k in found):
-            msg = "unusable must not have 'BG', pixels with nothing else"
-            raise ParameterError(msg, 'unusable')
-        missing = [CLASS_NAMES[k] for k in found if k not in index]
-        if missing:
-            msg = (f'unusable must be classes that are looked for '
-                   f'({", ".join(self.classes_)}), got {missing[0]!r}')
-            raise ParameterError(msg, 'unusable')
-        return found
-
     def _check(self):
         """
         Validate the parameters.
@@ -405,4 +386,8 @@ class ContaminantMasker(ExposureEstimator):
         check_boolean('progress_bar', self.progress_bar)
         nn.resolve_device(self.device)
         if self.weights is not None and not self._is_fitted():
+            if self.network == 'maximask' and self.weights == 'default':
+                msg = ("weights must be a file for network 'maximask', whose "
+                       'own are part of MaxiMask (see import_maximask)')
+                raise ParameterError(msg, 'weights')
             self._find_weights()

@@ -149,6 +149,12 @@ def test_grow(masker):
     assert_array_equal(large, expected)
 
 
+def test_weights_of_maximask_do_not_ship():
+    masker = ContaminantMasker(network='maximask')
+    with pytest.raises(ValueError, match='^weights must be a file for netw'):
+        masker.mask(np.zeros((40, 40)))
+
+
 def test_classes(tiny):
     table = tiny.list_classes()
     assert table['name'].tolist() == list(CLASS_NAMES)
