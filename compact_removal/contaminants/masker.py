@@ -28,8 +28,9 @@ from compact_removal.utils.parameters import (ParameterError, check_boolean,
 
 __all__ = ['ContaminantMasker']
 
-# Side of the tiles (pixels), which have no influence on the result.
-_TILE = 1344
+# Side of the tiles (pixels), which have no influence on the result: for flags,
+# and for probabilities, which need the memory themselves.
+_TILE, _SMALL_TILE = 1344, 672
 
 
 class ContaminantMasker(ExposureEstimator):
@@ -312,7 +313,8 @@ class ContaminantMasker(ExposureEstimator):
                           AstropyUserWarning, stacklevel=3)
             return model.see_nothing(data.shape)
         return nn.predict_map(
-            model, {'image': data}, tile_size=_TILE, device=self.device,
+            model, {'image': data}, device=self.device,
+            tile_size=_TILE if flags else _SMALL_TILE,
             progress_bar=self.progress_bar)
 
     def _prepare(self):
