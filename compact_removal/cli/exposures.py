@@ -9,13 +9,15 @@ from compact_removal.cli.parser import EXIT_ERROR, print_error
 from compact_removal.utils.parameters import ParameterError
 from compact_removal.utils.text import one_line
 
-__all__ = ['add_exposures', 'find_exposures', 'process_exposures']
+__all__ = ['MASK_ENDINGS', 'add_exposures', 'find_exposures',
+           'process_exposures']
+
+# Endings of the masks that are written for exposures, by layout.
+MASK_ENDINGS = {'flags': '_mask.fits', 'maximask': '.mask.fits',
+                'probabilities': '_probability.fits'}
 
 # Endings of the files that a folder is searched for.
 _ENDINGS = ('.fits', '.fit', '.fts', '.fits.gz', '.fits.fz')
-
-# Endings of what is written for exposures, which are none themselves.
-_PRODUCTS = ('_mask.fits', '.mask.fits', '_probability.fits')
 
 _SOME_FAILED = 1
 
@@ -61,9 +63,10 @@ def find_exposures(arguments):
     found = {}
     for argument in arguments:
         if argument.is_dir():
-            inside = sorted(path for path in argument.iterdir()
-                            if path.name.lower().endswith(_ENDINGS)
-                            and not path.name.lower().endswith(_PRODUCTS))
+            inside = sorted(
+                path for path in argument.iterdir()
+                if path.name.lower().endswith(_ENDINGS)
+                and not path.name.lower().endswith((*MASK_ENDINGS.values(),)))
             if not inside:
                 msg = (f'EXPOSURE: the folder {argument} has no files that '
                        f'end with {", ".join(_ENDINGS)}')

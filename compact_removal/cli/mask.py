@@ -5,8 +5,8 @@
 
 
 from compact_removal.cli.estimators import make_estimator
-from compact_removal.cli.exposures import (add_exposures, find_exposures,
-                                           process_exposures)
+from compact_removal.cli.exposures import (MASK_ENDINGS, add_exposures,
+                                           find_exposures, process_exposures)
 from compact_removal.cli.inputs import check_inputs, check_outputs
 from compact_removal.cli.options import add_options
 from compact_removal.cli.output import print_table, save_figure
@@ -35,10 +35,6 @@ example:
   compact-removal mask night1/ --classes CR SAT --output-dir masks
 """
 
-# Files end like this, by layout.
-_ENDINGS = {'flags': '_mask.fits', 'maximask': '.mask.fits',
-            'probabilities': '_probability.fits'}
-
 
 def add_arguments(parser, estimator):
     """
@@ -52,9 +48,10 @@ def add_arguments(parser, estimator):
         The class of the estimator.
     """
     add_exposures(parser)
-    parser.add_argument('--layout', choices=list(_ENDINGS), default='flags',
-                        help='flags and mask, one plane per class, or '
-                             'probabilities (default: %(default)s)')
+    parser.add_argument('--layout', choices=list(MASK_ENDINGS),
+                        default='flags', help='flags and mask, one plane per '
+                                              'class, or probabilities '
+                                              '(default: %(default)s)')
     parser.add_argument('--unusable', metavar='CLASS', nargs='+',
                         default=['default'],
                         help='classes whose pixels must not be used (default: '
@@ -90,7 +87,7 @@ def run(args):
     check_inputs({'exposure': paths}, args.weights)
     masker = make_estimator(args)
     masker.check_params()
-    ending = _ENDINGS[args.layout]
+    ending = MASK_ENDINGS[args.layout]
     targets = {path: args.output_dir / f'{map_stem(path)}{ending}'
                for path in paths}
     pictures = {path: target.with_suffix('.png')

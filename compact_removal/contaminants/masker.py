@@ -147,7 +147,8 @@ class ContaminantMasker(ExposureEstimator):
             If ``weights`` is `None` and `fit` was not called.
         """
         index, shift, _, (model, _) = self._prepare()
-        return self._predict(image, model, index, shift)['probability']
+        return self._predict(read_array(image), model, index, shift)[
+            'probability']
 
     def mask(self, image, *, unusable='default', grow=0):
         """
@@ -182,13 +183,14 @@ class ContaminantMasker(ExposureEstimator):
             msg = f'grow must be a number of pixels >= 0, got {grow!r}'
             raise ParameterError(msg, 'grow')
         bits = [CLASSES[k].bit for k in index]
-        flags = self._predict(image, model, index, shift, thresholds,
+        data = read_array(image)
+        flags = self._predict(data, model, index, shift, thresholds,
                               bits)['flags'].astype(np.int16)
         mask = flags & sum(CLASSES[k].bit for k in bad) != 0
         if grow and mask.any():
             mask = distance_transform_edt(~mask) <= grow
         result = to_ccd(image)
-        result.mask = mask | np.isnan(read_array(image))
+        result.mask = mask | np.isnan(data)
         result.flags = flags
         result.meta.update(self._provenance(info))
         for k, threshold, prior in zip(index, thresholds,
@@ -300,13 +302,13 @@ class ContaminantMasker(ExposureEstimator):
     def describe_task(self, image, positions=None):
         return f'contaminants found in {image}'
 
-    def _predict(self, image, model, index, shift, *flags):
+    def _predict(self, data, model, index, shift, *flags):
         """
-        Probabilities, or flags, of an image.
+        Probabilities, or flags, of an array.
         """
         from compact_removal.contaminants.network_update import UpdatedModel
 
-        data = scale_image(read_array(image), structure=model.structure)
+        data = scale_image(data, structure=model.structure)
         model = UpdatedModel(model, index, shift, *flags)
         if not data.any():
             warnings.warn('image is constant, or all masked: nothing is found',

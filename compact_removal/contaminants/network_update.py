@@ -61,11 +61,10 @@ class UpdatedModel(Model):
             {'probability': Field('plane')} if thresholds is None
             else {'flags': Field('plane', dtype='int32')})
         self._index, self._shift = list(index), list(shift)
-        self._thresholds, self._bits = thresholds, bits
-        if thresholds is not None:
-            # as many comparisons, but no logits of all pixels
-            self._limits = expit(logit(np.asarray(thresholds, dtype=float))
-                                 - np.asarray(self._shift)).tolist()
+        self._bits = bits
+        # thresholds before the update: flags need no logits of all pixels
+        self._limits = None if thresholds is None else expit(
+            logit(np.asarray(thresholds, dtype=float)) - shift).tolist()
 
     def see_nothing(self, shape):
         """
@@ -81,7 +80,7 @@ class UpdatedModel(Model):
         outputs : dict of `~numpy.ndarray`
             See `forward`; zeros.
         """
-        if self._thresholds is not None:
+        if self._limits is not None:
             return {'flags': np.zeros(shape, dtype=np.int32)}
         return {'probability': np.zeros((len(self._index), *shape),
                                         dtype=np.float32)}
@@ -102,7 +101,7 @@ class UpdatedModel(Model):
             nx).
         """
         probability = self.model(image)['probability'][:, self._index]
-        if self._thresholds is not None:
+        if self._limits is not None:
             flags = torch.zeros(image.shape, dtype=torch.int32,
                                 device=image.device)
             for k, (limit, bit) in enumerate(zip(self._limits, self._bits,

@@ -57,7 +57,7 @@ def estimate_background(data, *, structure=True):
     """
     if np.isnan(data).all():
         return np.zeros(data.shape, 'f4'), np.ones(data.shape, 'f4')
-    background, noise = _measure_meshes(data, data)
+    background, noise = _measure_meshes(data.shape, data)
     if not structure and data.shape[1] > 2 * _LAG:
         # half of the rows are enough, where there are many
         step = 1 + (data.shape[0] > _MESH)
@@ -65,24 +65,24 @@ def estimate_background(data, *, structure=True):
         difference = np.full_like(rows, np.nan)
         difference[:, _LAG:] = (rows[:, _LAG:] - rows[:, :-_LAG]) / np.sqrt(2)
         if not np.isnan(difference).all():
-            noise = _measure_meshes(data, difference, step)[1]
+            noise = _measure_meshes(data.shape, difference, step)[1]
     good = noise > 0
     return background, np.where(good, noise, noise[good].mean()
                                 if good.any() else 1).astype('f4')
 
 
-def _measure_meshes(data, values, step=1):
+def _measure_meshes(shape, values, step=1):
     """
     Level and noise in meshes, between which they change linearly.
 
-    The values are those of each row of the data, or of each second one.
+    The values are those of each row of an image, or of each second one.
     """
     from photutils.background import (Background2D, SExtractorBackground,
                                       StdBackgroundRMS)
 
     # meshes of equal size, so that there are no slivers at the edges; an even
     # number of rows, so that half of them make as many meshes
-    box = [-(-n // max(round(n / _MESH), 1)) for n in data.shape]
+    box = [-(-n // max(round(n / _MESH), 1)) for n in shape]
     box[0] += box[0] % 2
     options = {'box_size': (box[0] // step, box[1]), 'filter_size': _FILTER,
                'mask': ~np.isfinite(values),
@@ -100,7 +100,7 @@ def _measure_meshes(data, values, step=1):
             found = Background2D(values, exclude_percentile=100, **options)
         meshes = found.background_mesh, found.background_rms_mesh
     weights = [_interpolate(n, size) for n, size in zip(
-        data.shape, box, strict=True)]
+        shape, box, strict=True)]
     return [(weights[0] @ mesh.astype('f4') @ weights[1].T)
             for mesh in meshes]
 
