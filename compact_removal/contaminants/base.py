@@ -39,7 +39,15 @@ class ExposureEstimator(TrainableEstimator):
 
     @classmethod
     def list_weights(cls):
-        # other rows of the table are of other estimators
+        """
+        List the weights that ship for the estimator.
+
+        Returns
+        -------
+        rows : list of dict
+            Their ``name``, ``network``, ``sha256`` and more; other rows
+            of the table are of the other estimators.
+        """
         return [row for row in super().list_weights()
                 if row['network'] in cls.networks]
 
