@@ -101,6 +101,7 @@ def read_per_class(name, values, index, default):
         If they are not numbers between 0 and 1, or not one for each.
     """
     names = [CLASS_NAMES[k] for k in index]
+    given = values
     if isinstance(values, Mapping):
         unknown = [key for key in values if key not in names]
         if unknown:
@@ -116,7 +117,7 @@ def read_per_class(name, values, index, default):
         good = False
     if not good:
         msg = (f'{name} must be numbers between 0 and 1, one for each of '
-               f'{", ".join(names)}, or a dict, got {values!r}')
+               f'{", ".join(names)}, or a dict, got {given!r}')
         raise ParameterError(msg, name)
     return array
 

@@ -86,6 +86,9 @@ def test_values_per_class():
     for bad in ([0.1, 0.2, 0.3], 'many', 1.1, {'BG': 0.1}, [0.1, 'x']):
         with pytest.raises(ValueError, match='^priors must'):
             read_per_class('priors', bad, (0, 9), usual)
+    # the class is in the message
+    with pytest.raises(ValueError, match=r"got \{'SAT': None\}"):
+        read_per_class('thresholds', {'SAT': None}, (0, 9), usual)
 
 
 def test_named_priors():
