@@ -133,6 +133,7 @@ def write_included_tables(folder):
     """
     from compact_removal.contaminants import CLASSES, FILL_FLAGS
     from compact_removal.contaminants import WEIGHTS as MASKER_WEIGHTS
+    from compact_removal.deblending import BLEND_FLAGS
     from compact_removal.detection import DETECTION_FLAGS
     from compact_removal.detection import WEIGHTS as FINDER_WEIGHTS
     from compact_removal.removal import PIXEL_FLAGS, SOURCE_FLAGS, WEIGHTS
@@ -148,6 +149,7 @@ def write_included_tables(folder):
     for name, lines in (('flags', list_flags(SOURCE_FLAGS)),
                         ('pixel_flags', list_flags(PIXEL_FLAGS)),
                         ('detection_flags', list_flags(DETECTION_FLAGS)),
+                        ('blend_flags', list_flags(BLEND_FLAGS)),
                         ('fill_flags', list_flags(FILL_FLAGS)),
                         ('contaminants', list_contaminants(CLASSES)),
                         ('weights', weights),

@@ -6,7 +6,7 @@ Batches of contaminated exposures for the training of a network.
 import numpy as np
 
 from compact_removal.contaminants.classes import CLASS_NAMES, find_classes
-from compact_removal.contaminants.scaling import (estimate_background,
+from compact_removal.maps.background import (estimate_background,
                                                   scale_image)
 from compact_removal.contaminants.simulation import contaminate
 from compact_removal.datasets import Exposure, make_exposure
@@ -116,7 +116,7 @@ class ContaminatedExposures:
     settings : `~compact_removal.datasets.ExposureSettings`, optional
         The ranges of the exposures.
     structure : bool, optional
-        See `~compact_removal.contaminants.scaling.estimate_background`;
+        See `~compact_removal.maps.background.estimate_background`;
         that of the network.
 
     Examples

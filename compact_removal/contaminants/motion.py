@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from compact_removal.contaminants.batches import ADDED
-from compact_removal.contaminants.scaling import scale_image
+from compact_removal.maps.background import scale_image
 from compact_removal.contaminants.simulation import contaminate
 from compact_removal.contaminants.stacks import stack_sources
 from compact_removal.datasets import ExposureSettings, make_exposure

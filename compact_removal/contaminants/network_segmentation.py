@@ -23,7 +23,7 @@ __all__ = ['SegmentationModel']
 _LEVELS = (2, 4, 6, 9, 12, 12)
 
 # Weight of P(dilated truth) in the output of cosmic rays, beside P(core).
-_HALO = 0.3
+_HALO = 0.1
 
 
 class SegmentationModel(Model):
@@ -32,8 +32,8 @@ class SegmentationModel(Model):
 
     A U-Net with residual blocks. Beside the classes it predicts the cores
     of cosmic rays, where they have more than three standard deviations.
-    ``CR`` is 0.3 of the probability of the truth of the paper, which is
-    dilated, and 0.7 of that of a core: one output serves both.
+    ``CR`` is 0.1 of the probability of the truth of the paper, which is
+    dilated, and 0.9 of that of a core: one output serves both.
 
     Parameters
     ----------

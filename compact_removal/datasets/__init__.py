@@ -13,6 +13,9 @@ from compact_removal.datasets.examples import (make_example_field,
                                                make_test_fields)
 from compact_removal.datasets.exposures import (Exposure, ExposureSettings,
                                                 make_exposure)
+from compact_removal.datasets.galaxies import (GALAXY_KINDS, clean_galaxy,
+                                               half_light_radius, make_galaxy,
+                                               place_galaxy)
 from compact_removal.datasets.moffat import MoffatPSF
 from compact_removal.datasets.scene_simulator import SceneSimulator, make_scene
 from compact_removal.datasets.scenes import Scene, SceneSettings
@@ -25,10 +28,12 @@ from compact_removal.datasets.sources import (FLUX_LEVELS, flux_levels_between,
 from compact_removal.maps import fetch_pacs_map, read_pacs_map
 
 __all__ = ['BackgroundMap', 'Exposure', 'ExposureSettings', 'FLUX_LEVELS',
-           'MoffatPSF', 'Scene', 'SceneSettings', 'SceneSimulator',
-           'fetch_pacs_map', 'find_compact_sources', 'flux_levels_between',
+           'GALAXY_KINDS', 'MoffatPSF', 'Scene', 'SceneSettings',
+           'SceneSimulator', 'clean_galaxy', 'fetch_pacs_map',
+           'find_compact_sources', 'flux_levels_between', 'half_light_radius',
            'inject_sources', 'list_background_kinds', 'load_background_maps',
            'make_background', 'make_example_field', 'make_exposure',
-           'make_random_background', 'make_scene', 'make_simulations',
-           'make_source_catalog', 'make_source_positions', 'make_test_fields',
-           'read_pacs_map', 'read_source_catalog', 'write_source_catalog']
+           'make_galaxy', 'make_random_background', 'make_scene',
+           'make_simulations', 'make_source_catalog', 'make_source_positions',
+           'make_test_fields', 'place_galaxy', 'read_pacs_map',
+           'read_source_catalog', 'write_source_catalog']

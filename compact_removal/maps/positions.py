@@ -155,12 +155,12 @@ def read_pixels(positions, *, wcs=None, shape=None):
     found = _read(positions, wcs)
     if not isinstance(found, SkyCoord):
         return found[0], found[1]
+    if len(found) == 0:
+        return np.zeros(0), np.zeros(0)
     if wcs is None:
         msg = ('positions must be pixels (columns such as x_center and '
                'y_center) for an image without a WCS, got sky coordinates')
         raise ParameterError(msg, 'positions')
-    if len(found) == 0:
-        return np.zeros(0), np.zeros(0)
     return SkyGrid(wcs).to_pixels(found, shape)
 
 

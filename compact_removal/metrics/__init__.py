@@ -3,6 +3,9 @@
 How good results are: fluxes, spectra, structure, pixels, detections.
 """
 
+from compact_removal.metrics.blends import (blend_statistics,
+                                            intersection_over_union,
+                                            profile_agreement)
 from compact_removal.metrics.detection import (calibration_table,
                                                completeness_at_reliability,
                                                completeness_by,
@@ -23,11 +26,12 @@ from compact_removal.metrics.spectra import (PowerLaw, compare_power_spectra,
                                              fit_power_law, power_spectrum)
 from compact_removal.metrics.structure import delta_variance
 
-__all__ = ['PixelComparison', 'PowerLaw', 'RemovalRates',
-           'SegmentationScores', 'calibration_table', 'compare_pixels',
+__all__ = ['PixelComparison', 'PowerLaw', 'RemovalRates', 'SegmentationScores',
+           'blend_statistics', 'calibration_table', 'compare_pixels',
            'compare_power_spectra', 'completeness_at_reliability',
            'completeness_by', 'confusion_matrix', 'delta_variance',
            'detection_curve', 'detection_scores', 'fit_power_law',
-           'flux_ratio_statistics', 'match_detections',
-           'matthews_coefficient', 'pixel_statistics', 'power_spectrum',
-           'removal_rates', 'removal_significance', 'roc_curve']
+           'flux_ratio_statistics', 'intersection_over_union',
+           'match_detections', 'matthews_coefficient', 'pixel_statistics',
+           'power_spectrum', 'profile_agreement', 'removal_rates',
+           'removal_significance', 'roc_curve']

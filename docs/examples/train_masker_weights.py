@@ -12,12 +12,16 @@ This script makes the weights with which
 ``galaxies`` and ``contaminants`` (stamps). One quarter of the cosmic rays, one
 fifth of the galaxies and two maps are kept aside: benchmarks use them. A run
 that was stopped continues from its checkpoint in the output folder. On two CPU
-cores it takes about one hour. The shipped weights then saw other exposures for
-half an hour::
+cores it takes about one hour. The shipped weights then saw other exposures,
+three times::
 
-    python docs/examples/train_masker_weights.py second --data DIR --ship \
+    python docs/examples/train_masker_weights.py second --data DIR \
         --start output/segmentation.safetensors --seed 20261201 \
         --epochs 50 --rate 0.001
+    python docs/examples/train_masker_weights.py third --data DIR \
+        --start second/segmentation.safetensors --seed 20261202 --epochs 80
+    python docs/examples/train_masker_weights.py fourth --data DIR --ship \
+        --start third/segmentation.safetensors --seed 20261203 --epochs 60
 """
 
 # sphinx_gallery_thumbnail_path = '_static/psf_residuals.png'

@@ -16,7 +16,7 @@ from scipy import ndimage
 
 from compact_removal import ContaminantMasker
 from compact_removal.contaminants import CLASS_NAMES, CLASSES, contaminate
-from compact_removal.contaminants.scaling import (estimate_background,
+from compact_removal.maps.background import (estimate_background,
                                                   scale_image)
 from compact_removal.contaminants.tests.recipe import TINY
 from compact_removal.datasets import ExposureSettings, make_exposure

@@ -103,7 +103,7 @@ def test_a_new_network_sees_nothing():
         found = model(torch.randn(1, 64, 64))['probability'][0]
     means = found.mean(dim=(1, 2)).numpy()
     assert_allclose(means[1:], SHARES[1:], rtol=1e-3)
-    assert_allclose(means[0], (0.3 + 0.7 * CORE_SHARE) * SHARES[0], rtol=1e-3)
+    assert_allclose(means[0], (0.1 + 0.9 * CORE_SHARE) * SHARES[0], rtol=1e-3)
 
 
 @pytest.mark.parametrize('name', ['segmentation', 'maximask'])

@@ -1,6 +1,6 @@
 # Licensed under a 3-clause BSD style license - see licenses/LICENSE.rst
 """
-What networks see of an image: it less its background, over its noise.
+Background and noise of images; images as networks see them.
 """
 
 import warnings
@@ -8,6 +8,7 @@ import warnings
 import numpy as np
 from astropy.stats import SigmaClip
 from astropy.utils.exceptions import AstropyUserWarning
+
 __all__ = ['estimate_background', 'scale_image']
 
 # Side of the meshes (pixels), the limit of the clipping (standard
@@ -49,7 +50,7 @@ def estimate_background(data, *, structure=True):
     Examples
     --------
     >>> import numpy as np
-    >>> from compact_removal.contaminants.scaling import estimate_background
+    >>> from compact_removal.maps.background import estimate_background
     >>> image = np.random.default_rng(1).normal(100, 5, (300, 400))
     >>> background, noise = estimate_background(image)
     >>> f'{background.mean():.0f} {noise.mean():.0f}'
@@ -134,7 +135,7 @@ def scale_image(data, *, structure=True):
     Examples
     --------
     >>> import numpy as np
-    >>> from compact_removal.contaminants.scaling import scale_image
+    >>> from compact_removal.maps.background import scale_image
     >>> scale_image(np.full((50, 50), 7.0)).max()
     np.float32(0.0)
     """

@@ -1,0 +1,24 @@
+# Licensed under a 3-clause BSD style license - see licenses/LICENSE.rst
+"""
+Share the light of an image among overlapping sources.
+"""
+
+from compact_removal.deblending.contributions import (Contributions,
+                                                      SourceParts, decode,
+                                                      encode, find_centers)
+from compact_removal.deblending.evaluation import (BlendEvaluation,
+                                                   evaluate_photometer)
+from compact_removal.deblending.flags import BLEND_FLAGS
+from compact_removal.deblending.networks import (NETWORKS, WEIGHTS,
+                                                 find_model_class)
+from compact_removal.deblending.photometer import BlendPhotometer
+from compact_removal.deblending.simulation import (STAR, Blend, BlendSettings,
+                                                   make_blends)
+from compact_removal.deblending.training import (PHOTOMETER_DEFAULTS,
+                                                 PhotometerTraining)
+
+__all__ = ['BLEND_FLAGS', 'Blend', 'BlendEvaluation', 'BlendPhotometer',
+           'BlendSettings', 'Contributions', 'NETWORKS', 'PHOTOMETER_DEFAULTS',
+           'PhotometerTraining', 'STAR', 'SourceParts', 'WEIGHTS', 'decode',
+           'encode', 'evaluate_photometer', 'find_centers', 'find_model_class',
+           'make_blends']

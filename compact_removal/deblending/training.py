@@ -1,0 +1,191 @@
+# Licensed under a 3-clause BSD style license - see licenses/LICENSE.rst
+"""
+What `BlendPhotometer.fit` does: the network, then the scale of its errors.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from compact_removal import nn
+from compact_removal.base.arguments import check_new_config, make_training_seed
+from compact_removal.datasets import clean_galaxy
+from compact_removal.deblending.batches import ConditionedBlends
+from compact_removal.deblending.networks import find_model_class
+from compact_removal.maps.arrays import read_array
+from compact_removal.nn.batches import RecalledFields
+from compact_removal.utils.parameters import (ParameterError,
+                                              check_positive_integer)
+
+__all__ = ['PHOTOMETER_DEFAULTS', 'PhotometerTraining', 'fit_photometer',
+           'measure_errors', 'read_galaxies']
+
+# Batches are used again after so many epochs, turned.
+_N_DISTINCT = 12
+
+
+@dataclass(frozen=True)
+class PhotometerTraining(nn.TrainingSettings):
+    """
+    How a photometer of blends is trained.
+
+    The parameters are those of `~compact_removal.nn.TrainingSettings`
+    and these.
+
+    Parameters
+    ----------
+    n_batches, n_validation_batches : int, optional
+        Batches per epoch.
+    size : int, optional
+        Side of the images of blends (pixels).
+    n_galaxies : int, optional
+        Simulated galaxies that blends are made of.
+    width : int, optional
+        Width of the network; without trained weights only.
+
+    Raises
+    ------
+    ParameterError
+        If a value is not allowed.
+
+    Examples
+    --------
+    >>> from compact_removal.deblending import PhotometerTraining
+    >>> PhotometerTraining(n_epochs=3).size
+    128
+    """
+
+    n_batches: int = 80
+    n_validation_batches: int = 24
+    size: int = 128
+    n_galaxies: int = 600
+    width: int | None = None
+
+    def __post_init__(self):
+        super().__post_init__()
+        for name in ('n_batches', 'n_validation_batches', 'size',
+                     'n_galaxies'):
+            check_positive_integer(name, getattr(self, name))
+        if self.width is not None:
+            check_positive_integer('width', self.width)
+        if self.size < 48:
+            msg = f'size must be at least 48, got {self.size!r}'
+            raise ParameterError(msg, 'size')
+
+
+# What `fit` does unless told otherwise.
+PHOTOMETER_DEFAULTS = PhotometerTraining(n_epochs=40, learning_rate=0.001,
+                                         scheduler='cosine', max_norm=1.0)
+
+
+def fit_photometer(photometer, galaxies, *, training):
+    """
+    Train a network for a photometer.
+
+    Parameters
+    ----------
+    photometer : BlendPhotometer
+        Its parameters are used.
+    galaxies, training : object
+        See `BlendPhotometer.fit`.
+
+    Returns
+    -------
+    model : object
+        The trained network.
+    info : dict
+        Its description.
+    history : dict
+        Losses and learning rates.
+    """
+    settings = PHOTOMETER_DEFAULTS.updated(training)
+    config = {} if settings.width is None else {'width': settings.width}
+    check_new_config(config, photometer.weights)
+    stamps = read_galaxies(galaxies, 'galaxies')
+    seed = make_training_seed(photometer.seed, settings)
+    model_class = find_model_class(photometer.network)
+
+    def simulate(seed, n_batches):
+        return ConditionedBlends(
+            stamps, batch_size=photometer.batch_size, n_batches=n_batches,
+            size=settings.size, seed=seed, n_galaxies=settings.n_galaxies)
+
+    names = (*model_class.inputs, *model_class.targets)
+    validation = RecalledFields(simulate(
+        seed + 1, settings.n_validation_batches), names, None, 1)
+    model, info, history = photometer.train_network(
+        RecalledFields(simulate(seed, settings.n_batches), names, None,
+                       _N_DISTINCT), validation,
+        settings=settings, seed=seed, config=config,
+        description={'size': settings.size, 'n_galaxies': settings.n_galaxies,
+                     'batch_size': photometer.batch_size,
+                     'n_stamps': len(stamps or [])})
+    info |= {
+        'mode': 'any', 'training': {**settings.to_dict(), **info['config']},
+        'data': f'galaxies: {len(stamps)}, and simulated ones' if stamps
+        else 'simulated galaxies',
+        'error_factor': measure_errors(model, validation,
+                                       device=photometer.device)}
+    return model, info, history
+
+
+def read_galaxies(galaxies, name):
+    """
+    Read stamps of galaxies of a user.
+
+    Parameters
+    ----------
+    galaxies : list or dict of array_like or None
+        The stamps.
+    name : str
+        What the user calls them, for messages.
+
+    Returns
+    -------
+    stamps : list of `~numpy.ndarray` or None
+        Without noise, see `~compact_removal.datasets.clean_galaxy`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If one of them is no image or has no light, or there is none.
+    """
+    if galaxies is None:
+        return None
+    if isinstance(galaxies, Mapping):
+        galaxies = galaxies.values()
+    stamps = [clean_galaxy(np.nan_to_num(read_array(galaxy, name)))
+              for galaxy in galaxies]
+    if not stamps:
+        msg = f'{name} must be None or hold at least one stamp'
+        raise ParameterError(msg, name)
+    return stamps
+
+
+def measure_errors(model, batches, *, device='auto'):
+    """
+    Measure how much larger errors are than the network predicts.
+
+    Parameters
+    ----------
+    model : `~compact_removal.nn.Model`
+        The network.
+    batches : object
+        Batches that it was not trained with.
+    device : str, optional
+        Where to compute.
+
+    Returns
+    -------
+    factor : float
+        With it 68 % of the fluxes are within their error.
+    """
+    pulls = []
+    for number in range(len(batches)):
+        batch = batches.batch(0, number)
+        found = nn.predict(model, {name: batch[name]
+                                   for name in model.inputs}, device=device)
+        ratio = np.exp(found['log_flux'].astype(float) - batch['truth'])
+        pulls.append(np.abs(1 - 1 / ratio) / np.exp(found['log_error']))
+    return float(np.quantile(np.concatenate(pulls), 0.683))
