@@ -6,12 +6,11 @@ Batches of contaminated exposures for the training of a network.
 import numpy as np
 
 from compact_removal.contaminants.classes import CLASS_NAMES, find_classes
-from compact_removal.maps.background import (estimate_background,
-                                                  scale_image)
 from compact_removal.contaminants.simulation import contaminate
 from compact_removal.datasets import Exposure, make_exposure
 from compact_removal.datasets.exposures import BRIGHT
 from compact_removal.datasets.moffat import MoffatPSF
+from compact_removal.maps.background import estimate_background, scale_image
 
 __all__ = ['ADDED', 'ContaminatedExposures', 'UserExposure']
 

@@ -8,8 +8,8 @@ from astropy.nddata import NDData, StdDevUncertainty
 from scipy import fft, linalg, ndimage
 from scipy.spatial import cKDTree
 
-from compact_removal.maps.background import estimate_background
 from compact_removal.maps.arrays import read_array, to_ccd
+from compact_removal.maps.background import estimate_background
 from compact_removal.utils.flags import Flag
 from compact_removal.utils.parameters import ParameterError
 

@@ -19,9 +19,9 @@ from compact_removal.contaminants.classes import (CLASS_NAMES, CLASSES,
 from compact_removal.contaminants.networks import NETWORKS, find_model_class
 from compact_removal.contaminants.priors import (find_thresholds, logit_shift,
                                                  read_per_class, read_priors)
-from compact_removal.maps.background import scale_image
 from compact_removal.contaminants.training import MaskerTraining, fit_masker
 from compact_removal.maps.arrays import read_array, to_ccd
+from compact_removal.maps.background import scale_image
 from compact_removal.utils.parameters import (ParameterError, check_boolean,
                                               check_choice,
                                               check_positive_integer)

@@ -8,11 +8,11 @@ from dataclasses import replace
 import numpy as np
 
 from compact_removal.contaminants.batches import ADDED
-from compact_removal.maps.background import scale_image
 from compact_removal.contaminants.simulation import contaminate
 from compact_removal.contaminants.stacks import stack_sources
 from compact_removal.datasets import ExposureSettings, make_exposure
 from compact_removal.datasets.moffat import convolve
+from compact_removal.maps.background import scale_image
 from compact_removal.utils.parameters import check_choice
 
 __all__ = ['MOTIONS', 'TrackingExposures', 'make_motion']

@@ -19,9 +19,9 @@ from compact_removal.contaminants.motion import TrackingExposures
 from compact_removal.contaminants.networks import (TRACKING_NETWORKS,
                                                    find_tracking_class)
 from compact_removal.contaminants.priors import logit_shift
-from compact_removal.maps.background import scale_image
 from compact_removal.contaminants.stacks import stack_sources
 from compact_removal.maps.arrays import read_array
+from compact_removal.maps.background import scale_image
 from compact_removal.nn.batches import RecalledFields
 from compact_removal.utils.parameters import (ParameterError, check_boolean,
                                               check_positive_integer)

@@ -16,8 +16,6 @@ from scipy import ndimage
 
 from compact_removal import ContaminantMasker
 from compact_removal.contaminants import CLASS_NAMES, CLASSES, contaminate
-from compact_removal.maps.background import (estimate_background,
-                                                  scale_image)
 from compact_removal.contaminants.tests.recipe import TINY
 from compact_removal.datasets import ExposureSettings, make_exposure
 from compact_removal.metrics import SegmentationScores
@@ -229,27 +227,6 @@ def test_what_was_not_learned(tmp_path):
     with pytest.raises(ValueError, match='^classes must be those that the '
                        r'network has learned \(HP'):
         masker.set_params(classes=['CR']).mask(np.zeros((40, 40)))
-
-
-def test_background_of_half_an_image():
-    # overscan and nebulae are not taken for noise
-    rng = np.random.default_rng(1)
-    data = rng.normal(1000, 30, (400, 400))
-    data[:, :60] = 0
-    background, noise = estimate_background(data)
-    assert_allclose(background, 1000, rtol=0.02)
-    assert_allclose(noise, 30, rtol=0.15)
-    scaled = scale_image(data)
-    assert scaled.dtype == np.float32
-    assert_allclose(scaled[:, 100:].std(), 1, rtol=0.15)
-
-
-def test_background_of_little():
-    data = np.full((50, 60), np.nan)
-    data[3, 4] = 5.0
-    background, noise = estimate_background(data)
-    assert np.all(np.isfinite(background))
-    assert_array_equal(noise, 1)
 
 
 # what the shipped weights promise, on exposures that no training saw

@@ -14,10 +14,10 @@ from compact_removal import TrackingErrorClassifier
 from compact_removal.contaminants import (evaluate_tracking, make_motion,
                                           update_priors)
 from compact_removal.contaminants.motion import MOTIONS, TrackingExposures
-from compact_removal.maps.background import scale_image
 from compact_removal.contaminants.stacks import STACK_SIZE, stack_sources
 from compact_removal.contaminants.tests.recipe import TINY
 from compact_removal.datasets import ExposureSettings, make_exposure
+from compact_removal.maps.background import scale_image
 
 
 @pytest.fixture(scope='module')
