@@ -345,11 +345,6 @@ def judge_tracking(args, maskers):
         chosen = ~bad | mine
         curve = roc_curve(score[chosen], bad[chosen])
         rows.append((label, int(np.sum(bad & mine)), curve.meta['auc']))
-    if args.figures is not None:
-        from compact_removal.plotting import plot_roc
-
-        plot_roc({'tracking errors': curve}).figure.savefig(
-            args.figures / 'contaminants_tracking.png', dpi=80)
     table = Table(rows=rows, names=['tracking errors', 'n', 'AUC'])
     table['AUC'].info.format = '.4f'
     table.pprint()
