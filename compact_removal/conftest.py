@@ -1,10 +1,13 @@
 # Licensed under a 3-clause BSD style license - see licenses/LICENSE.rst
 """
-Configuration of pytest: the header, pictures without a screen, and the
-same examples of Hypothesis in every run.
+Configuration of pytest: the header, pictures without a screen that no
+test leaves open, and the same examples of Hypothesis in every run.
 """
 
 import os
+import sys
+
+import pytest
 
 # Set before matplotlib is imported: tests never open a window.
 os.environ.setdefault('MPLBACKEND', 'agg')
@@ -41,3 +44,10 @@ def pytest_configure(config):
                  'torch', 'kornia', 'safetensors', 'matplotlib'):
         PYTEST_HEADER_MODULES[name] = name
     TESTED_VERSIONS['compact-removal'] = __version__
+
+
+@pytest.fixture(autouse=True)
+def _close_figures():
+    yield
+    if 'matplotlib.pyplot' in sys.modules:
+        sys.modules['matplotlib.pyplot'].close('all')

@@ -19,12 +19,6 @@ from compact_removal.plotting import (plot_calibration, plot_completeness,
 mpl.use('agg')
 
 
-@pytest.fixture(autouse=True)
-def close():
-    yield
-    plt.close('all')
-
-
 def test_detections():
     data = np.random.default_rng(1).normal(size=(90, 80))
     data[0] = np.nan

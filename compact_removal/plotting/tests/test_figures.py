@@ -17,12 +17,6 @@ from compact_removal.plotting import (plot_flux_ratios, plot_history,
                                       plot_pixel_pdf, plot_power_spectra)
 
 
-@pytest.fixture(autouse=True)
-def _close_figures():
-    yield
-    plt.close('all')
-
-
 def draw(axes):
     np.ravel(np.asarray(axes, dtype=object))[0].figure.canvas.draw()
 

@@ -18,12 +18,6 @@ from compact_removal.plotting import plot_removal
 SHAPE = (24, 30)
 
 
-@pytest.fixture(autouse=True)
-def _close_figures():
-    yield
-    plt.close('all')
-
-
 def make_wcs():
     wcs = WCS(naxis=2)
     wcs.wcs.ctype = 'RA---TAN', 'DEC--TAN'
