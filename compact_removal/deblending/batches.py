@@ -43,8 +43,8 @@ class ConditionedBlends:
     galaxies : list of `~numpy.ndarray`, optional
         Stamps of real galaxies without noise; simulated ones are used,
         too.
-    settings : `BlendSettings`, optional
-        Ranges; default: wider ones than those of `make_blends`.
+    settings : `~compact_removal.deblending.BlendSettings`, optional
+        Ranges; default: wider ones than those of ``make_blends``.
     batch_size, n_batches : int, optional
         Stamps per batch, and batches per epoch.
     size : int, optional
@@ -165,7 +165,7 @@ class ConditionedBlends:
         -------
         batch : dict of `~numpy.ndarray`
             ``image``, ``target``, ``others``; ``light``, ``other_light``
-            and ``truth``, see `ConditionedModel`.
+            and ``truth``, see ``ConditionedModel``.
         """
         found, n, k = [], 0, 0
         while n < self._batch_size:

@@ -102,7 +102,7 @@ def evaluate_photometer(photometer, data=None, *, n_maps=200, size=96,
 
     Parameters
     ----------
-    photometer : `~compact_removal.BlendPhotometer`
+    photometer : `~compact_removal.deblending.BlendPhotometer`
         The estimator.
     data : list or dict of array_like, optional
         Stamps of single galaxies, see `BlendPhotometer.fit`. Default:

@@ -1,10 +1,11 @@
 # Licensed under a 3-clause BSD style license - see licenses/LICENSE.rst
 r"""
-Train the shipped weights of the blend photometer
-=================================================
+Train weights of the blend photometer
+=====================================
 
-This script makes the weights with which
-`~compact_removal.BlendPhotometer` measures blended galaxies::
+This script makes weights with which
+`~compact_removal.deblending.BlendPhotometer` measures blended galaxies. None ship
+yet::
 
     python docs/examples/train_photometer_weights.py output --data DIR
 
