@@ -4,8 +4,7 @@ Train weights of the blend photometer
 =====================================
 
 This script makes weights with which
-`~compact_removal.deblending.BlendPhotometer` measures blended galaxies. None ship
-yet::
+`~compact_removal.deblending.BlendPhotometer` measures blended galaxies::
 
     python docs/examples/train_photometer_weights.py output --data DIR
 
