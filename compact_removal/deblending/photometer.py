@@ -54,9 +54,10 @@ class BlendPhotometer(TrainableEstimator):
     network : {'conditioned'}, optional
         The network.
     weights : str or path-like, optional
-        A safetensors file. `None`, the default: random weights, to be
-        trained with `fit`; none ship yet. After `fit` and `load` it is
-        only where the next `fit` starts.
+        ``'default'``: the weights that ship; or the name of shipped
+        weights, or a safetensors file. `None`: random weights, to be
+        trained with `fit`. After `fit` and `load` it is only where the
+        next `fit` starts.
     batch_size : int, optional
         Sources that are computed at once.
     device : str, optional
@@ -78,11 +79,8 @@ class BlendPhotometer(TrainableEstimator):
     --------
     >>> import numpy as np
     >>> from compact_removal.deblending import BlendPhotometer, make_blends
-    >>> short = {'n_epochs': 1, 'n_batches': 1, 'n_validation_batches': 1,
-    ...          'n_galaxies': 4, 'width': 1, 'n_workers': 0}
-    >>> photometer = BlendPhotometer(weights=None, batch_size=4, seed=1)
     >>> blend, = make_blends(1, seed=1)
-    >>> table = photometer.fit(training=short).measure(
+    >>> table = BlendPhotometer().measure(
     ...     blend.image, np.column_stack([blend.x, blend.y]))
     >>> table.colnames
     ['id', 'x_center', 'y_center', 'flux', 'flux_err', 'flags']
@@ -94,7 +92,7 @@ class BlendPhotometer(TrainableEstimator):
     output_files = {'sources': '_blends.ecsv'}
     positions_use = 'required'
 
-    def __init__(self, *, network='conditioned', weights=None,
+    def __init__(self, *, network='conditioned', weights='default',
                  batch_size=64, device='auto', seed=None, progress_bar=False):
         self.network = network
         self.weights = weights

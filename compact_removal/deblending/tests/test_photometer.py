@@ -189,3 +189,14 @@ def test_a_masked_image_is_one_with_nan(tiny):
                      mask=~np.isfinite(data))
     assert_array_equal(tiny.measure(masked, places)['flux'].value,
                        tiny.measure(data, places)['flux'].value)
+
+
+@pytest.mark.slow
+def test_shipped_weights_measure_pairs():
+    evaluation = BlendPhotometer().experiment(n_maps=60, seed=21)
+    row = evaluation.summary[0]
+    assert row['measured'] == 1
+    assert row['mape'] < 0.13
+    assert abs(row['bias']) < 0.05
+    assert 0.6 < row['within_1'] < 0.8
+    assert row['within_2'] > 0.85
