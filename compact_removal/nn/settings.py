@@ -148,7 +148,7 @@ class TrainingSettings:
 
         Returns
         -------
-        settings : `TrainingSettings`
+        settings : `~compact_removal.nn.TrainingSettings`
             The new settings.
 
         Raises
