@@ -134,13 +134,14 @@ def write_included_tables(folder):
     from compact_removal.contaminants import CLASSES, FILL_FLAGS
     from compact_removal.contaminants import WEIGHTS as MASKER_WEIGHTS
     from compact_removal.deblending import BLEND_FLAGS
+    from compact_removal.deblending import WEIGHTS as BLEND_WEIGHTS
     from compact_removal.detection import DETECTION_FLAGS
     from compact_removal.detection import WEIGHTS as FINDER_WEIGHTS
     from compact_removal.removal import PIXEL_FLAGS, SOURCE_FLAGS, WEIGHTS
 
     weights = []
     for row in (*WEIGHTS.list(), *FINDER_WEIGHTS.list(),
-                *MASKER_WEIGHTS.list()):
+                *MASKER_WEIGHTS.list(), *BLEND_WEIGHTS.list()):
         weights += [f'``{row["name"]}``']
         weights += [f'    - {key}: {value}' for key, value in row.items()
                     if key != 'name']

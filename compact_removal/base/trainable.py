@@ -211,6 +211,9 @@ class TrainableEstimator(BaseEstimator):
         """
         return {}
 
+    def check_params(self):
+        self._check()
+
     def _check(self):
         """
         Validate the parameters.
@@ -345,6 +348,14 @@ class TrainableEstimator(BaseEstimator):
         if isinstance(weights, str) and weights == 'default':
             weights = registry.find(self.network, self._weights_mode())
         return registry.locate(weights)
+
+    def _provenance(self, info):
+        """
+        How a result was made, as FITS keywords.
+        """
+        from compact_removal import __version__
+
+        return {'CRVERS': __version__, **self._name_weights(info)}
 
     def _name_weights(self, info):
         """

@@ -3,18 +3,13 @@
 What the estimators for exposures share.
 """
 
-from collections.abc import Mapping
-
-from astropy.nddata import NDData
-
 from compact_removal.base import TrainableEstimator
 from compact_removal.contaminants.batches import UserExposure
 from compact_removal.contaminants.files import read_exposure
 from compact_removal.contaminants.networks import WEIGHTS
-from compact_removal.maps.arrays import read_array
-from compact_removal.utils.parameters import ParameterError
+from compact_removal.maps.arrays import read_array, read_arrays
 
-__all__ = ['ExposureEstimator', 'read_exposures', 'read_images']
+__all__ = ['ExposureEstimator', 'read_exposures']
 
 
 class ExposureEstimator(TrainableEstimator):
@@ -55,54 +50,9 @@ class ExposureEstimator(TrainableEstimator):
     def read_image(path, *, unit=None):
         return read_exposure(path, unit=unit)
 
-    def check_params(self):
-        self._check()
-
     def check_images(self, images):
         for image in images:
             read_array(image)
-
-    def _provenance(self, info):
-        """
-        How a result was made, as FITS keywords.
-        """
-        from compact_removal import __version__
-
-        return {'CRVERS': __version__, **self._name_weights(info)}
-
-
-def read_images(images, name, empty='be None or hold at least one image'):
-    """
-    Read the images that a user hands over to learn from.
-
-    Parameters
-    ----------
-    images : list, dict, `~astropy.nddata.NDData` or array_like
-        Images, or one.
-    name : str
-        What the user calls them, for messages.
-    empty : str, optional
-        What the message says where there is none.
-
-    Returns
-    -------
-    arrays : list of `~numpy.ndarray`
-        NaN where a pixel is not known.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If one of them is no image, or there is none.
-    """
-    if isinstance(images, Mapping):
-        images = images.values()
-    elif isinstance(images, NDData) or getattr(images, 'ndim', 3) == 2:
-        images = [images]
-    found = [read_array(image, name) for image in images]
-    if not found:
-        msg = f'{name} must {empty}'
-        raise ParameterError(msg, name)
-    return found
 
 
 def read_exposures(images, name):
@@ -112,7 +62,8 @@ def read_exposures(images, name):
     Parameters
     ----------
     images, name : object
-        See `read_images`; `None` for simulated ones.
+        See `~compact_removal.maps.arrays.read_arrays`; `None` for
+        simulated ones.
 
     Returns
     -------
@@ -121,4 +72,4 @@ def read_exposures(images, name):
     """
     if images is None:
         return None
-    return [UserExposure(image) for image in read_images(images, name)]
+    return [UserExposure(image) for image in read_arrays(images, name)]

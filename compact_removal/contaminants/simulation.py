@@ -20,6 +20,7 @@ from compact_removal.contaminants.cosmic_rays import (add_stamps,
 from compact_removal.contaminants.light import (make_fringes, make_nebulosity,
                                                 make_persistence, make_trails)
 from compact_removal.datasets import Exposure
+from compact_removal.datasets.moffat import draw_even
 
 __all__ = ['CORE', 'UNKNOWN_CORE', 'ContaminatedExposure', 'contaminate']
 
@@ -169,10 +170,10 @@ def _make_hits(rng, shape, stamps):
     """
     Charge of cosmic rays (electrons).
     """
-    density = np.exp(rng.uniform(*np.log(_HITS)))
+    density = draw_even(rng, _HITS)
     n = max(rng.poisson(density * np.prod(shape) / 1e6), 1)
     share = 0.0 if stamps is None else rng.choice([0.0, 0.5, 1.0])
-    factor = np.exp(rng.uniform(*np.log(_CHARGE)))
+    factor = draw_even(rng, _CHARGE)
     hits = np.zeros(shape, dtype=np.float32)
     add_stamps(hits, (factor * (
         stamps[rng.integers(len(stamps))] if rng.random() < share

@@ -72,10 +72,8 @@ class TrackingTraining(nn.TrainingSettings):
 
     def __post_init__(self):
         super().__post_init__()
-        for name in ('n_batches', 'n_validation_batches', 'size'):
-            check_positive_integer(name, getattr(self, name))
-        if self.width is not None:
-            check_positive_integer('width', self.width)
+        self._check_counts('n_batches', 'n_validation_batches', 'size',
+                           optional=('width',))
         if self.size < 48:
             msg = f'size must be at least 48, got {self.size!r}'
             raise ParameterError(msg, 'size')

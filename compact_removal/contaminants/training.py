@@ -11,16 +11,15 @@ from scipy.special import logit
 
 from compact_removal import nn
 from compact_removal.base.arguments import check_new_config, make_training_seed
-from compact_removal.contaminants.base import read_exposures, read_images
+from compact_removal.contaminants.base import read_exposures
 from compact_removal.contaminants.batches import ADDED, ContaminatedExposures
 from compact_removal.contaminants.classes import CLASS_NAMES, find_classes
 from compact_removal.contaminants.cosmic_rays import cut_cosmic_rays
 from compact_removal.contaminants.networks import find_model_class
+from compact_removal.maps.arrays import read_arrays
 from compact_removal.metrics.segmentation import SegmentationScores
 from compact_removal.nn.batches import RecalledFields
-from compact_removal.utils.parameters import (ParameterError,
-                                              ParameterTypeError,
-                                              check_positive_integer)
+from compact_removal.utils.parameters import ParameterError, ParameterTypeError
 
 __all__ = ['TRAINING_DEFAULTS', 'MaskerTraining', 'fit_masker',
            'score_network']
@@ -77,10 +76,8 @@ class MaskerTraining(nn.TrainingSettings):
 
     def __post_init__(self):
         super().__post_init__()
-        for name in ('n_batches', 'n_validation_batches', 'size', 'n_scores'):
-            check_positive_integer(name, getattr(self, name))
-        if self.width is not None:
-            check_positive_integer('width', self.width)
+        self._check_counts('n_batches', 'n_validation_batches', 'size',
+                           'n_scores', optional=('width',))
         if self.size % 32:
             msg = f'size must be a multiple of 32, got {self.size!r}'
             raise ParameterError(msg, 'size')
@@ -175,7 +172,7 @@ def _read_contaminants(contaminants):
                    f'{", ".join(_EXAMPLES)}')
             raise ParameterError(msg, 'contaminants')
         what, part = _EXAMPLES[name]
-        arrays = read_images(examples, 'contaminants', empty=(
+        arrays = read_arrays(examples, 'contaminants', empty=(
             f'have {what} for {name!r}, got an empty list'))
         parts[part] = cut_cosmic_rays(arrays) if name == 'CR' else arrays
     return names, parts

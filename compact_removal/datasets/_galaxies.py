@@ -4,9 +4,8 @@ Galaxies in exposures: stamps of real ones, or Sersic profiles.
 """
 
 import numpy as np
-from scipy.ndimage import affine_transform, gaussian_filter
-from scipy.special import gammaincinv
 
+from compact_removal.datasets.galaxies import resample, sersic
 from compact_removal.datasets.moffat import convolve, turn_randomly
 from compact_removal.maps import add_cutouts
 
@@ -62,10 +61,7 @@ def add_galaxies(image, rng, psf, noise, stamps, n):
         shrink = max(min(stamp.shape) / side, 0.5)
         _add_stamp(plane, rng, turn_randomly(stamp, rng), shrink,
                    noise * 10 ** rng.uniform(0.7, 3.5))
-    reach = int(np.ceil(_REACH * psf.fwhm))
-    offsets = np.arange(-reach, reach + 1, dtype=float)
-    kernel = psf.evaluate(offsets, offsets[:, None])
-    image += np.maximum(convolve(plane, kernel / kernel.sum()), 0)
+    image += np.maximum(convolve(plane, psf.make_kernel(_REACH)), 0)
 
 
 def _make_sersic(rng):
@@ -77,24 +73,17 @@ def _make_sersic(rng):
     offsets = np.arange(_SERSIC_SIZE) - (_SERSIC_SIZE - 1) / 2
     radius = np.hypot(offsets / np.sqrt(ratio),
                       offsets[:, None] * np.sqrt(ratio)) / _SERSIC_RADIUS
-    return np.exp(-gammaincinv(2 * n, 0.5) * (radius ** (1 / n) - 1))
+    return sersic(radius, n)
 
 
 def _add_stamp(plane, rng, stamp, shrink, flux):
     """
     Add a stamp whose pixels are smaller, at any place and angle.
     """
-    if shrink > 1:
-        stamp = gaussian_filter(np.asarray(stamp, dtype=float), 0.4 * shrink,
-                                mode='constant')
     angle = rng.uniform(0, 2 * np.pi)
-    cos, sin = np.cos(angle), np.sin(angle)
     size = int(np.ceil(1.5 * max(stamp.shape) / shrink)) + 1
-    turn = shrink * np.array([[cos, sin], [-sin, cos]])
-    middle = (np.array(stamp.shape) - 1) / 2
     center = (size - 1) / 2 + rng.uniform(-0.5, 0.5, 2)
-    small = affine_transform(stamp, turn, middle - turn @ center,
-                             output_shape=(size, size), order=1)
+    small = resample(stamp, (size, size), center, shrink, -angle)
     total = small.sum()
     if total <= 0:
         return

@@ -9,7 +9,7 @@ import numpy as np
 
 from compact_removal.datasets._detector import bleed, quantize
 from compact_removal.datasets._galaxies import add_galaxies
-from compact_removal.datasets.moffat import MoffatPSF, convolve
+from compact_removal.datasets.moffat import MoffatPSF, convolve, draw_even
 from compact_removal.utils.parameters import ParameterError
 
 __all__ = ['BRIGHT', 'Exposure', 'ExposureSettings', 'make_exposure']
@@ -171,19 +171,19 @@ def make_exposure(shape=(400, 400), *, galaxies=None, motion=None,
     """
     rng = np.random.default_rng(seed)
     settings = ExposureSettings() if settings is None else settings
-    sky, read_noise = _draw(rng, settings.sky), rng.uniform(
+    sky, read_noise = draw_even(rng, settings.sky), rng.uniform(
         *settings.read_noise)
     noise = np.hypot(np.sqrt(sky), read_noise)
-    fwhm = _draw(rng, settings.fwhm)
+    fwhm = draw_even(rng, settings.fwhm)
     psf = MoffatPSF(fwhm, rng.choice([np.inf, *rng.uniform(2.2, 5.0, 4)]),
                     rng.uniform(1, settings.elongation),
                     rng.uniform(0, np.pi))
-    well = noise * _draw(rng, settings.saturation)
+    well = noise * draw_even(rng, settings.saturation)
     x, y, flux = _draw_stars(rng, shape, psf, noise, well, settings)
     light = np.zeros(shape, dtype=np.float32)
     psf.add(light, x, y, flux, noise)
     add_galaxies(light, rng, psf, noise, galaxies,
-                 _draw(rng, settings.galaxies) * light.size / 1e6)
+                 draw_even(rng, settings.galaxies) * light.size / 1e6)
     spikes = np.zeros(shape, dtype=np.float32)
     if rng.random() < settings.spike_chance:
         spikes = _make_spikes(rng, shape, psf, noise, x, y, flux)
@@ -205,13 +205,6 @@ def make_exposure(shape=(400, 400), *, galaxies=None, motion=None,
         spikes > _SPIKE * noise, x, y, flux / gain)
 
 
-def _draw(rng, limits):
-    """
-    Draw a number, even in the logarithm.
-    """
-    return float(np.exp(rng.uniform(*np.log(limits))))
-
-
 def _draw_stars(rng, shape, psf, noise, well, settings):
     """
     Positions and fluxes of stars (electrons).
@@ -219,7 +212,7 @@ def _draw_stars(rng, shape, psf, noise, well, settings):
     The faintest have a peak of half the noise. Some exposures have a few
     more that saturate.
     """
-    n = rng.poisson(_draw(rng, settings.stars) * np.prod(shape) / 1e6)
+    n = rng.poisson(draw_even(rng, settings.stars) * np.prod(shape) / 1e6)
     slope = rng.uniform(0.45, 1.1)
     peak = 0.5 * noise * (1 - rng.random(n)) ** (-1 / slope)
     n_bright = rng.poisson(settings.n_bright * np.prod(shape) / 160000

@@ -11,7 +11,7 @@ from scipy.special import gammaincinv
 from compact_removal.utils.parameters import ParameterError, check_choice
 
 __all__ = ['GALAXY_KINDS', 'clean_galaxy', 'half_light_radius', 'make_galaxy',
-           'place_galaxy']
+           'place_galaxy', 'resample', 'sersic']
 
 GALAXY_KINDS = ('spheroid', 'disk', 'composite', 'irregular')
 
@@ -104,7 +104,7 @@ def _make_sersic(n, radius, ratio, angle):
     """
     along, across = _offsets(ratio, angle)
     r = np.sqrt(along ** 2 + across ** 2 + 0.3) / radius
-    return np.exp(-gammaincinv(2 * n, 0.5) * (r ** (1 / n) - 1))
+    return sersic(r, n)
 
 
 def _make_arms(rng, ratio, angle):
@@ -277,14 +277,57 @@ def place_galaxy(stamp, shape, x, y, *, scale=1.0, angle=0.0):
     stamp = np.asarray(stamp, dtype=float)
     # beyond a stamp there is nothing: half a pixel of interpolation
     padded = np.pad(stamp, 1)
-    if scale < 1:
+    return resample(padded, shape, (y, x), 1 / scale, angle) / scale ** 2
+
+
+def resample(stamp, shape, center, shrink, angle):
+    """
+    Draw a stamp whose pixels are smaller or larger, without its area.
+
+    Parameters
+    ----------
+    stamp : `~numpy.ndarray`
+        The stamp.
+    shape : tuple of int
+        Rows and columns of the result.
+    center : array_like
+        Where its middle goes, in y and x (pixels).
+    shrink : float
+        So many pixels of the stamp are one of the result.
+    angle : float
+        By which it is turned (radians, from x to y).
+
+    Returns
+    -------
+    image : `~numpy.ndarray`
+        Values at the pixels of the result; 0 beyond the stamp.
+    """
+    stamp = np.asarray(stamp, dtype=float)
+    if shrink > 1:
         # no light falls between the pixels
-        padded = ndimage.gaussian_filter(padded, 0.4 / scale, mode='constant')
-    cos, sin = np.cos(angle) / scale, np.sin(angle) / scale
-    # rows and columns of the stamp for those of the image
-    turn = np.array([[cos, -sin], [sin, cos]])
-    middle = (np.array(padded.shape) - 1) / 2
-    center = np.array([y, x])
-    return ndimage.affine_transform(
-        padded, turn, middle - turn @ center, output_shape=shape,
-        order=1) / scale ** 2
+        stamp = ndimage.gaussian_filter(stamp, 0.4 * shrink, mode='constant')
+    cos, sin = np.cos(angle), np.sin(angle)
+    # rows and columns of the stamp for those of the result
+    turn = shrink * np.array([[cos, -sin], [sin, cos]])
+    middle = (np.array(stamp.shape) - 1) / 2
+    return ndimage.affine_transform(stamp, turn, middle - turn @ center,
+                                    output_shape=shape, order=1)
+
+
+def sersic(radius, n):
+    """
+    Evaluate a Sersic profile.
+
+    Parameters
+    ----------
+    radius : `~numpy.ndarray`
+        Radii in units of that with half of the light.
+    n : float
+        The Sersic index.
+
+    Returns
+    -------
+    light : `~numpy.ndarray`
+        Surface brightness; 1 at a radius of 1.
+    """
+    return np.exp(-gammaincinv(2 * n, 0.5) * (radius ** (1 / n) - 1))

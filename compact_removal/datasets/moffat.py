@@ -9,7 +9,7 @@ from scipy import fft
 
 from compact_removal.maps import add_cutouts
 
-__all__ = ['MoffatPSF', 'convolve', 'turn_randomly']
+__all__ = ['MoffatPSF', 'convolve', 'draw_even', 'turn_randomly']
 
 # Positions within a pixel that have a stamp of their own, in x and in y; and
 # samples per pixel, in x and in y, for the integral over it.
@@ -96,6 +96,25 @@ class MoffatPSF:
             sigma = self.fwhm * gaussian_fwhm_to_sigma
             return self.peak * np.exp(-0.5 * squared / sigma ** 2)
         return self.peak * (1 + squared / self._alpha ** 2) ** -self.beta
+
+    def make_kernel(self, reach):
+        """
+        Make a kernel that convolves with the profile.
+
+        Parameters
+        ----------
+        reach : float
+            Half its side (full widths at half maximum).
+
+        Returns
+        -------
+        kernel : `~numpy.ndarray`
+            Values at the centres of pixels, with a sum of 1.
+        """
+        half = int(np.ceil(reach * self.fwhm))
+        offsets = np.arange(-half, half + 1, dtype=float)
+        kernel = self.evaluate(offsets, offsets[:, None])
+        return kernel / kernel.sum()
 
     def _make_stamps(self):
         """
@@ -191,6 +210,32 @@ def convolve(image, kernel):
                       s=size)
     return full[tuple(slice(m // 2, m // 2 + n) for n, m in zip(
         image.shape, kernel.shape, strict=True))]
+
+
+def draw_even(rng, limits):
+    """
+    Draw a number, even in the logarithm.
+
+    Parameters
+    ----------
+    rng : `numpy.random.Generator`
+        Draws it.
+    limits : tuple of float
+        The least and the largest one, positive.
+
+    Returns
+    -------
+    number : float
+        The number.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from compact_removal.datasets.moffat import draw_even
+    >>> 1 <= draw_even(np.random.default_rng(1), (1.0, 100.0)) <= 100
+    True
+    """
+    return float(np.exp(rng.uniform(*np.log(limits))))
 
 
 def turn_randomly(stamp, rng):

@@ -355,12 +355,7 @@ def _gather(image, shares, slot, row, column):
     weight = np.zeros((*bands, row.max() - corner[0] + 1,
                        column.max() - corner[1] + 1))
     inside = row - corner[0], column - corner[1]
-    values = shares[slot, ..., row, column].astype(float)
-    if bands:
-        for k in range(bands[0]):
-            np.add.at(weight[k], inside, values[:, k])
-    else:
-        np.add.at(weight, inside, values)
+    np.add.at(weight, (..., *inside), shares[slot, ..., row, column].T)
     window = np.s_[..., corner[0]:corner[0] + weight.shape[-2],
                    corner[1]:corner[1] + weight.shape[-1]]
     return weight * image[window], corner

@@ -217,9 +217,6 @@ class BlendPhotometer(TrainableEstimator):
     def process(self, image, positions=None):
         return {'sources': self.measure(image, positions)}
 
-    def check_params(self):
-        self._check()
-
     def _check(self):
         """
         Validate the parameters.
@@ -263,14 +260,6 @@ class BlendPhotometer(TrainableEstimator):
         flags[good] |= BLEND_FLAG['close'] * (distance < _CLOSE)
         flags |= BLEND_FLAG['not_significant'] * (flux < _SIGNIFICANT * error)
         return flux, error, flags
-
-    def _provenance(self, info):
-        """
-        How a result was made, as FITS keywords.
-        """
-        from compact_removal import __version__
-
-        return {'CRVERS': __version__, **self._name_weights(info)}
 
 
 def _flag_stamps(image, share, inside, known):

@@ -10,7 +10,7 @@ import numpy as np
 from compact_removal.datasets import (GALAXY_KINDS, MoffatPSF,
                                       half_light_radius, make_galaxy,
                                       place_galaxy)
-from compact_removal.datasets.moffat import convolve, turn_randomly
+from compact_removal.datasets.moffat import convolve, draw_even, turn_randomly
 from compact_removal.utils.parameters import (ParameterError, check_choice,
                                               check_positive_integer)
 
@@ -205,24 +205,14 @@ def make_blends(n, *, n_sources=2, shape=(96, 96), galaxies=None,
                           galaxies, settings)
 
 
-def _draw(rng, limits):
-    """
-    Draw a number, even in the logarithm.
-    """
-    return float(np.exp(rng.uniform(*np.log(limits))))
-
-
 def _make_blend(rng, n, shape, galaxies, settings):
     """
     One blend.
     """
-    psf = MoffatPSF(_draw(rng, settings.fwhm),
+    psf = MoffatPSF(draw_even(rng, settings.fwhm),
                     rng.choice([np.inf, *rng.uniform(2.5, 5.0, 3)]),
                     rng.uniform(1, 1.2), rng.uniform(0, np.pi))
-    reach = int(np.ceil(_REACH * psf.fwhm))
-    offsets = np.arange(-reach, reach + 1, dtype=float)
-    kernel = psf.evaluate(offsets, offsets[:, None])
-    kernel /= kernel.sum()
+    kernel = psf.make_kernel(_REACH)
     sources, places, radii, kinds = [], [], [], []
     for _ in range(n):
         kind, stamp, radius = _draw_source(rng, galaxies, settings)
@@ -239,14 +229,14 @@ def _make_blend(rng, n, shape, galaxies, settings):
     flux = 10 ** (-0.4 * faintness)
     sources *= flux[:, None, None]
     # in units of the noise
-    shares = sources[0] ** 2
-    scale = _draw(rng, settings.snr) / max(np.sqrt(shares.sum()), 1e-9)
+    scale = draw_even(rng, settings.snr) / max(np.linalg.norm(sources[0]),
+                                               1e-9)
     sources *= scale
     light = sources.sum(axis=0)
     spread = np.ones(shape)
     if rng.random() < settings.photons:
         # noise of the light is that of the sky where it is so bright
-        spread = np.sqrt(1 + light / _draw(rng, (3.0, 300.0)))
+        spread = np.sqrt(1 + light / draw_even(rng, (3.0, 300.0)))
     image = light + spread * rng.standard_normal(shape)
     places = np.array(places)
     return Blend(image.astype(np.float32), 1.0, psf.fwhm,
@@ -260,7 +250,7 @@ def _draw_source(rng, galaxies, settings):
     """
     if rng.random() < settings.stars:
         return STAR, None, 0.0
-    radius = _draw(rng, settings.radius)
+    radius = draw_even(rng, settings.radius)
     if galaxies:
         stamp = turn_randomly(galaxies[rng.integers(len(galaxies))], rng)
         return 'real', stamp / stamp.sum(), radius

@@ -8,6 +8,8 @@ from astropy.nddata import block_reduce
 from scipy import ndimage
 from scipy.spatial import cKDTree
 
+from compact_removal.maps import extract_cutouts
+
 __all__ = ['STAMP_SIZE', 'choose_scales', 'cut_planes', 'cut_stamps']
 
 # Side of the stamps, in pixels of theirs.
@@ -70,14 +72,11 @@ def choose_scales(image, x, y):
     if not mine.any():
         return scales
     distance = np.hypot(columns - x[nearest], rows - y[nearest])
-    order = np.argsort(nearest[mine], kind='stable')
-    groups, starts = np.unique(nearest[mine][order], return_index=True)
-    for number, part in zip(groups, np.split(distance[mine][order],
-                                             starts[1:]), strict=True):
-        # a few far pixels do not count
-        reach = np.percentile(part, 95)
-        scales[number] = np.clip(np.ceil(reach / _REACH), 1, _COARSEST)
-    return scales
+    # a few far pixels do not count
+    reach = ndimage.labeled_comprehension(
+        distance[mine], nearest[mine], np.arange(len(x)),
+        lambda part: np.percentile(part, 95), float, 0.0)
+    return np.clip(np.ceil(reach / _REACH), 1, _COARSEST).astype(int)
 
 
 def cut_stamps(image, x, y, numbers, scales):
@@ -163,14 +162,11 @@ def cut_planes(image, corners, scales):
     2.0
     """
     planes = np.zeros((len(corners), STAMP_SIZE, STAMP_SIZE), np.float32)
-    for plane, corner, scale in zip(planes, corners, scales, strict=True):
+    for plane, (low, left), scale in zip(planes, corners, scales,
+                                         strict=True):
         side = scale * STAMP_SIZE
-        part = np.zeros((side, side), image.dtype)
-        found = image[tuple(slice(max(value, 0), max(value + side, 0))
-                            for value in corner)]
-        low = [max(-value, 0) for value in corner]
-        part[low[0]:low[0] + found.shape[0],
-             low[1]:low[1] + found.shape[1]] = found
+        (part,), _ = extract_cutouts(image, left + side // 2,
+                                     low + side // 2, side, fill=0)
         plane[:] = part if scale == 1 else block_reduce(part, scale) / scale
     return planes
 

@@ -3,7 +3,6 @@
 What `BlendPhotometer.fit` does: the network, then the scale of its errors.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,10 +12,9 @@ from compact_removal.base.arguments import check_new_config, make_training_seed
 from compact_removal.datasets import clean_galaxy
 from compact_removal.deblending.batches import ConditionedBlends
 from compact_removal.deblending.networks import find_model_class
-from compact_removal.maps.arrays import read_array
+from compact_removal.maps.arrays import read_arrays
 from compact_removal.nn.batches import RecalledFields
-from compact_removal.utils.parameters import (ParameterError,
-                                              check_positive_integer)
+from compact_removal.utils.parameters import ParameterError
 
 __all__ = ['PHOTOMETER_DEFAULTS', 'PhotometerTraining', 'fit_photometer',
            'measure_errors', 'read_galaxies']
@@ -64,11 +62,8 @@ class PhotometerTraining(nn.TrainingSettings):
 
     def __post_init__(self):
         super().__post_init__()
-        for name in ('n_batches', 'n_validation_batches', 'size',
-                     'n_galaxies'):
-            check_positive_integer(name, getattr(self, name))
-        if self.width is not None:
-            check_positive_integer('width', self.width)
+        self._check_counts('n_batches', 'n_validation_batches', 'size',
+                           'n_galaxies', optional=('width',))
         if self.size < 48:
             msg = f'size must be at least 48, got {self.size!r}'
             raise ParameterError(msg, 'size')
@@ -153,14 +148,8 @@ def read_galaxies(galaxies, name):
     """
     if galaxies is None:
         return None
-    if isinstance(galaxies, Mapping):
-        galaxies = galaxies.values()
-    stamps = [clean_galaxy(np.nan_to_num(read_array(galaxy, name)))
-              for galaxy in galaxies]
-    if not stamps:
-        msg = f'{name} must be None or hold at least one stamp'
-        raise ParameterError(msg, name)
-    return stamps
+    return [clean_galaxy(np.nan_to_num(stamp)) for stamp in read_arrays(
+        galaxies, name, empty='be None or hold at least one stamp')]
 
 
 def measure_errors(model, batches, *, device='auto'):

@@ -18,8 +18,7 @@ from compact_removal.detection.batches import DetectionScenes, match_scene
 from compact_removal.metrics import completeness_at_reliability
 from compact_removal.nn.batches import SelectedFields
 from compact_removal.utils.descriptions import hash_settings
-from compact_removal.utils.parameters import (ParameterError, check_boolean,
-                                              check_positive_integer)
+from compact_removal.utils.parameters import ParameterError, check_boolean
 
 __all__ = ['TRAINING_DEFAULTS', 'FinderTraining', 'fit_finder',
            'fit_probabilities', 'score_candidates']
@@ -89,12 +88,9 @@ class FinderTraining(nn.TrainingSettings):
 
     def __post_init__(self):
         super().__post_init__()
-        for name in ('n_batches', 'n_validation_batches', 'size', 'n_scenes',
-                     'scene_size'):
-            check_positive_integer(name, getattr(self, name))
-        for name in ('width', 'n_channels'):
-            if getattr(self, name) is not None:
-                check_positive_integer(name, getattr(self, name))
+        self._check_counts('n_batches', 'n_validation_batches', 'size',
+                           'n_scenes', 'scene_size',
+                           optional=('width', 'n_channels'))
         if self.counts is not None:
             check_boolean('counts', self.counts)
         if self.size % 8 or self.size < 32:

@@ -3,6 +3,7 @@
 Read images that need no WCS: as arrays with NaN where a pixel is not known.
 """
 
+from collections.abc import Mapping
 from os import PathLike
 
 import astropy.units as u
@@ -13,7 +14,7 @@ from astropy.units import Quantity
 from compact_removal.utils.fits_values import find_blank_value
 from compact_removal.utils.parameters import ParameterError, ParameterTypeError
 
-__all__ = ['read_array', 'to_ccd']
+__all__ = ['read_array', 'read_arrays', 'to_ccd']
 
 
 def read_array(image, name='image'):
@@ -82,6 +83,47 @@ def read_array(image, name='image'):
             raise ParameterError(msg, name)
         data[np.broadcast_to(mask, data.shape)] = np.nan
     return data
+
+
+def read_arrays(images, name, empty='be None or hold at least one image'):
+    """
+    Read the images that a user hands over to learn from.
+
+    Parameters
+    ----------
+    images : list, dict, `~astropy.nddata.NDData` or array_like
+        Images, or one.
+    name : str
+        What the user calls them, for messages.
+    empty : str, optional
+        What the message says where there is none.
+
+    Returns
+    -------
+    arrays : list of `~numpy.ndarray`
+        NaN where a pixel is not known.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If one of them is no image, or there is none.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from compact_removal.maps.arrays import read_arrays
+    >>> len(read_arrays({'a': np.ones((2, 2)), 'b': np.eye(2)}, 'images'))
+    2
+    """
+    if isinstance(images, Mapping):
+        images = images.values()
+    elif isinstance(images, NDData) or getattr(images, 'ndim', 3) == 2:
+        images = [images]
+    found = [read_array(image, name) for image in images]
+    if not found:
+        msg = f'{name} must {empty}'
+        raise ParameterError(msg, name)
+    return found
 
 
 def to_ccd(image, **changes):

@@ -16,8 +16,11 @@ __all__ = ['blend_statistics', 'intersection_over_union', 'profile_agreement']
 # Errors of magnitudes that are larger are outliers (blend2flux, Sect. 4.1).
 _OUTLIER = 0.75
 
+# A normal distribution has 95 % within so many standard deviations.
+_WIDE = 1.96
 
-def blend_statistics(measured, truth, *, by=None, edges=None):
+
+def blend_statistics(measured, truth, *, errors=None, by=None, edges=None):
     """
     Errors of fluxes, as papers on blends give them.
 
@@ -25,6 +28,8 @@ def blend_statistics(measured, truth, *, by=None, edges=None):
     ----------
     measured, truth : array_like
         Fluxes, shape ``(n,)``. What is not measured is NaN.
+    errors : array_like, optional
+        Errors of the measured fluxes, shape ``(n,)``.
     by : array_like, optional
         Values by which rows are made, such as separations, shape
         ``(n,)``.
@@ -39,7 +44,8 @@ def blend_statistics(measured, truth, *, by=None, edges=None):
         these ``bias`` and ``sigma`` (mean and standard deviation of the
         errors of the magnitudes), ``outliers`` (share with errors above
         0.75), and ``mape`` (mean absolute error of the flux over the
-        truth; blend2flux, Equation 1).
+        truth; blend2flux, Equation 1). With ``errors`` also ``within_1``
+        and ``within_2``, the shares of all within 1 and 1.96 errors.
 
     Raises
     ------
@@ -67,12 +73,15 @@ def blend_statistics(measured, truth, *, by=None, edges=None):
         by = np.asarray(by, dtype=float)
         groups += [(low, high, (by >= low) & (by < high))
                    for low, high in pairwise(edges)]
-    rows = [_describe(low, high, measured[some], truth[some])
+    pull = (None if errors is None
+            else np.abs(measured - truth) / np.asarray(errors, dtype=float))
+    rows = [_describe(low, high, measured[some], truth[some],
+                      None if pull is None else pull[some])
             for low, high, some in groups]
     return QTable(rows=rows)
 
 
-def _describe(low, high, measured, truth):
+def _describe(low, high, measured, truth, pull):
     """
     One row of `blend_statistics`.
     """
@@ -87,6 +96,9 @@ def _describe(low, high, measured, truth):
         row |= {'bias': error.mean(), 'sigma': error.std(),
                 'outliers': (np.abs(error) > _OUTLIER).mean(),
                 'mape': np.abs(ratio - 1).mean()}
+    if pull is not None:
+        row |= {'within_1': np.mean(pull < 1) if pull.size else np.nan,
+                'within_2': np.mean(pull < _WIDE) if pull.size else np.nan}
     return row
 
 

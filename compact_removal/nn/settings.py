@@ -123,6 +123,14 @@ class TrainingSettings:
             msg = f'{name} must be a positive number{below}, got {value!r}'
             raise ParameterError(msg, name)
 
+    def _check_counts(self, *names, optional=()):
+        """
+        Refuse what is no positive integer, or None where that may be.
+        """
+        for name in (*names, *(name for name in optional
+                               if getattr(self, name) is not None)):
+            check_positive_integer(name, getattr(self, name))
+
     @classmethod
     def names(cls):
         """

@@ -20,8 +20,7 @@ from compact_removal.removal.networks import choose_size, find_model_class
 from compact_removal.removal.simulation import TrainingCutouts
 from compact_removal.base.training_data import make_training_data
 from compact_removal.utils.descriptions import hash_settings
-from compact_removal.utils.parameters import (ParameterError, check_boolean,
-                                              check_positive_integer)
+from compact_removal.utils.parameters import ParameterError, check_boolean
 
 __all__ = ['RemovalTraining', 'TRAINING_DEFAULTS', 'choose_scenes',
            'choose_settings', 'fit_remover']
@@ -76,11 +75,8 @@ class RemovalTraining(TrainingSettings):
 
     def __post_init__(self):
         super().__post_init__()
-        for name in ('n_batches', 'n_validation_batches'):
-            check_positive_integer(name, getattr(self, name))
-        for name in ('n_fields', 'width'):
-            if getattr(self, name) is not None:
-                check_positive_integer(name, getattr(self, name))
+        self._check_counts('n_batches', 'n_validation_batches',
+                           optional=('n_fields', 'width'))
         if self.loss is not None and not (isinstance(self.loss, dict) and all(
                 isinstance(value, (int, float, str))
                 for value in self.loss.values())):

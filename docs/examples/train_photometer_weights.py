@@ -6,12 +6,13 @@ Train weights of the blend photometer
 This script makes weights with which
 `~compact_removal.deblending.BlendPhotometer` measures blended galaxies::
 
-    python docs/examples/train_photometer_weights.py output --data DIR
+    python docs/examples/train_photometer_weights.py output --data DIR \
+        --epochs 50
 
 ``DIR`` holds the folder ``galaxies`` (stamps of HST galaxies). One fifth of
 them is kept aside: benchmarks use it. A run that was stopped continues from
-its checkpoint in the output folder. On two CPU cores it takes about two
-hours.
+its checkpoint in the output folder. On two CPU cores it takes about half
+an hour.
 """
 
 # sphinx_gallery_thumbnail_path = '_static/psf_residuals.png'
