@@ -62,8 +62,7 @@ def read_exposures(images, name):
     Parameters
     ----------
     images, name : object
-        See `~compact_removal.maps.arrays.read_arrays`; `None` for
-        simulated ones.
+        See ``read_arrays`` of ``maps.arrays``; `None` for simulated ones.
 
     Returns
     -------
