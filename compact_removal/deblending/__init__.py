@@ -6,6 +6,9 @@ Share the light of an image among overlapping sources.
 from compact_removal.deblending.contributions import (Contributions,
                                                       SourceParts, decode,
                                                       encode, find_centers)
+from compact_removal.deblending.deblender import SourceDeblender
+from compact_removal.deblending.deblender_training import (DEBLENDER_DEFAULTS,
+                                                           DeblenderTraining)
 from compact_removal.deblending.evaluation import (BlendEvaluation,
                                                    evaluate_photometer)
 from compact_removal.deblending.flags import BLEND_FLAGS

@@ -13,7 +13,7 @@ from compact_removal.deblending.simulation import BlendSettings, make_blends
 from compact_removal.deblending.stamps import (choose_scales, cut_planes,
                                                cut_stamps)
 
-__all__ = ['ConditionedBlends']
+__all__ = ['SETTINGS', 'ConditionedBlends', 'GalaxyPool']
 
 # Simulated galaxies to draw from, and their share where there are real ones.
 _N_GALAXIES, _SIMULATED = 600, 0.5
@@ -23,9 +23,9 @@ _N_GALAXIES, _SIMULATED = 600, 0.5
 _PLACES = (((1, 1), 'separation', 0.1), ((2, 2), 'separation', 0.45),
            ((2, 2), 'paper', 0.1), ((3, 6), 'separation', 0.2),
            ((8, 20), 'field', 0.15))
-_SETTINGS = {'fwhm': (1.8, 5.0), 'radius': (1.5, 14.0), 'snr': (25.0, 800.0),
-             'difference': 2.2, 'separation': (0.4, 4.0), 'stars': 0.15,
-             'photons': 0.4}
+SETTINGS = {'fwhm': (1.8, 5.0), 'radius': (1.5, 14.0), 'snr': (25.0, 800.0),
+            'difference': 2.2, 'separation': (0.4, 4.0), 'stars': 0.15,
+            'photons': 0.4}
 
 # Sources fainter than this (signal-to-noise ratio) are not learned.
 _FAINTEST = 7.0
@@ -34,9 +34,11 @@ _FAINTEST = 7.0
 _SCATTERS = (0.0, 0.3, 0.8)
 
 
-class ConditionedBlends:
+class GalaxyPool:
     """
-    Stamps around sources of blends, and their light.
+    Blends of real and simulated galaxies, by their numbers.
+
+    Subclasses make batches of them.
 
     Parameters
     ----------
@@ -46,7 +48,7 @@ class ConditionedBlends:
     settings : `~compact_removal.deblending.BlendSettings`, optional
         Ranges; default: wider ones than those of ``make_blends``.
     batch_size, n_batches : int, optional
-        Stamps per batch, and batches per epoch.
+        Samples per batch, and batches per epoch.
     size : int, optional
         Side of the images of blends (pixels).
     seed : int, optional
@@ -56,18 +58,20 @@ class ConditionedBlends:
 
     Examples
     --------
-    >>> from compact_removal.deblending.batches import ConditionedBlends
-    >>> blends = ConditionedBlends(batch_size=2, n_batches=1, n_galaxies=4)
-    >>> {name: value.shape for name, value in blends.batch(0, 0).items()}
-    {'image': (2, 64, 64), 'target': (2, 64, 64), 'others': (2, 64, 64),
-    'light': (2, 64, 64), 'other_light': (2, 64, 64), 'truth': (2,)}
+    >>> from compact_removal.deblending.batches import GalaxyPool
+    >>> pool = GalaxyPool(n_galaxies=4, size=64)
+    >>> pool.blend(0, 3).image.shape
+    (64, 64)
     """
+
+    places = _PLACES
+    default_settings = SETTINGS
 
     def __init__(self, galaxies=None, *, settings=None, batch_size=64,
                  n_batches=100, size=128, seed=0, n_galaxies=_N_GALAXIES):
         self._real = galaxies
-        self._settings = (BlendSettings(**_SETTINGS) if settings is None
-                          else settings)
+        self._settings = (BlendSettings(**self.default_settings)
+                          if settings is None else settings)
         self._batch_size, self._n_batches = batch_size, n_batches
         self._size, self._seed = size, seed
         self._n_galaxies, self._made = n_galaxies, None
@@ -102,14 +106,33 @@ class ConditionedBlends:
             Always the same one.
         """
         rng = np.random.default_rng([self._seed, 17, *key])
-        n_sources, shift, _ = _PLACES[rng.choice(
-            len(_PLACES), p=[one[-1] for one in _PLACES])]
+        n_sources, shift, _ = self.places[rng.choice(
+            len(self.places), p=[one[-1] for one in self.places])]
         real = self._real and rng.random() > _SIMULATED
         blend, = make_blends(
             1, n_sources=n_sources, shape=(self._size,) * 2,
             galaxies=self._real if real else self._simulated(),
             settings=replace(self._settings, shift=shift), seed=rng)
         return blend
+
+
+class ConditionedBlends(GalaxyPool):
+    """
+    Stamps around sources of blends, and their light.
+
+    Parameters
+    ----------
+    *args, **kwargs : object
+        See `GalaxyPool`.
+
+    Examples
+    --------
+    >>> from compact_removal.deblending.batches import ConditionedBlends
+    >>> blends = ConditionedBlends(batch_size=2, n_batches=1, n_galaxies=4)
+    >>> {name: value.shape for name, value in blends.batch(0, 0).items()}
+    {'image': (2, 64, 64), 'target': (2, 64, 64), 'others': (2, 64, 64),
+    'light': (2, 64, 64), 'other_light': (2, 64, 64), 'truth': (2,)}
+    """
 
     def samples(self, *key):
         """

@@ -17,7 +17,8 @@ from scipy.spatial import cKDTree
 from compact_removal.utils.parameters import (ParameterError,
                                               check_positive_integer)
 
-__all__ = ['Contributions', 'SourceParts', 'decode', 'encode', 'find_centers']
+__all__ = ['Contributions', 'SourceParts', 'decode', 'encode', 'find_centers',
+           'split_light']
 
 # Width of the Gaussians of the map of centres (pixels), the least value of a
 # centre, and how far apart centres are (pixels).
@@ -241,27 +242,59 @@ def decode(image, contributions, x, y, *, reach=None):
         msg = (f'contributions must have the shape of image {image.shape}, '
                f'got {vectors.shape} and {shares.shape}')
         raise ParameterError(msg, 'contributions')
-    unassigned = image.copy()
     if not len(x):
-        return SourceParts([], [], unassigned)
+        return SourceParts([], [], image.copy())
     rows, columns = np.indices(shape)
     ends = np.stack([vectors[:, 0] + rows, vectors[:, 1] + columns], axis=-1)
     seen = shares if not bands else shares.max(axis=1)
-    slot, row, column = np.nonzero(seen > _SMALLEST)
-    distance, owner = cKDTree(np.column_stack([y, x])).query(
-        ends[slot, row, column])
-    if reach is not None:
-        near = distance <= reach
-        slot, row, column, owner = (values[near] for values in (
-            slot, row, column, owner))
-    order = np.argsort(owner, kind='stable')
+    where = np.nonzero(seen > _SMALLEST)
+    distance, found = cKDTree(np.column_stack([y, x])).query(ends[where])
+    owner = np.full((n, *shape), -1)
+    owner[where] = found if reach is None else np.where(distance <= reach,
+                                                        found, -1)
+    return split_light(image, shares, owner, len(x))
+
+
+def split_light(image, shares, owner, n_sources):
+    """
+    Give the light of each pixel to its sources.
+
+    Parameters
+    ----------
+    image : `~numpy.ndarray`
+        The image less its background, shape ``(ny, nx)`` or ``(n_bands,
+        ny, nx)``.
+    shares : `~numpy.ndarray`
+        See `Contributions`.
+    owner : `~numpy.ndarray` of int
+        The source that each share belongs to, from 0, or -1: none; shape
+        ``(n, ny, nx)``.
+    n_sources : int
+        Number of sources.
+
+    Returns
+    -------
+    parts : `SourceParts`
+        The light of each.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from compact_removal.deblending.contributions import split_light
+    >>> split_light(np.ones((2, 2)), np.full((1, 2, 2), 0.5),
+    ...             np.array([[[0, 1], [1, -1]]]), 2).flux
+    array([0.5, 1. ])
+    """
+    bands, shape = image.shape[:-2], image.shape[-2:]
+    slot, row, column = np.nonzero(owner >= 0)
+    mine = owner[slot, row, column]
+    order = np.argsort(mine, kind='stable')
     slot, row, column = (values[order] for values in (slot, row, column))
-    bounds = np.searchsorted(owner[order], np.arange(len(x) + 1))
-    parts, corners = [], []
+    bounds = np.searchsorted(mine[order], np.arange(n_sources + 1))
+    parts, corners, unassigned = [], [], image.copy()
     for low, high in pairwise(bounds):
-        mine = slice(low, high)
-        part, corner = _gather(image, shares, slot[mine], row[mine],
-                               column[mine])
+        part, corner = _gather(image, shares, slot[low:high], row[low:high],
+                               column[low:high])
         window = _find_window(part, corner, shape, bands)
         unassigned[..., *window] -= part
         parts.append(part)
@@ -297,7 +330,7 @@ def find_centers(centers, *, threshold=_LEAST):
     """
     padded = np.pad(np.asarray(centers, dtype=float), _APART)
     table = None
-    if np.ptp(padded):
+    if padded.max(initial=0) > threshold:
         table = find_peaks(padded, threshold, box_size=_APART)
     if table is None:
         return np.zeros(0), np.zeros(0)

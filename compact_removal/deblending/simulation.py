@@ -3,6 +3,7 @@
 Blends of galaxies and stars, with the light of each.
 """
 
+import math
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -11,6 +12,7 @@ from compact_removal.datasets import (GALAXY_KINDS, MoffatPSF,
                                       half_light_radius, make_galaxy,
                                       place_galaxy)
 from compact_removal.datasets.moffat import convolve, draw_even, turn_randomly
+from compact_removal.maps import add_cutouts
 from compact_removal.utils.parameters import (ParameterError, check_choice,
                                               check_positive_integer)
 
@@ -309,7 +311,14 @@ def _draw_light(rng, shape, x, y, stamp, radius, kernel, psf):
     columns, rows = (np.arange(n) - (n - 1) / 2 for n in stamp.shape[::-1])
     dx, dy = stamp.sum(axis=0) @ columns, stamp.sum(axis=1) @ rows
     cos, sin = np.cos(angle), np.sin(angle)
-    drawn = place_galaxy(stamp, shape, x - scale * (cos * dx - sin * dy),
-                         y - scale * (sin * dx + cos * dy), scale=scale,
-                         angle=angle)
-    return np.maximum(convolve(drawn, kernel), 0)
+    x, y = x - scale * (cos * dx - sin * dy), y - scale * (sin * dx + cos * dy)
+    # all that it lights, also beyond the edges
+    reach = math.ceil(0.5 * scale * math.hypot(*stamp.shape)
+                      + max(kernel.shape) / 2) + 2
+    corner = round(float(y)) - reach, round(float(x)) - reach
+    window = (2 * reach + 1,) * 2
+    drawn = place_galaxy(stamp, window, x - corner[1], y - corner[0],
+                         scale=scale, angle=angle)
+    add_cutouts(light, [np.maximum(convolve(drawn, kernel), 0)],
+                [corner[1]], [corner[0]])
+    return light

@@ -22,6 +22,7 @@ _LAZY_NAMES = {
     'make_model': 'models',
     'predict': 'prediction',
     'predict_map': 'map_prediction',
+    'predict_tiles': 'map_prediction',
     'read_tensors': 'weights',
     'resolve_device': 'devices',
     'round_weights': 'weights',
@@ -32,8 +33,8 @@ _LAZY_NAMES = {
 __all__ = ['Field', 'Model', 'RandomTransform', 'TrainingDivergedError',
            'TrainingSettings', 'WeightsRegistry', 'hash_weights',
            'limit_threads', 'load_weights', 'make_model', 'predict',
-           'predict_map', 'read_tensors', 'resolve_device', 'round_weights',
-           'save_weights', 'train']
+           'predict_map', 'predict_tiles', 'read_tensors', 'resolve_device',
+           'round_weights', 'save_weights', 'train']
 
 
 def __getattr__(name):

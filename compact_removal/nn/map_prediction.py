@@ -14,7 +14,7 @@ from compact_removal.nn.prediction import scale_inputs, unscale_outputs
 from compact_removal.utils.parameters import (ParameterError,
                                               check_positive_integer)
 
-__all__ = ['predict_map']
+__all__ = ['predict_map', 'predict_tiles']
 
 
 def predict_map(model, planes, *, tile_size=512, device='auto',
@@ -68,6 +68,56 @@ def predict_map(model, planes, *, tile_size=512, device='auto',
     compact_removal.utils.parameters.ParameterError: model must be fully
     convolutional (its receptive_radius is None): 'inpainting'
     """
+    shape, results = _check_planes(model, planes), {}
+    for window, outputs in predict_tiles(
+            model, planes, tile_size=tile_size, device=device,
+            progress_bar=progress_bar):
+        for name, value in outputs.items():
+            if name not in results:
+                results[name] = np.empty((*value.shape[:-2], *shape),
+                                         dtype=value.dtype)
+            results[name][..., *window] = value
+    return results
+
+
+def predict_tiles(model, planes, *, tile_size=512, device='auto',
+                  progress_bar=False):
+    """
+    Run a fully convolutional model over a map, one tile after the other.
+
+    See `predict_map`. Planes may be objects that have ``shape`` and
+    ``dtype`` and can be cut like arrays, so that whole ones are never in
+    memory.
+
+    Parameters
+    ----------
+    model, planes, tile_size, device, progress_bar : object
+        See `predict_map`.
+
+    Yields
+    ------
+    window : tuple of slice
+        The part of the map that the tile stands for.
+    outputs : dict of ndarray
+        What the model predicts for it.
+
+    Raises
+    ------
+    ParameterError
+        See `predict_map`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from compact_removal import nn
+    >>> from compact_removal.contaminants import find_model_class
+    >>> model = nn.make_model(find_model_class('segmentation'), {'width': 1})
+    >>> tiles = nn.predict_tiles(model, {'image': np.ones((40, 70))},
+    ...                          tile_size=32)
+    >>> [outputs['probability'].shape for window, outputs in tiles]
+    [(14, 32, 32), (14, 32, 32), (14, 32, 6), (14, 8, 32), (14, 8, 32),
+    (14, 8, 6)]
+    """
     tile_size = check_positive_integer('tile_size', tile_size)
     shape = _check_planes(model, planes)
     step = model.size_step
@@ -78,12 +128,10 @@ def predict_map(model, planes, *, tile_size=512, device='auto',
     tiles = list(product(*(
         _cut_axis(length, tile_size, step, halo, halo * model.surrounded)
         for length in shape)))
-    results = {}
-    with torch.inference_mode():
-        for tile in tqdm(tiles, disable=not progress_bar, unit='tile'):
+    for tile in tqdm(tiles, disable=not progress_bar, unit='tile'):
+        with torch.inference_mode():
             outputs = _predict_tile(model, planes, tile, limits, device)
-            _put(results, outputs, shape, tile)
-    return results
+        yield _cut_core(outputs, shape, tile)
 
 
 def _cut_axis(length, tile_size, step, halo, margin):
@@ -174,10 +222,12 @@ def _predict_tile(model, planes, tile, limits, device):
         if field.kind == 'value':
             inputs[name] = np.reshape(planes[name], (1,))
             continue
-        plane = np.asarray(planes[name])
+        plane = planes[name]
+        if not hasattr(plane, 'dtype'):
+            plane = np.asarray(plane)
         window = np.full((*plane.shape[:-2],
                           *(high - low for _, (low, high) in tile)),
-                         field.fill, dtype=np.result_type(plane, np.float32))
+                         field.fill, dtype=np.result_type(plane.dtype, np.float32))
         inside, outside = [], []
         for (_, (low, high)), length in zip(tile, plane.shape[-2:],
                                             strict=True):
@@ -192,19 +242,14 @@ def _predict_tile(model, planes, tile, limits, device):
     return unscale_outputs(model, outputs, limits, np.float32)
 
 
-def _put(results, outputs, shape, tile):
+def _cut_core(outputs, shape, tile):
     """
-    Put the core of a tile into the results.
+    The part of a map that a tile stands for, and what belongs to it.
     """
-    for name, value in outputs.items():
-        value = value[0]
-        if name not in results:
-            results[name] = np.empty((*value.shape[:-2], *shape),
-                                     dtype=value.dtype)
-        target, source = [], []
-        for ((start, stop), (low, _)), length in zip(tile, shape,
-                                                     strict=True):
-            stop = min(stop, length)
-            target.append(slice(start, stop))
-            source.append(slice(start - low, stop - low))
-        results[name][..., *target] = value[..., *source]
+    target, source = [], []
+    for ((start, stop), (low, _)), length in zip(tile, shape, strict=True):
+        stop = min(stop, length)
+        target.append(slice(start, stop))
+        source.append(slice(start - low, stop - low))
+    return tuple(target), {name: value[0][..., *source]
+                           for name, value in outputs.items()}

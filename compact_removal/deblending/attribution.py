@@ -1,0 +1,290 @@
+# Licensed under a 3-clause BSD style license - see licenses/LICENSE.rst
+"""
+The steps of a deblender: find centres, share out light, measure sources.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import ndimage
+from scipy.spatial import cKDTree
+
+from compact_removal import nn
+from compact_removal.deblending.contributions import (SourceParts,
+                                                      find_centers,
+                                                      split_light)
+from compact_removal.deblending.flags import BLEND_FLAG
+from compact_removal.deblending.pointers import PointerPlanes, find_nearest
+
+__all__ = ['Attribution', 'find_sources', 'measure_parts', 'share_light']
+
+# Shares below this are those of no source.
+_SMALLEST = 1e-3
+
+# The segment of a source: where its light, smoothed with a Gaussian of this
+# width (pixels), is above so many standard deviations of the noise.
+_SMOOTH, _LEVEL = 1.0, 0.5
+
+# Share of the light within the radius of a source.
+_WITHIN = 0.9
+
+# A source is where it has this share of its highest light. Shares that are
+# flagged: light on the pixels at the edge of the image, pixels that are not
+# known, light of others. Positions that are nearer are one (pixels), and the
+# least significance.
+_WHERE = 0.05
+_EDGE, _INVALID, _OTHERS = 0.01, 0.01, 0.1
+_CLOSE, _SIGNIFICANT = 1.0, 3.0
+
+
+@dataclass(frozen=True, eq=False)
+class Attribution:
+    """
+    The light of an image, shared out.
+
+    Parameters
+    ----------
+    parts : `~compact_removal.deblending.SourceParts`
+        Light of each source, over the noise.
+    spread : `~numpy.ndarray`
+        Standard deviations of the noise in each part, over that of a
+        pixel, shape ``(n,)``.
+    others : `~numpy.ndarray`
+        Light of others where each source is, over its own, shape
+        ``(n,)``.
+    log_factor, log_error : `~numpy.ndarray`
+        Logarithms of flux over light, and of the relative error of the
+        flux, shape ``(n,)``.
+    labels : `~numpy.ndarray` of int
+        Which source has the largest share of each pixel, from 1; 0: no
+        source. Shape ``(ny, nx)``.
+    """
+
+    parts: SourceParts
+    spread: np.ndarray
+    others: np.ndarray
+    log_factor: np.ndarray
+    log_error: np.ndarray
+    labels: np.ndarray
+
+
+def find_sources(model, image, *, threshold, device='auto',
+                 progress_bar=False):
+    """
+    Find centres of sources.
+
+    Parameters
+    ----------
+    model : `~compact_removal.nn.Model`
+        The network.
+    image : `~numpy.ndarray`
+        Less its background, over its noise, finite, shape ``(ny, nx)``.
+    threshold : float
+        The least value of a centre.
+    device, progress_bar : object
+        See `compact_removal.nn.predict_map`.
+
+    Returns
+    -------
+    x, y, probability : `~numpy.ndarray`
+        Positions (pixels) and values of the map of centres, the highest
+        first, shape ``(n,)``.
+    """
+    planes = _make_planes(model, image, np.zeros(0), np.zeros(0))
+    centers = np.empty(image.shape, np.float32)
+    for window, outputs in nn.predict_tiles(
+            model, planes, device=device, tile_size=model.tile_size,
+            progress_bar=progress_bar):
+        centers[window] = outputs['centers']
+    x, y = find_centers(centers, threshold=threshold)
+    return x, y, centers[np.rint(y).astype(int), np.rint(x).astype(int)]
+
+
+def share_light(model, image, x, y, *, reach=None, device='auto',
+                progress_bar=False):
+    """
+    Share the light of an image among sources.
+
+    Parameters
+    ----------
+    model, image : object
+        See `find_sources`.
+    x, y : `~numpy.ndarray`
+        Centres on the image (pixels), shape ``(n,)``.
+    reach : float, optional
+        See `decode`; for networks that predict vectors.
+    device, progress_bar : object
+        See `compact_removal.nn.predict_map`.
+
+    Returns
+    -------
+    attribution : `Attribution`
+        The light of each.
+    """
+    planes = _make_planes(model, image, x, y)
+    n = len(x)
+    pieces = [[] for _ in range(n)]
+    labels = np.zeros(image.shape, np.int32)
+    smooth = ndimage.gaussian_filter(image, _SMOOTH)
+    spread, others = np.zeros((2, n))
+    factor, error = np.zeros(n), np.full(n, np.nan)
+    inside = np.rint(y).astype(int), np.rint(x).astype(int)
+    for window, outputs in nn.predict_tiles(
+            model, planes, device=device, tile_size=model.tile_size,
+            progress_bar=progress_bar):
+        if not n:
+            break
+        shares, owner = _find_owners(outputs, window, x, y, reach)
+        present, renamed = np.unique(owner, return_inverse=True)
+        # the first one is -1 if there is light of no source
+        first = int(present[0] < 0)
+        split = split_light(np.ones(owner.shape[1:]), shares,
+                            renamed.reshape(owner.shape) - first,
+                            len(present) - first)
+        for number, share, corner in zip(present[first:], split.parts,
+                                         split.corners, strict=True):
+            pieces[number].append((share, (corner[0] + window[0].start,
+                                           corner[1] + window[1].start)))
+        labels[window] = _label(shares, owner, smooth[window])
+        if 'log_factor' in outputs:
+            here = np.flatnonzero(np.all([
+                (values >= side.start) & (values < side.stop)
+                for values, side in zip(inside, window, strict=True)], axis=0))
+            place = tuple(values[here] - side.start for values, side in zip(
+                inside, window, strict=True))
+            factor[here] = outputs['log_factor'][place]
+            error[here] = outputs['log_error'][place]
+    parts, corners, rest = [], [], image.astype(float)
+    for number, some in enumerate(pieces):
+        share, corner = _join(some)
+        where = tuple(slice(low, low + side) for low, side in zip(
+            corner, share.shape, strict=True))
+        light = share * image[where]
+        rest[where] -= light
+        spread[number] = np.sqrt((share ** 2).sum())
+        others[number] = _measure_others(share, image[where])
+        parts.append(light)
+        corners.append(corner)
+    return Attribution(SourceParts(parts, corners, rest), spread, others,
+                       factor, error, labels)
+
+
+def measure_parts(attribution, x, y, known):
+    """
+    Measure radii of sources, and find what is doubtful.
+
+    Parameters
+    ----------
+    attribution : `Attribution`
+        From `share_light`.
+    x, y : `~numpy.ndarray`
+        Centres (pixels), shape ``(n,)``.
+    known : `~numpy.ndarray` of bool
+        Which pixels are known, shape ``(ny, nx)``.
+
+    Returns
+    -------
+    radius : `~numpy.ndarray`
+        Within it is 90 % of the light (pixels); NaN without light.
+    flags : `~numpy.ndarray` of int
+        See `BLEND_FLAGS`.
+    """
+    radius, flags = np.full(len(x), np.nan), np.zeros(len(x), dtype=int)
+    parts = attribution.parts
+    for number, (part, corner) in enumerate(zip(parts.parts, parts.corners,
+                                                strict=True)):
+        total = part.sum()
+        if not part.size or total <= 0:
+            continue
+        rows, columns = (low + np.arange(side) for low, side in zip(
+            corner, part.shape, strict=True))
+        distance = np.hypot(rows[:, None] - y[number], columns - x[number])
+        order = np.argsort(distance, axis=None)
+        growth = np.cumsum(part.ravel()[order])
+        last = order[np.argmax(growth >= _WITHIN * total)]
+        radius[number] = distance.ravel()[last]
+        near = distance <= max(radius[number], 1.0)
+        where = np.ix_(rows, columns)
+        border = ((rows == 0) | (rows == known.shape[0] - 1))[:, None] | (
+            (columns == 0) | (columns == known.shape[1] - 1))
+        flags[number] = (
+            BLEND_FLAG['edge'] * (part[border].sum() > _EDGE * total)
+            | BLEND_FLAG['invalid_pixels'] * (
+                np.mean(~known[where][near]) > _INVALID)
+            | BLEND_FLAG['blended'] * (attribution.others[number] > _OTHERS))
+    if len(x) > 1:
+        places = np.column_stack([x, y])
+        distance = cKDTree(places).query(places, k=2)[0][:, 1]
+        flags |= BLEND_FLAG['close'] * (distance < _CLOSE)
+    return radius, flags
+
+
+def _make_planes(model, image, x, y):
+    """
+    What a network sees.
+    """
+    planes = {'image': image}
+    if 'pointers' in model.inputs:
+        planes['pointers'] = PointerPlanes(image, x, y,
+                                           model.config['n_contributions'])
+    return planes
+
+
+def _find_owners(outputs, window, x, y, reach):
+    """
+    Shares in a part of an image, and which source they belong to.
+    """
+    shares = outputs['shares']
+    if 'vectors' not in outputs:
+        rows, columns = (np.arange(side.start, side.stop) for side in window)
+        owner = find_nearest(x, y, rows, columns, len(shares))
+        return shares, np.where((owner < len(x)) & (shares > _SMALLEST),
+                                owner, -1)
+    vectors = outputs['vectors']
+    rows, columns = np.mgrid[window]
+    ends = np.stack([vectors[0::2] + rows, vectors[1::2] + columns], axis=-1)
+    distance, owner = cKDTree(np.column_stack([y, x])).query(ends)
+    good = shares > _SMALLEST
+    if reach is not None:
+        good &= distance <= reach
+    return shares, np.where(good, owner, -1)
+
+
+def _label(shares, owner, smooth):
+    """
+    Which source has the largest share, where there is light.
+    """
+    best = shares.argmax(axis=0)[None]
+    largest, name = (np.take_along_axis(values, best, axis=0)[0]
+                     for values in (shares, owner))
+    good = (largest > 1 - shares.sum(axis=0)) & (largest * smooth > _LEVEL)
+    return np.where(good, name + 1, 0)
+
+
+def _join(pieces):
+    """
+    Put the pieces of a source together.
+    """
+    if not pieces:
+        return np.zeros((0, 0)), (0, 0)
+    low = np.min([corner for _, corner in pieces], axis=0)
+    high = np.max([np.add(corner, piece.shape) for piece, corner in pieces],
+                  axis=0)
+    joined = np.zeros(high - low)
+    for piece, corner in pieces:
+        start = corner - low
+        joined[start[0]:start[0] + piece.shape[0],
+               start[1]:start[1] + piece.shape[1]] += piece
+    return joined, tuple(int(value) for value in low)
+
+
+def _measure_others(share, image):
+    """
+    Light of others where a source is, over its own.
+    """
+    light = share * np.maximum(image, 0)
+    if not light.size or light.max() <= 0:
+        return 0.0
+    mine = light > _WHERE * light.max()
+    rest = (1 - share) * np.maximum(image, 0)
+    return float(rest[mine].sum() / light.sum())

@@ -1,0 +1,358 @@
+# Licensed under a 3-clause BSD style license - see licenses/LICENSE.rst
+"""
+The estimator that takes blends apart.
+"""
+
+import astropy.units as u
+import numpy as np
+from astropy.nddata import CCDData, NDData
+from photutils.segmentation import SegmentationImage
+
+from compact_removal.base.trainable import TrainableEstimator
+from compact_removal.deblending.attribution import (find_sources,
+                                                    measure_parts,
+                                                    share_light)
+from compact_removal.deblending.contributions import SourceParts
+from compact_removal.deblending.deblender_training import fit_deblender
+from compact_removal.deblending.flags import BLEND_FLAG
+from compact_removal.deblending.networks import (DEBLENDER_NETWORKS, WEIGHTS,
+                                                 find_deblender_class)
+from compact_removal.deblending.results import (DeblendingResult, find_wcs,
+                                                make_sources)
+from compact_removal.deblending.scaling import scale_blends
+from compact_removal.maps import read_pixels
+from compact_removal.maps.arrays import read_array
+from compact_removal.maps.pixels import on_map
+from compact_removal.utils.parameters import (ParameterError, check_boolean,
+                                              check_positive_integer)
+
+__all__ = ['SourceDeblender']
+
+# Fluxes below so many errors are flagged.
+_SIGNIFICANT = 3.0
+
+
+class SourceDeblender(TrainableEstimator):
+    """
+    Share the light of an image among its sources.
+
+    The method is partial-attribution instance segmentation (Hausen &
+    Robertson 2022): each pixel belongs to the nearest n sources, in parts
+    that a network predicts. The parts add up to the image.
+
+    Parameters
+    ----------
+    n_contributions : int, optional
+        Each pixel may belong to so many sources. Weights were trained
+        with one number: 3 for those that ship.
+    network : {'contribution', 'pais'}, optional
+        The default, which is run once to find sources, and once more to
+        share their light and to measure fluxes with errors; or the
+        network of the paper.
+    weights : str or path-like, optional
+        ``'default'``: the weights that ship; or the name of shipped
+        weights, or a safetensors file. `None`: random weights, to be
+        trained with `fit`. After `fit` and `load` it is only where the
+        next `fit` starts.
+    threshold : float, optional
+        The least probability of a source, between 0 and 1.
+        ``'default'``: where completeness and reliability are best
+        together on simulations.
+    batch_size : int, optional
+        Fields per step of `fit`.
+    device : str, optional
+        ``'auto'`` (a GPU if there is one), ``'cpu'``, ``'cuda'``, ...
+    seed : int, optional
+        Seed of everything random in `fit`.
+    progress_bar : bool, optional
+        Whether to show progress.
+
+    Attributes
+    ----------
+    history_ : dict of list
+        After `fit`: ``epoch``, ``learning_rate``, ``loss``,
+        ``validation_loss`` and the terms of both, one value per epoch.
+    n_epochs_ : int
+        After `fit`: number of epochs.
+
+    Examples
+    --------
+    >>> from compact_removal.deblending import SourceDeblender, make_blends
+    >>> blend, = make_blends(1, seed=1)
+    >>> result = SourceDeblender().deblend(blend.image)
+    >>> result.sources.colnames
+    ['id', 'x_center', 'y_center', 'probability', 'flux', 'flux_err', 'r90',
+    'flags']
+    """
+
+    task = 'deblending'
+    find_model_class = staticmethod(find_deblender_class)
+    shipped_weights = WEIGHTS
+    output_files = {'sources': '_deblended.ecsv',
+                    'segmentation': '_segmentation.fits',
+                    'unassigned': '_unassigned.fits'}
+    positions_use = 'optional'
+
+    def __init__(self, *, n_contributions=3, network='contribution',
+                 weights='default', threshold='default', batch_size=16,
+                 device='auto', seed=None, progress_bar=False):
+        self.n_contributions = n_contributions
+        self.network = network
+        self.weights = weights
+        self.threshold = threshold
+        self.batch_size = batch_size
+        self.device = device
+        self.seed = seed
+        self.progress_bar = progress_bar
+
+    @classmethod
+    def list_weights(cls):
+        """
+        List the weights that ship for the estimator.
+
+        Returns
+        -------
+        rows : list of dict
+            Their ``name``, ``network``, ``sha256`` and more.
+        """
+        return [row for row in super().list_weights()
+                if row['network'] in DEBLENDER_NETWORKS]
+
+    def deblend(self, image, positions=None):
+        """
+        Take an image apart.
+
+        Parameters
+        ----------
+        image : `~astropy.nddata.CCDData`, Quantity or array
+            The image, shape ``(ny, nx)``; its background is subtracted
+            here. Pixels that are masked or not finite are not used.
+        positions : SkyCoord, Table, regions or array, optional
+            The sources; sky coordinates need a WCS. See
+            `~compact_removal.maps.read_pixels`. Default: they are found.
+
+        Returns
+        -------
+        result : `DeblendingResult`
+            ``sources`` has the columns ``id``, ``sky_center`` (for images
+            with a WCS), ``x_center``, ``y_center`` (pixels),
+            ``probability`` (of being a source; NaN where positions were
+            given), ``flux``, ``flux_err`` (unit of the image times
+            pixel), ``r90`` (radius with 90 % of the light, pixels) and
+            ``flags``, see `~compact_removal.deblending.BLEND_FLAGS`.
+            ``flux`` is that of the whole source: more than the sum of its
+            part where light is lost in the noise.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If an argument or a parameter of the estimator is not
+            allowed; the message starts with its name.
+        NotFittedError
+            If ``weights`` is `None` and `fit` was not called.
+        """
+        self._check()
+        model, info = self._model()
+        self._check_contributions(model)
+        data = read_array(image)
+        scaled, noise = scale_blends(data)
+        how = {'device': self.device, 'progress_bar': self.progress_bar}
+        if positions is None:
+            x, y, probability = find_sources(
+                model, scaled, threshold=self._threshold(info), **how)
+        else:
+            x, y = read_pixels(positions, wcs=find_wcs(image),
+                               shape=data.shape)
+            probability = np.full(len(x), np.nan)
+        good = on_map(x, y, data.shape)
+        shared = share_light(model, scaled, x[good], y[good],
+                             reach=info.get('reach'), **how)
+        parts, columns = _measure(shared, x[good], y[good], noise, info,
+                                  np.isfinite(data))
+        columns = _place({'probability': probability[good], **columns}, good)
+        provenance = self._provenance(info)
+        return DeblendingResult(
+            make_sources(image, x, y, columns, provenance),
+            SegmentationImage(_rename(shared.labels, good)),
+            _make_rest(image, data, parts, provenance),
+            _place_parts(parts, good))
+
+    def fit(self, galaxies=None, *, training=None):
+        """
+        Train the network on simulated fields.
+
+        Training starts from ``weights``, or from random ones if
+        ``weights`` is `None`; what an earlier call has learned is
+        replaced.
+
+        Parameters
+        ----------
+        galaxies : list of array_like, optional
+            Stamps of single galaxies, in the middle and with nothing
+            else, from which noise is taken off. Simulated ones are used,
+            too.
+        training : dict, optional
+            Settings that differ from the defaults, see
+            `~compact_removal.deblending.DeblenderTraining`.
+
+        Returns
+        -------
+        self : `SourceDeblender`
+            The fitted estimator.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If an argument is not allowed.
+        TrainingDivergedError
+            If the loss is not finite.
+        """
+        self._check()
+        model, info, history = fit_deblender(self, galaxies,
+                                             training=training)
+        self._set_fitted(model, info)
+        self.history_, self.n_epochs_ = history, len(history['epoch'])
+        return self
+
+    def experiment(self, data=None, *, n_maps=20, size=256, seed=None,
+                   progress_bar=False):
+        """
+        Take simulated fields apart, and judge what was found.
+
+        Parameters
+        ----------
+        data : list or dict of array_like, optional
+            Stamps of single galaxies, see `fit`. Default: simulated ones.
+        n_maps : int, optional
+            Number of fields, with 12 to 40 sources each.
+        size : int, optional
+            Their side (pixels).
+        seed : int or `~numpy.random.Generator`, optional
+            Seed of everything random.
+        progress_bar : bool, optional
+            Whether to show progress.
+
+        Returns
+        -------
+        evaluation : `~compact_removal.deblending.DeblendingEvaluation`
+            Tables and figures.
+        """
+        from compact_removal.deblending.deblender_evaluation import (
+            evaluate_deblender)
+
+        return evaluate_deblender(self, data, n_maps=n_maps, size=size,
+                                  seed=seed, progress_bar=progress_bar)
+
+    def process(self, image, positions=None):
+        result = self.deblend(image, positions)
+        segments = CCDData(result.segmentation.data, unit='',
+                           wcs=find_wcs(image))
+        return {'sources': result.sources, 'segmentation': segments,
+                'unassigned': result.unassigned}
+
+    def _check(self):
+        """
+        Validate the parameters.
+        """
+        find_deblender_class(self.network)
+        check_positive_integer('n_contributions', self.n_contributions)
+        check_positive_integer('batch_size', self.batch_size)
+        check_boolean('progress_bar', self.progress_bar)
+        if self.threshold != 'default' and not (
+                isinstance(self.threshold, (int, float, np.number))
+                and not isinstance(self.threshold, bool)
+                and 0 < self.threshold < 1):
+            msg = ("threshold must be 'default' or a number between 0 and 1, "
+                   f'got {self.threshold!r}')
+            raise ParameterError(msg, 'threshold')
+
+    def _check_contributions(self, model):
+        """
+        Refuse another number of contributions than that of the network.
+        """
+        trained = model.config['n_contributions']
+        if self.n_contributions != trained:
+            msg = (f'n_contributions must be {trained}, as the weights were '
+                   f'trained with it, got {self.n_contributions!r}')
+            raise ParameterError(msg, 'n_contributions')
+
+    def _threshold(self, info):
+        """
+        The least value of a centre.
+        """
+        return (info['threshold'] if self.threshold == 'default'
+                else float(self.threshold))
+
+
+def _measure(shared, x, y, noise, info, known):
+    """
+    Parts in the unit of the image, and columns of the table.
+    """
+    inside = np.rint(y).astype(int), np.rint(x).astype(int)
+    local = noise[inside]
+    parts = []
+    for part, corner in zip(shared.parts.parts, shared.parts.corners,
+                            strict=True):
+        parts.append(part * noise[tuple(
+            slice(low, low + side) for low, side in zip(corner, part.shape,
+                                                        strict=True))])
+    light = np.array([part.sum() for part in parts])
+    flux = light * np.exp(shared.log_factor)
+    relative = np.where(np.isfinite(shared.log_error),
+                        np.exp(shared.log_error), 1.0) * info['error_factor']
+    # no flux is better than the noise of its pixels
+    error = np.maximum(relative * np.abs(flux), local * shared.spread)
+    lost = shared.spread == 0
+    flux[lost] = error[lost] = np.nan
+    radius, flags = measure_parts(shared, x, y, known)
+    flags = flags | BLEND_FLAG['not_significant'] * ~(
+        flux >= _SIGNIFICANT * error)
+    return (SourceParts(parts, shared.parts.corners, None),
+            {'flux': flux, 'flux_err': error, 'r90': radius, 'flags': flags})
+
+
+def _place(columns, good):
+    """
+    Columns with rows for positions that are not on the image.
+    """
+    placed = {}
+    for name, values in columns.items():
+        missing = (BLEND_FLAG['outside'] if name == 'flags' else np.nan)
+        placed[name] = np.full(len(good), missing)
+        placed[name][good] = values
+    return placed
+
+
+def _place_parts(parts, good):
+    """
+    Parts in the order of the table.
+    """
+    light = [np.zeros((0, 0)) for _ in good]
+    corners = [(0, 0) for _ in good]
+    for number, part, corner in zip(np.flatnonzero(good), parts.parts,
+                                    parts.corners, strict=True):
+        light[number], corners[number] = part, corner
+    return SourceParts(light, corners, parts.unassigned)
+
+
+def _rename(labels, good):
+    """
+    Labels that are the ``id`` of the table.
+    """
+    return np.append(0, np.flatnonzero(good) + 1)[labels]
+
+
+def _make_rest(image, data, parts, provenance):
+    """
+    The image less all parts.
+    """
+    rest = data.astype(float)
+    for part, corner in zip(parts.parts, parts.corners, strict=True):
+        rest[tuple(slice(low, low + side) for low, side in zip(
+            corner, part.shape, strict=True))] -= part
+    rest = CCDData(rest, wcs=find_wcs(image), unit=getattr(
+        image, 'unit', None) or u.dimensionless_unscaled)
+    if isinstance(image, NDData) and image.mask is not None:
+        rest.mask = np.broadcast_to(image.mask, rest.shape).copy()
+    rest.meta.update(provenance)
+    return rest

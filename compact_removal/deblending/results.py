@@ -1,0 +1,189 @@
+# Licensed under a 3-clause BSD style license - see licenses/LICENSE.rst
+"""
+What the estimators for blends return, as Astropy objects.
+"""
+
+from dataclasses import dataclass
+
+import astropy.units as u
+import numpy as np
+from astropy.nddata import CCDData, NDData
+from astropy.table import QTable
+from photutils.segmentation import SegmentationImage
+from photutils.utils import CutoutImage
+
+from compact_removal.deblending.contributions import SourceParts
+from compact_removal.utils.parameters import ParameterError
+
+__all__ = ['DeblendingResult', 'find_wcs', 'make_sources']
+
+
+@dataclass(frozen=True, eq=False)
+class DeblendingResult:
+    """
+    What `~compact_removal.deblending.SourceDeblender.deblend` returns.
+
+    Attributes
+    ----------
+    sources : `~astropy.table.QTable`
+        One row per source.
+    segmentation : `~photutils.segmentation.SegmentationImage`
+        Which source has the largest share of each pixel: its ``id``, or
+        0 where there is no light.
+    unassigned : `~astropy.nddata.CCDData`
+        Light of no source, with background and noise. With all models it
+        adds up to the image.
+    parts : `~compact_removal.deblending.SourceParts`
+        The light of each source in a window of the image.
+
+    Examples
+    --------
+    >>> from compact_removal.deblending import SourceDeblender, make_blends
+    >>> blend, = make_blends(1, n_sources=3, seed=1)
+    >>> result = SourceDeblender().deblend(blend.image)
+    >>> rest = result.unassigned.data + sum(result.model(number)
+    ...                                     for number in result.sources['id'])
+    >>> bool(abs(rest - blend.image).max() < 1e-3)
+    True
+    """
+
+    sources: QTable
+    segmentation: SegmentationImage
+    unassigned: CCDData
+    parts: SourceParts
+
+    def cutout(self, id):
+        """
+        Cut out a source, without the light of others.
+
+        Parameters
+        ----------
+        id : int
+            Its ``id`` in ``sources``.
+
+        Returns
+        -------
+        cutout : `~photutils.utils.CutoutImage`
+            Its light, and its share of the noise, in the smallest window
+            that holds it; ``slices_original`` says where that is.
+
+        Raises
+        ------
+        ParameterError
+            If there is no such source, or it has no light.
+        """
+        part, corner = self._find(id)
+        if not part.size:
+            msg = f'id: source {id} has no light'
+            raise ParameterError(msg, 'id')
+        middle = [low + side // 2 for low, side in zip(corner, part.shape,
+                                                       strict=True)]
+        return CutoutImage(self.model(id), middle, part.shape, copy=True)
+
+    def model(self, id):
+        """
+        Draw a source alone.
+
+        Parameters
+        ----------
+        id : int
+            Its ``id`` in ``sources``.
+
+        Returns
+        -------
+        model : `~numpy.ndarray`
+            Its light, and its share of the noise, on an image of the
+            shape of the input, in its unit.
+
+        Raises
+        ------
+        ParameterError
+            If there is no such source.
+        """
+        part, corner = self._find(id)
+        model = np.zeros(self.unassigned.shape)
+        model[tuple(slice(low, low + side) for low, side in zip(
+            corner, part.shape, strict=True))] = part
+        return model
+
+    def plot(self):
+        """
+        Show the image, its segments, and what is left.
+
+        Returns
+        -------
+        axes : `~numpy.ndarray` of `~matplotlib.axes.Axes`
+            Three panels.
+        """
+        from compact_removal.plotting import plot_deblending
+
+        return plot_deblending(self)
+
+    def _find(self, number):
+        """
+        Part and corner of a source.
+        """
+        found = np.flatnonzero(np.asarray(self.sources['id']) == number)
+        if not len(found):
+            msg = (f'id must be one of those in sources (1 to '
+                   f'{len(self.sources)}), got {number!r}')
+            raise ParameterError(msg, 'id')
+        return self.parts.parts[found[0]], self.parts.corners[found[0]]
+
+
+def find_wcs(image):
+    """
+    Find the WCS of an image.
+
+    Parameters
+    ----------
+    image : object
+        CCDData, NDData or anything else.
+
+    Returns
+    -------
+    wcs : object or None
+        Its WCS, if it has one.
+    """
+    return getattr(image, 'wcs', None) if isinstance(image, NDData) else None
+
+
+def make_sources(image, x, y, columns, provenance):
+    """
+    Make the table of sources.
+
+    Parameters
+    ----------
+    image : object
+        The image that was given.
+    x, y : `~numpy.ndarray`
+        Positions (pixels), shape ``(n,)``.
+    columns : dict of `~numpy.ndarray`
+        Further columns, in their order; ``flux`` and ``flux_err`` get
+        the unit of the image.
+    provenance : dict
+        For ``meta``.
+
+    Returns
+    -------
+    table : `~astropy.table.QTable`
+        ``id``, ``sky_center`` (for images with a WCS), ``x_center``,
+        ``y_center`` and the columns.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from compact_removal.deblending.results import make_sources
+    >>> make_sources(np.ones((3, 3)), np.ones(1), np.ones(1),
+    ...              {'flags': np.zeros(1, int)}, {}).colnames
+    ['id', 'x_center', 'y_center', 'flags']
+    """
+    unit = getattr(image, 'unit', None) or u.dimensionless_unscaled
+    table = QTable({'id': np.arange(1, len(x) + 1), 'x_center': x,
+                    'y_center': y}, meta=provenance)
+    for name, values in columns.items():
+        table[name] = values * unit if name.startswith('flux') else values
+    wcs = find_wcs(image)
+    if wcs is not None and wcs.has_celestial:
+        table.add_column(wcs.pixel_to_world(x, y), name='sky_center', index=1)
+    return table
