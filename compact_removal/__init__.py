@@ -18,10 +18,13 @@ except ImportError:  # a source tree that was never built
 # Public names and the folders that have them: a registry, one line for
 # each name. Those of an estimator are all that a script needs of a task.
 _LAZY_NAMES = {
+    'BlendPhotometer': 'compact_removal.deblending',
     'CompactSourceFinder': 'compact_removal.detection',
     'CompactSourceRemover': 'compact_removal.removal',
     'ContaminantMasker': 'compact_removal.contaminants',
+    'DeblendingResult': 'compact_removal.deblending',
     'RemovalResult': 'compact_removal.removal',
+    'SourceDeblender': 'compact_removal.deblending',
     'TrackingErrorClassifier': 'compact_removal.contaminants',
     'decode_flags': 'compact_removal.removal',
     'remove_many': 'compact_removal.batch',

@@ -34,6 +34,7 @@ COMMANDS = {
     'demo': 'compact_removal.cli.demo',
     'find': 'compact_removal.cli.find',
     'remove': 'compact_removal.cli.remove',
+    'deblend': 'compact_removal.cli.deblend',
     'mask': 'compact_removal.cli.mask',
     'tracking': 'compact_removal.cli.tracking',
     'batch': 'compact_removal.cli.batch',

@@ -108,7 +108,7 @@ def check_maps(images, estimator):
             estimator.check_images([image])
 
 
-def read_positions_file(path, image):
+def read_positions_file(path, image, *, pixels=False):
     """
     Read a catalogue, and check that it has positions.
 
@@ -118,18 +118,24 @@ def read_positions_file(path, image):
         The file.
     image : `~astropy.nddata.CCDData`
         The map that the positions belong to.
+    pixels : bool, optional
+        Whether pixels will do for a map without a WCS.
 
     Returns
     -------
     catalog : `~astropy.table.QTable` or list of regions
         The catalogue.
     """
+    from compact_removal.maps import read_pixels
     from compact_removal.maps.files import read_catalog
     from compact_removal.maps.positions import read_positions
 
-    catalog = read_catalog(path)
+    catalog, wcs = read_catalog(path), getattr(image, 'wcs', None)
     with renamed(positions=f'catalog {path}'):
-        read_positions(catalog, wcs=getattr(image, 'wcs', None))
+        if pixels:
+            read_pixels(catalog, wcs=wcs, shape=image.shape)
+        else:
+            read_positions(catalog, wcs=wcs)
     return catalog
 
 

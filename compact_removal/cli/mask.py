@@ -126,8 +126,8 @@ def _draw(masker, path, written, layout, target):
     import numpy as np
 
     from compact_removal.contaminants import CLASSES
-    from compact_removal.contaminants.files import (list_images, split_flags,
-                                                    to_exposure)
+    from compact_removal.contaminants.files import split_flags
+    from compact_removal.maps.exposures import list_images, to_exposure
     from compact_removal.plotting import plot_classes
     from compact_removal.utils.files import read_hdus
 

@@ -5,9 +5,9 @@ What the estimators for exposures share.
 
 from compact_removal.base import TrainableEstimator
 from compact_removal.contaminants.batches import UserExposure
-from compact_removal.contaminants.files import read_exposure
 from compact_removal.contaminants.networks import WEIGHTS
 from compact_removal.maps.arrays import read_array, read_arrays
+from compact_removal.maps.exposures import read_exposure
 
 __all__ = ['ExposureEstimator', 'read_exposures']
 

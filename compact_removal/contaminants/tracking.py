@@ -14,7 +14,6 @@ from compact_removal import nn
 from compact_removal.base.arguments import check_new_config, make_training_seed
 from compact_removal.contaminants.base import (ExposureEstimator,
                                                read_exposures)
-from compact_removal.contaminants.files import list_images, to_exposure
 from compact_removal.contaminants.motion import TrackingExposures
 from compact_removal.contaminants.networks import (TRACKING_NETWORKS,
                                                    find_tracking_class)
@@ -22,6 +21,7 @@ from compact_removal.contaminants.priors import logit_shift
 from compact_removal.contaminants.stacks import stack_sources
 from compact_removal.maps.arrays import read_array
 from compact_removal.maps.background import scale_image
+from compact_removal.maps.exposures import list_images, to_exposure
 from compact_removal.nn.batches import RecalledFields
 from compact_removal.utils.parameters import (ParameterError, check_boolean,
                                               check_positive_integer)

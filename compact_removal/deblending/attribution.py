@@ -25,6 +25,10 @@ _SMALLEST = 1e-3
 # width (pixels), is above so many standard deviations of the noise.
 _SMOOTH, _LEVEL = 1.0, 0.5
 
+# Width of the Gaussian with which light is interpolated (pixels), and its
+# least weight.
+_AROUND, _LITTLE = 1.5, 0.01
+
 # Share of the light within the radius of a source.
 _WITHIN = 0.9
 
@@ -203,20 +207,29 @@ def measure_parts(attribution, x, y, known):
         growth = np.cumsum(part.ravel()[order])
         last = order[np.argmax(growth >= _WITHIN * total)]
         radius[number] = distance.ravel()[last]
-        near = distance <= max(radius[number], 1.0)
-        where = np.ix_(rows, columns)
         border = ((rows == 0) | (rows == known.shape[0] - 1))[:, None] | (
             (columns == 0) | (columns == known.shape[1] - 1))
         flags[number] = (
             BLEND_FLAG['edge'] * (part[border].sum() > _EDGE * total)
-            | BLEND_FLAG['invalid_pixels'] * (
-                np.mean(~known[where][near]) > _INVALID)
+            | BLEND_FLAG['invalid_pixels'] * (_measure_lost(
+                part, known[np.ix_(rows, columns)]) > _INVALID * total)
             | BLEND_FLAG['blended'] * (attribution.others[number] > _OTHERS))
     if len(x) > 1:
         places = np.column_stack([x, y])
         distance = cKDTree(places).query(places, k=2)[0][:, 1]
         flags |= BLEND_FLAG['close'] * (distance < _CLOSE)
     return radius, flags
+
+
+def _measure_lost(part, known):
+    """
+    Light that pixels which are not known would have, from those around.
+    """
+    if known.all():
+        return 0.0
+    near = ndimage.gaussian_filter(part, _AROUND)
+    weight = ndimage.gaussian_filter(known.astype(float), _AROUND)
+    return (near / np.maximum(weight, _LITTLE))[~known].sum()
 
 
 def _make_planes(model, image, x, y):

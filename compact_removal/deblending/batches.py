@@ -13,7 +13,7 @@ from compact_removal.deblending.simulation import BlendSettings, make_blends
 from compact_removal.deblending.stamps import (choose_scales, cut_planes,
                                                cut_stamps)
 
-__all__ = ['SETTINGS', 'ConditionedBlends', 'GalaxyPool']
+__all__ = ['SETTINGS', 'ConditionedBlends', 'GalaxyPool', 'PairBlends']
 
 # Simulated galaxies to draw from, and their share where there are real ones.
 _N_GALAXIES, _SIMULATED = 600, 0.5
@@ -200,3 +200,50 @@ class ConditionedBlends(GalaxyPool):
             k += 1
         return {name: np.concatenate([one[name] for one in found])[
             :self._batch_size] for name in found[0]}
+
+
+class PairBlends(GalaxyPool):
+    """
+    Stamps of two galaxies, as blend2flux learns them.
+
+    The first one is in the middle.
+
+    Parameters
+    ----------
+    *args, **kwargs : object
+        See `GalaxyPool`.
+
+    Examples
+    --------
+    >>> from compact_removal.deblending.batches import PairBlends
+    >>> blends = PairBlends(batch_size=2, n_batches=1, n_galaxies=4)
+    >>> {name: value.shape for name, value in blends.batch(0, 0).items()}
+    {'image': (2, 128, 128), 'truth': (2, 2), 'masks': (2, 2, 128, 128)}
+    """
+
+    places = (((2, 2), 'paper', 0.4), ((2, 2), 'separation', 0.6))
+
+    def batch(self, epoch, number):
+        """
+        Make one batch.
+
+        Parameters
+        ----------
+        epoch, number : int
+            Which one.
+
+        Returns
+        -------
+        batch : dict of `~numpy.ndarray`
+            ``image``, over its noise; ``truth``, the fluxes, and
+            ``masks``.
+        """
+        blends = [self.blend(epoch, number, k)
+                  for k in range(self._batch_size)]
+        scaled = [scale_blends(blend.image) for blend in blends]
+        return {
+            'image': np.stack([image for image, _ in scaled]),
+            'truth': np.array([blend.flux / noise.mean() for blend, (_, noise)
+                               in zip(blends, scaled, strict=True)],
+                              np.float32),
+            'masks': np.array([blend.masks for blend in blends], np.float32)}

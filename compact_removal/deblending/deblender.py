@@ -22,6 +22,7 @@ from compact_removal.deblending.results import (DeblendingResult, find_wcs,
 from compact_removal.deblending.scaling import scale_blends
 from compact_removal.maps import read_pixels
 from compact_removal.maps.arrays import read_array
+from compact_removal.maps.exposures import read_exposure
 from compact_removal.maps.pixels import on_map
 from compact_removal.utils.parameters import (ParameterError, check_boolean,
                                               check_positive_integer)
@@ -243,12 +244,12 @@ class SourceDeblender(TrainableEstimator):
         return evaluate_deblender(self, data, n_maps=n_maps, size=size,
                                   seed=seed, progress_bar=progress_bar)
 
+    @staticmethod
+    def read_image(path, *, unit=None):
+        return read_exposure(path, unit=unit)
+
     def process(self, image, positions=None):
-        result = self.deblend(image, positions)
-        segments = CCDData(result.segmentation.data, unit='',
-                           wcs=find_wcs(image))
-        return {'sources': result.sources, 'segmentation': segments,
-                'unassigned': result.unassigned}
+        return self.deblend(image, positions).to_products()
 
     def _check(self):
         """

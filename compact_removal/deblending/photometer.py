@@ -3,25 +3,28 @@
 The estimator that measures blended sources at known positions.
 """
 
-import astropy.units as u
 import numpy as np
-from astropy.nddata import NDData
-from astropy.table import QTable
+from astropy.nddata import overlap_slices
+from scipy.ndimage import gaussian_filter
 from scipy.spatial import cKDTree
 from tqdm import tqdm
 
 from compact_removal import nn
 from compact_removal.base.trainable import TrainableEstimator
 from compact_removal.deblending.flags import BLEND_FLAG
-from compact_removal.deblending.networks import WEIGHTS, find_model_class
+from compact_removal.deblending.networks import (NETWORKS, WEIGHTS,
+                                                 find_model_class)
+from compact_removal.deblending.pairs import measure_pair
+from compact_removal.deblending.results import find_wcs, make_sources
 from compact_removal.deblending.scaling import scale_blends
 from compact_removal.deblending.stamps import (choose_scales, cut_planes,
                                                cut_stamps)
 from compact_removal.deblending.training import fit_photometer
 from compact_removal.maps import read_pixels
 from compact_removal.maps.arrays import read_array
+from compact_removal.maps.exposures import read_exposure
 from compact_removal.maps.pixels import on_map
-from compact_removal.utils.parameters import (check_boolean,
+from compact_removal.utils.parameters import (ParameterError, check_boolean,
                                               check_positive_integer)
 
 __all__ = ['BlendPhotometer']
@@ -32,6 +35,10 @@ _CHUNK = 512
 # Shares of the light that are flagged: at the edge of the image, on pixels
 # that are not known, of others.
 _EDGE, _INVALID, _OTHERS = 0.01, 0.01, 0.1
+
+# The mask of a source: where its light, smoothed with a Gaussian of this
+# width (pixels), is above so many standard deviations of the noise.
+_SMOOTH, _LEVEL = 1.0, 1.0
 
 # A source is where it has this share of its highest light.
 _WHERE = 0.05
@@ -51,8 +58,10 @@ class BlendPhotometer(TrainableEstimator):
 
     Parameters
     ----------
-    network : {'conditioned'}, optional
-        The network.
+    network : {'conditioned', 'blend2flux', 'blend2mask2flux'}, optional
+        The default takes any number of positions. The others are those
+        of the paper: they take two positions, of which the first is the
+        central galaxy, and have no weights that ship.
     weights : str or path-like, optional
         ``'default'``: the weights that ship; or the name of shipped
         weights, or a safetensors file. `None`: random weights, to be
@@ -91,6 +100,19 @@ class BlendPhotometer(TrainableEstimator):
     shipped_weights = WEIGHTS
     output_files = {'sources': '_blends.ecsv'}
     positions_use = 'required'
+
+    @classmethod
+    def list_weights(cls):
+        """
+        List the weights that ship for the estimator.
+
+        Returns
+        -------
+        rows : list of dict
+            Their ``name``, ``network``, ``sha256`` and more.
+        """
+        return [row for row in super().list_weights()
+                if row['network'] in NETWORKS]
 
     def __init__(self, *, network='conditioned', weights='default',
                  batch_size=64, device='auto', seed=None, progress_bar=False):
@@ -134,20 +156,79 @@ class BlendPhotometer(TrainableEstimator):
         """
         self._check()
         model, info = self._model()
-        data = read_array(image)
-        wcs = getattr(image, 'wcs', None) if isinstance(image,
-                                                        NDData) else None
-        x, y = read_pixels(positions, wcs=wcs, shape=data.shape)
-        flux, error, flags = self._measure(data, x, y, model, info)
-        unit = getattr(image, 'unit', None) or u.dimensionless_unscaled
-        table = QTable({'id': np.arange(1, len(x) + 1), 'x_center': x,
-                        'y_center': y, 'flux': flux * unit,
-                        'flux_err': error * unit, 'flags': flags},
-                       meta=self._provenance(info))
-        if wcs is not None and wcs.has_celestial:
-            table.add_column(wcs.pixel_to_world(x, y), name='sky_center',
-                             index=1)
-        return table
+        data, x, y = self._read(image, positions)
+        measure = (self._measure_stamps if 'target' in model.inputs
+                   else self._measure_pair)
+        good = on_map(x, y, data.shape)
+        flux, error = np.full((2, len(x)), np.nan)
+        flags = np.full(len(x), BLEND_FLAG['outside'])
+        flags[good] = 0
+        if good.any() or measure == self._measure_pair:
+            flux[good], error[good], flags[good] = measure(
+                data, x[good], y[good], model, info)
+        flags |= BLEND_FLAG['not_significant'] * (flux < _SIGNIFICANT * error)
+        return make_sources(image, x, y, {'flux': flux, 'flux_err': error,
+                                          'flags': flags},
+                            self._provenance(info))
+
+    def segment(self, image, positions):
+        """
+        Draw masks of sources at known positions.
+
+        Parameters
+        ----------
+        image, positions : object
+            See `measure`.
+
+        Returns
+        -------
+        masks : `~numpy.ndarray` of bool
+            Where each source is, shape ``(n, ny, nx)``, in the order of
+            the positions; masks overlap where sources do. Empty for
+            positions that are not on the image.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If an argument is not allowed, or the network draws no masks.
+        NotFittedError
+            If ``weights`` is `None` and `fit` was not called.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from compact_removal.deblending import (BlendPhotometer,
+        ...                                         make_blends)
+        >>> blend, = make_blends(1, seed=1)
+        >>> masks = BlendPhotometer().segment(
+        ...     blend.image, np.column_stack([blend.x, blend.y]))
+        >>> masks.shape
+        (2, 96, 96)
+        """
+        self._check()
+        model, _ = self._model()
+        if not {'masks', 'share'} & set(model.outputs):
+            msg = ("network must be 'conditioned' or 'blend2mask2flux', which "
+                   f'draw masks, got {self.network!r}')
+            raise ParameterError(msg, 'network')
+        data, x, y = self._read(image, positions)
+        good = np.flatnonzero(on_map(x, y, data.shape))
+        scaled, _ = scale_blends(data)
+        masks = np.zeros((len(x), *data.shape), dtype=bool)
+        if 'masks' in model.outputs:
+            masks[good] = measure_pair(
+                model, scaled, x[good], y[good], network=self.network,
+                device=self.device)[1]
+            return masks
+        scales = choose_scales(scaled, x[good], y[good])
+        for some, stamps, corners, found in self._predict(
+                model, scaled, x[good], y[good], scales):
+            smooth = gaussian_filter(stamps['image'], (0, _SMOOTH, _SMOOTH))
+            drawn = found['share'] * smooth > _LEVEL
+            for number, mask, corner in zip(some, drawn, corners,
+                                            strict=True):
+                _put_mask(masks[good[number]], mask, corner, scales[number])
+        return masks
 
     def fit(self, galaxies=None, *, training=None):
         """
@@ -214,6 +295,10 @@ class BlendPhotometer(TrainableEstimator):
         return evaluate_photometer(self, data, n_maps=n_maps, size=size,
                                    seed=seed, progress_bar=progress_bar)
 
+    @staticmethod
+    def read_image(path, *, unit=None):
+        return read_exposure(path, unit=unit)
+
     def process(self, image, positions=None):
         return {'sources': self.measure(image, positions)}
 
@@ -225,41 +310,78 @@ class BlendPhotometer(TrainableEstimator):
         check_positive_integer('batch_size', self.batch_size)
         check_boolean('progress_bar', self.progress_bar)
 
-    def _measure(self, data, x, y, model, info):
+    def _read(self, image, positions):
         """
-        Fluxes, errors and flags at positions in pixels.
+        An image as an array, and positions in pixels.
+        """
+        data = read_array(image)
+        return data, *read_pixels(positions, wcs=find_wcs(image),
+                                  shape=data.shape)
+
+    def _measure_pair(self, data, x, y, model, info):
+        """
+        Fluxes, errors and flags of two positions on the image.
+        """
+        scaled, noise = scale_blends(data)
+        flux, _ = measure_pair(model, scaled, x, y, network=self.network,
+                               device=self.device)
+        flux *= noise[np.rint(y).astype(int), np.rint(x).astype(int)]
+        error = np.abs(flux) * info['error_factor']
+        return flux, error, BLEND_FLAG['close'] * _are_close(x, y)
+
+    def _measure_stamps(self, data, x, y, model, info):
+        """
+        Fluxes, errors and flags of positions on the image.
         """
         flux, error = np.full((2, len(x)), np.nan)
-        flags = np.full(len(x), BLEND_FLAG['outside'])
-        good = np.flatnonzero(on_map(x, y, data.shape))
-        flags[good] = 0
-        if not len(good):
-            return flux, error, flags
+        flags = BLEND_FLAG['close'] * _are_close(x, y)
         scaled, noise = scale_blends(data)
-        x, y = x[good], y[good]
         scales = choose_scales(scaled, x, y)
         planes = np.ones_like(scaled), np.isfinite(data).astype(np.float32)
         inside = np.rint(y).astype(int), np.rint(x).astype(int)
         unit = noise[inside] * scales
-        parts = range(0, len(good), _CHUNK)
-        for start in tqdm(parts, disable=not self.progress_bar):
-            some = np.arange(start, min(start + _CHUNK, len(good)))
-            stamps, corners = cut_stamps(scaled, x, y, some, scales)
-            found = nn.predict(model, stamps, device=self.device,
-                               batch_size=self.batch_size)
+        for some, stamps, corners, found in self._predict(model, scaled, x, y,
+                                                          scales):
             value = np.exp(found['log_flux'].astype(float))
-            flux[good[some]] = value * unit[some]
-            error[good[some]] = (value * unit[some] * np.exp(
+            flux[some] = value * unit[some]
+            error[some] = (value * unit[some] * np.exp(
                 found['log_error'].astype(float)) * info['error_factor'])
             covered = [cut_planes(plane, corners, scales[some])
                        / scales[some, None, None] for plane in planes]
-            flags[good[some]] |= _flag_stamps(stamps['image'], found['share'],
-                                              *covered)
-        distance = cKDTree(np.column_stack([x, y])).query(
-            np.column_stack([x, y]), k=2)[0][:, 1]
-        flags[good] |= BLEND_FLAG['close'] * (distance < _CLOSE)
-        flags |= BLEND_FLAG['not_significant'] * (flux < _SIGNIFICANT * error)
+            flags[some] |= _flag_stamps(stamps['image'], found['share'],
+                                        *covered)
         return flux, error, flags
+
+    def _predict(self, model, scaled, x, y, scales):
+        """
+        Run the network at all positions, some at a time.
+        """
+        parts = range(0, len(x), _CHUNK)
+        for start in tqdm(parts, disable=not self.progress_bar):
+            some = np.arange(start, min(start + _CHUNK, len(x)))
+            stamps, corners = cut_stamps(scaled, x, y, some, scales)
+            yield some, stamps, corners, nn.predict(
+                model, stamps, device=self.device, batch_size=self.batch_size)
+
+
+def _are_close(x, y):
+    """
+    Which positions have another one within a pixel.
+    """
+    places = np.column_stack([x, y])
+    return cKDTree(places).query(places, k=2)[0][:, 1] < _CLOSE
+
+
+def _put_mask(mask, stamp, corner, scale):
+    """
+    Put the mask of a stamp on that of an image.
+    """
+    large = np.kron(stamp, np.ones((scale, scale), dtype=bool))
+    target, source = overlap_slices(
+        mask.shape, large.shape,
+        [low + (side - 1) / 2 for low, side in zip(corner, large.shape,
+                                                   strict=True)])
+    mask[target] |= large[source]
 
 
 def _flag_stamps(image, share, inside, known):

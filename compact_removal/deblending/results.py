@@ -7,15 +7,17 @@ from dataclasses import dataclass
 
 import astropy.units as u
 import numpy as np
+from astropy.io import fits
 from astropy.nddata import CCDData, NDData
 from astropy.table import QTable
 from photutils.segmentation import SegmentationImage
 from photutils.utils import CutoutImage
 
 from compact_removal.deblending.contributions import SourceParts
+from compact_removal.utils.files import check_overwrite, replace_file
 from compact_removal.utils.parameters import ParameterError
 
-__all__ = ['DeblendingResult', 'find_wcs', 'make_sources']
+__all__ = ['DeblendingResult', 'find_wcs', 'make_sources', 'write_parts']
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,6 +121,21 @@ class DeblendingResult:
 
         return plot_deblending(self)
 
+    def to_products(self):
+        """
+        List what can be written to files.
+
+        Returns
+        -------
+        products : dict
+            ``sources``, a table; ``segmentation`` and ``unassigned``,
+            CCDData.
+        """
+        segments = CCDData(self.segmentation.data.astype(np.int32), unit='',
+                           wcs=self.unassigned.wcs)
+        return {'sources': self.sources, 'segmentation': segments,
+                'unassigned': self.unassigned}
+
     def _find(self, number):
         """
         Part and corner of a source.
@@ -129,6 +146,45 @@ class DeblendingResult:
                    f'{len(self.sources)}), got {number!r}')
             raise ParameterError(msg, 'id')
         return self.parts.parts[found[0]], self.parts.corners[found[0]]
+
+
+def write_parts(result, path, *, overwrite=False):
+    """
+    Write the light of each source to a FITS file.
+
+    Parameters
+    ----------
+    result : `DeblendingResult`
+        What was taken apart.
+    path : path-like
+        The file. It has one extension per source with light, whose name
+        is ``SOURCE`` and whose version is the ``id``; ``LTV1`` and
+        ``LTV2`` say where its first pixel is on the image.
+    overwrite : bool, optional
+        Whether an existing file may be replaced.
+
+    Raises
+    ------
+    OSError
+        If the file exists and ``overwrite`` is False.
+    """
+    path = check_overwrite(path, overwrite=overwrite)
+    wcs, hdus = result.unassigned.wcs, [fits.PrimaryHDU()]
+    for number, part, corner in zip(result.sources['id'], result.parts.parts,
+                                    result.parts.corners, strict=True):
+        if not part.size:
+            continue
+        window = tuple(slice(low, low + side) for low, side in zip(
+            corner, part.shape, strict=True))
+        hdu = fits.ImageHDU(part.astype(np.float32), name='SOURCE',
+                            ver=int(number),
+                            header=None if wcs is None
+                            else wcs[window].to_header(relax=True))
+        hdu.header['BUNIT'] = str(result.unassigned.unit)
+        hdu.header['LTV1'], hdu.header['LTV2'] = -corner[1], -corner[0]
+        hdus.append(hdu)
+    with replace_file(path) as temporary:
+        fits.HDUList(hdus).writeto(temporary)
 
 
 def find_wcs(image):

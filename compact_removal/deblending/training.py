@@ -10,7 +10,8 @@ import numpy as np
 from compact_removal import nn
 from compact_removal.base.arguments import check_new_config, make_training_seed
 from compact_removal.datasets import clean_galaxy
-from compact_removal.deblending.batches import ConditionedBlends
+from compact_removal.deblending.batches import (ConditionedBlends,
+                                                PairBlends)
 from compact_removal.deblending.networks import find_model_class
 from compact_removal.maps.arrays import read_arrays
 from compact_removal.nn.batches import RecalledFields
@@ -41,6 +42,11 @@ class PhotometerTraining(nn.TrainingSettings):
         Simulated galaxies that blends are made of.
     width : int, optional
         Width of the network; without trained weights only.
+    n_channels : int, optional
+        Channels of the first level of the U-Net of blend2mask2flux;
+        without trained weights only.
+    loss : dict, optional
+        Weights of the terms of the loss that differ from the defaults.
 
     Raises
     ------
@@ -59,11 +65,13 @@ class PhotometerTraining(nn.TrainingSettings):
     size: int = 128
     n_galaxies: int = 600
     width: int | None = None
+    n_channels: int | None = None
+    loss: dict | None = None
 
     def __post_init__(self):
         super().__post_init__()
         self._check_counts('n_batches', 'n_validation_batches', 'size',
-                           'n_galaxies', optional=('width',))
+                           'n_galaxies', optional=('width', 'n_channels'))
         if self.size < 48:
             msg = f'size must be at least 48, got {self.size!r}'
             raise ParameterError(msg, 'size')
@@ -95,14 +103,17 @@ def fit_photometer(photometer, galaxies, *, training):
         Losses and learning rates.
     """
     settings = PHOTOMETER_DEFAULTS.updated(training)
-    config = {} if settings.width is None else {'width': settings.width}
+    config = {name: getattr(settings, name) for name in ('width', 'n_channels')
+              if getattr(settings, name) is not None}
     check_new_config(config, photometer.weights)
     stamps = read_galaxies(galaxies, 'galaxies')
     seed = make_training_seed(photometer.seed, settings)
     model_class = find_model_class(photometer.network)
+    blends_class = (ConditionedBlends if 'target' in model_class.inputs
+                    else PairBlends)
 
     def simulate(seed, n_batches):
-        return ConditionedBlends(
+        return blends_class(
             stamps, batch_size=photometer.batch_size, n_batches=n_batches,
             size=settings.size, seed=seed, n_galaxies=settings.n_galaxies)
 
@@ -112,7 +123,7 @@ def fit_photometer(photometer, galaxies, *, training):
     model, info, history = photometer.train_network(
         RecalledFields(simulate(seed, settings.n_batches), names, None,
                        _N_DISTINCT), validation,
-        settings=settings, seed=seed, config=config,
+        settings=settings, seed=seed, config=config, loss=settings.loss,
         description={'size': settings.size, 'n_galaxies': settings.n_galaxies,
                      'batch_size': photometer.batch_size,
                      'n_stamps': len(stamps or [])})
@@ -175,6 +186,10 @@ def measure_errors(model, batches, *, device='auto'):
         batch = batches.batch(0, number)
         found = nn.predict(model, {name: batch[name]
                                    for name in model.inputs}, device=device)
+        if 'flux' in found:
+            # networks without errors have the same one for all
+            pulls.append(np.ravel(np.abs(1 - batch['truth'] / found['flux'])))
+            continue
         ratio = np.exp(found['log_flux'].astype(float) - batch['truth'])
         pulls.append(np.abs(1 - 1 / ratio) / np.exp(found['log_error']))
     return float(np.quantile(np.concatenate(pulls), 0.683))

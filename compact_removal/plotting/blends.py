@@ -1,16 +1,23 @@
 # Licensed under a 3-clause BSD style license - see licenses/LICENSE.rst
 """
-How well blended sources are measured.
+Blends taken apart, and how well sources in them are measured.
 """
 
 import numpy as np
+from astropy.stats import mad_std
 
 from compact_removal.plotting._inputs import make_axes
+from compact_removal.plotting._maps import (draw_circles, make_norm,
+                                            make_sky_axes, read_pixels,
+                                            style_sky_axes)
 
-__all__ = ['plot_magnitude_errors']
+__all__ = ['plot_deblending', 'plot_magnitude_errors']
 
 # Bins, and what is left out of them at both ends (percent).
 _N_BINS, _ENDS = 10, 1.0
+
+# The least radius of a circle (pixels).
+_LEAST = 2.0
 
 
 def plot_magnitude_errors(measured, truth, values, *, label='', axes=None):
@@ -75,4 +82,58 @@ def plot_magnitude_errors(measured, truth, values, *, label='', axes=None):
         axes.legend(frameon=False)
     axes.set_xlabel(label)
     axes.set_ylabel('Measured less true magnitude')
+    return axes
+
+
+def plot_deblending(result, *, axes=None):
+    """
+    Show a field, which source has the largest share where, and what is
+    left without all sources.
+
+    Parameters
+    ----------
+    result : `~compact_removal.deblending.DeblendingResult`
+        The field, taken apart.
+    axes : sequence of three `~matplotlib.axes.Axes`, optional
+        Where to draw. Default: a new figure.
+
+    Returns
+    -------
+    axes : `~numpy.ndarray` of `~matplotlib.axes.Axes`
+        The axes. Image and rest have the same stretch; circles hold 90 %
+        of the light.
+
+    Examples
+    --------
+    >>> import matplotlib
+    >>> matplotlib.use('agg')
+    >>> from compact_removal.deblending import SourceDeblender, make_blends
+    >>> from compact_removal.plotting import plot_deblending
+    >>> blend, = make_blends(1, seed=1)
+    >>> plot_deblending(SourceDeblender().deblend(blend.image)).shape
+    (3,)
+    """
+    rest = read_pixels(result.unassigned)
+    image = rest.copy()
+    for part, (low, left) in zip(result.parts.parts, result.parts.corners,
+                                 strict=True):
+        image[low:low + part.shape[0], left:left + part.shape[1]] += part
+    axes = make_sky_axes(axes, result.unassigned.wcs, rest.shape, 3)
+    middle, spread = 0.0, 1.0
+    if np.isfinite(rest).any():
+        middle, spread = np.nanmedian(rest), mad_std(rest, ignore_nan=True)
+    norm = make_norm(middle - 3 * spread, middle + 30 * spread)
+    segments = result.segmentation
+    for number, (title, data, how) in enumerate((
+            ('image', image, {'norm': norm, 'cmap': 'gray_r'}),
+            ('largest share', np.ma.masked_equal(segments.data, 0), {
+                'cmap': segments.make_cmap(seed=1), 'vmin': 0,
+                'vmax': max(segments.max_label, 1)}),
+            ('without the sources', rest, {'norm': norm, 'cmap': 'gray_r'}))):
+        axes[number].imshow(data, origin='lower', interpolation='nearest',
+                            **how)
+        style_sky_axes(axes[number], title, first=number == 0)
+    found = result.sources[np.isfinite(result.sources['r90'])]
+    draw_circles(axes[0], found['x_center'], found['y_center'],
+                 np.maximum(found['r90'], _LEAST))
     return axes

@@ -11,9 +11,11 @@ __all__ = ['RECIPES', 'Recipe', 'get_recipe']
 # By estimator the module that holds its ``RECIPE``: one entry for each
 # estimator that the package exports.
 RECIPES = {
+    'BlendPhotometer': 'compact_removal.deblending.tests.recipe',
     'CompactSourceFinder': 'compact_removal.detection.tests.recipe',
     'CompactSourceRemover': 'compact_removal.removal.tests.recipe',
     'ContaminantMasker': 'compact_removal.contaminants.tests.recipe',
+    'SourceDeblender': 'compact_removal.deblending.tests.recipe_deblender',
     'TrackingErrorClassifier':
         'compact_removal.contaminants.tests.recipe_tracking',
 }

@@ -11,9 +11,9 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from compact_removal import ContaminantMasker, TrackingErrorClassifier
 from compact_removal.cli import main
-from compact_removal.contaminants.files import (list_images, mask_file,
-                                                read_exposure)
+from compact_removal.contaminants.files import mask_file
 from compact_removal.contaminants.tests.recipe import TINY
+from compact_removal.maps.exposures import list_images, read_exposure
 
 
 @pytest.fixture(scope='module')

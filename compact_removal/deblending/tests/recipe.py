@@ -27,13 +27,13 @@ def make_image(seed=1, n_sources=3):
     return image, np.column_stack([blend.x, blend.y])
 
 
-def make_data_of_fit():
+def make_data_of_fit(settings=TINY):
     """
     A galaxy, and the settings of a short training.
     """
     galaxy = make_galaxy('disk', seed=1) * 1e4
     noise = np.random.default_rng(1).standard_normal(galaxy.shape)
-    return {'galaxies': [galaxy + noise], 'training': dict(TINY)}
+    return {'galaxies': [galaxy + noise], 'training': dict(settings)}
 
 
 def copy_data(data):
