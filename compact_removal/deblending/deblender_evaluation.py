@@ -15,6 +15,7 @@ from tqdm import tqdm
 from compact_removal.base import BaseEvaluation
 from compact_removal.base.arguments import make_integer_seed
 from compact_removal.deblending.deblender_training import MATCH_RADIUS
+from compact_removal.deblending.evaluation import summarize
 from compact_removal.deblending.simulation import BlendSettings, make_blends
 from compact_removal.deblending.training import read_galaxies
 from compact_removal.metrics import (blend_statistics, detection_scores,
@@ -265,7 +266,6 @@ def _summarize(sources, fields):
     """
     Statistics of all, and of parts.
     """
-    rows, names = [], []
     parts = [('all', np.ones(len(sources), dtype=bool)),
              ('touching', sources['touching']),
              ('not touching', ~sources['touching']),
@@ -276,23 +276,15 @@ def _summarize(sources, fields):
               for low, high in pairwise(_SNRS)]
     parts += [(kind, sources['kind'] == kind)
               for kind in sorted(set(sources['kind']))]
-    for name, some in parts:
-        part = sources[some]
-        names.append(name)
-        found = part[part['found']]
-        row = blend_statistics(found['flux'], found['true_flux'],
-                               errors=found['flux_err'])
-        row['n'] = len(part)
-        row['completeness'] = part['found'].mean() if len(part) else np.nan
-        good = part['iou'][np.isfinite(part['iou'])]
-        row['iou'] = good.mean() if len(good) else np.nan
-        rows.append(row)
-    table = vstack(rows)
-    table.remove_columns(['low', 'high', 'measured'])
+    table = summarize(sources, [(name, some & sources['found'])
+                                for name, some in parts])
+    table.remove_column('measured')
+    table['n'] = [int(some.sum()) for _, some in parts]
+    table['completeness'] = [sources['found'][some].mean() if some.any()
+                             else np.nan for _, some in parts]
     scores = detection_scores(*(sum(row[name] for row in fields) for name in (
         'n_right', 'n_wrong', 'n_missed')))
     for name in ('reliability', 'f1'):
         # of all fields together
         table[name] = [scores[name], *np.full(len(table) - 1, np.nan)]
-    table.add_column(names, name='sources', index=0)
     return table

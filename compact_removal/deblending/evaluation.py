@@ -16,11 +16,12 @@ from compact_removal.base import BaseEvaluation
 from compact_removal.base.arguments import make_integer_seed
 from compact_removal.deblending.simulation import BlendSettings, make_blends
 from compact_removal.deblending.training import read_galaxies
-from compact_removal.metrics import blend_statistics
+from compact_removal.metrics import (blend_statistics,
+                                     intersection_over_union)
 from compact_removal.utils.parameters import check_positive_integer
 from compact_removal.utils.progress import bar_shape
 
-__all__ = ['BlendEvaluation', 'evaluate_photometer']
+__all__ = ['BlendEvaluation', 'evaluate_photometer', 'summarize']
 
 # Edges of the bins: distance of the nearest other source in half-light radii,
 # and difference of the magnitudes.
@@ -147,7 +148,7 @@ def evaluate_photometer(photometer, data=None, *, n_maps=200, size=96,
                       disable=not progress_bar, **bar_shape(sys.stderr)):
         rows.append(_measure_blend(photometer, blend))
     sources = vstack(rows)
-    return BlendEvaluation(sources, _summarize(sources), {
+    return BlendEvaluation(sources, summarize(sources, _list_parts(sources)), {
         'n_maps': n_maps, 'size': size, 'seed': seed, 'warnings': []})
 
 
@@ -165,26 +166,60 @@ def _measure_blend(photometer, blend):
         'separation': distance[:, 1] / np.maximum(blend.radius,
                                                   blend.radius[other]),
         'difference': -2.5 * np.log10(blend.flux / blend.flux[other]),
-        'snr': blend.snr, 'flags': found['flags']})
+        'snr': blend.snr, 'iou': _compare_masks(photometer, blend, places),
+        'flags': found['flags']})
 
 
-def _summarize(sources):
+def _compare_masks(photometer, blend, places):
     """
-    Statistics of all, and of parts.
+    Overlap of masks with the true ones; NaN where none are drawn.
     """
-    def describe(names, part, **bins):
-        rows = blend_statistics(part['flux'], part['true_flux'],
-                                errors=part['flux_err'], **bins)[-len(names):]
-        rows.remove_columns(['low', 'high'])
-        rows.add_column(names, name='sources', index=0)
-        return rows
+    if not photometer.draws_masks:
+        return np.full(len(places), np.nan)
+    return [intersection_over_union(mask, truth) for mask, truth in zip(
+        photometer.segment(blend.image, places), blend.masks, strict=True)]
 
-    tables = [describe(['all'], sources)]
+
+def summarize(sources, parts):
+    """
+    Make statistics of parts of a table.
+
+    Parameters
+    ----------
+    sources : `~astropy.table.QTable`
+        With ``flux``, ``flux_err``, ``true_flux`` and ``iou``.
+    parts : list of tuple
+        Names, and which rows they are.
+
+    Returns
+    -------
+    table : `~astropy.table.QTable`
+        One row per part: ``sources``, the columns of
+        `~compact_removal.metrics.blend_statistics`, and ``iou``, the mean
+        overlap of masks with the true ones.
+    """
+    rows = []
+    for _, some in parts:
+        part = sources[some]
+        row = blend_statistics(part['flux'], part['true_flux'],
+                               errors=part['flux_err'])
+        good = part['iou'][np.isfinite(part['iou'])]
+        row['iou'] = np.mean(good) if len(good) else np.nan
+        rows.append(row)
+    table = vstack(rows)
+    table.remove_columns(['low', 'high'])
+    table.add_column([name for name, _ in parts], name='sources', index=0)
+    return table
+
+
+def _list_parts(sources):
+    """
+    All sources, and those by separation, difference and kind.
+    """
+    parts = [('all', np.ones(len(sources), dtype=bool))]
     for name, edges in (('separation', _SEPARATIONS),
                         ('difference', _DIFFERENCES)):
-        tables.append(describe([f'{name} {low:g} to {high:g}'
-                                for low, high in pairwise(edges)], sources,
-                               by=sources[name], edges=edges))
-    for kind in sorted(set(sources['kind'])):
-        tables.append(describe([kind], sources[sources['kind'] == kind]))
-    return vstack(tables)
+        parts += [(f'{name} {low:g} to {high:g}', (sources[name] >= low)
+                   & (sources[name] < high)) for low, high in pairwise(edges)]
+    return parts + [(kind, sources['kind'] == kind)
+                    for kind in sorted(set(sources['kind']))]

@@ -171,6 +171,14 @@ class BlendPhotometer(TrainableEstimator):
                                           'flags': flags},
                             self._provenance(info))
 
+    @property
+    def draws_masks(self):
+        """
+        Whether the network draws masks, so that there is `segment`.
+        """
+        outputs = find_model_class(self.network).outputs
+        return bool({'masks', 'share'} & set(outputs))
+
     def segment(self, image, positions):
         """
         Draw masks of sources at known positions.
@@ -207,7 +215,7 @@ class BlendPhotometer(TrainableEstimator):
         """
         self._check()
         model, _ = self._model()
-        if not {'masks', 'share'} & set(model.outputs):
+        if not self.draws_masks:
             msg = ("network must be 'conditioned' or 'blend2mask2flux', which "
                    f'draw masks, got {self.network!r}')
             raise ParameterError(msg, 'network')

@@ -99,3 +99,13 @@ def test_bad_arguments():
                         ('snr', (3.0, 2.0)), ('stars', -1.0)):
         with pytest.raises(ValueError, match=f'^{name} must'):
             BlendSettings(**{name: value})
+
+
+def test_fluxes_of_catalogues():
+    for blend in make_blends(4, seed=3):
+        ratio = blend.measure_alone() / blend.flux
+        # light in the wings is lost, noise is not
+        assert np.all(np.abs(ratio - 1) < 0.2)
+        assert np.median(ratio) < 1.02
+    faint, = make_blends(1, seed=1, settings=BlendSettings(snr=(1.0, 1.0)))
+    assert np.isnan(faint.measure_alone()).all()
