@@ -53,6 +53,9 @@ _CHANGE = [0.1, 0.1, 0.03, 0.015, 0.015]
 _POINT_SCATTER = 0.02
 _EXTENT = 0.4
 
+# Logs of widths that differ by less are equal.
+_SAME = 1e-9
+
 # Degrees of freedom of the distribution of shapes: sources that are
 # unlike the others have little weight.
 _FREEDOM = 4.0
@@ -270,9 +273,11 @@ def _pointlike(width, variance):
     for _ in range(8):
         point = (np.exp(-0.5 * (width - middle) ** 2 / variance)
                  / np.sqrt(2 * np.pi * variance))
-        larger = np.where(width > middle, 1 / _EXTENT, 0)
+        # the only one is not larger than itself by rounding
+        wide = width > middle + _SAME
+        larger = np.where(wide, 1 / _EXTENT, 0)
         probability = point / (point + larger + 1e-300)
-        probability[width <= middle] = 1.0
+        probability[~wide] = 1.0
         share = probability / variance
         middle = np.sum(share * width) / np.sum(share)
     return probability

@@ -10,7 +10,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from compact_removal.datasets import make_background
 from compact_removal.fitting import fit_sources, render_sources
-from compact_removal.fitting.psf_learning import learn_psf
+from compact_removal.fitting.psf_learning import _pointlike, learn_psf
 from compact_removal.fitting.source_psf import SourcePSF
 from compact_removal.instruments import get_band
 from compact_removal.psf import as_psf, make_psf_stamp
@@ -219,3 +219,12 @@ def test_few_sources_show_no_change(bright, psf):
     image, _, x, y = bright
     learned, _ = learn(image, x[:1], y[:1], psf)
     assert np.abs(learned.slopes[:, 2]).max() < 0.01
+
+
+@pytest.mark.parametrize('n', [1, 2, 5])
+def test_a_width_is_not_larger_than_itself(n):
+    # the mean of equal widths is one of them but for rounding
+    for width in np.linspace(-0.3, 0.3, 101):
+        for around in (0, 1e-16, -1e-16):
+            widths = np.full(n, width * (1 + around))
+            assert_allclose(_pointlike(widths, np.linspace(1e-4, 3e-4, n)), 1)
