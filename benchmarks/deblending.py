@@ -20,12 +20,12 @@ import argparse
 import sys
 import time
 import warnings
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 from astropy import log
 from astropy.modeling.models import Sersic2D
-from astropy.stats import mad_std
 from astropy.table import Table, vstack
 from photutils.background import Background2D, MedianBackground
 from photutils.segmentation import (SourceCatalog, deblend_sources,
@@ -224,8 +224,7 @@ def compare_pairs(args, galaxies):
     for name, edges in (('separation', (0, 1, 1.5, 2, 2.5, 4)),
                         ('difference', (-3, -1, 0, 1, 3))):
         parts += [(f'{name} {low:g} to {high:g}', (rows[name] >= low)
-                   & (rows[name] < high)) for low, high in zip(
-                       edges[:-1], edges[1:], strict=True)]
+                   & (rows[name] < high)) for low, high in pairwise(edges)]
     found = []
     for name, some in parts:
         for method in ('ours', 'sep'):

@@ -4,7 +4,6 @@ The loss of partial-attribution instance segmentation (Hausen & Robertson
 2022, Sect. 3.4).
 """
 
-import torch
 from torch import nn
 from torch.nn import functional
 

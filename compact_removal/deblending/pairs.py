@@ -46,7 +46,7 @@ def measure_pair(model, image, x, y, *, network, device='auto'):
     """
     if len(x) != 2:
         msg = (f'positions must be two on the image for network {network!r}, '
-               f'got {len(x)}; network \'conditioned\' takes any number')
+               f"got {len(x)}; network 'conditioned' takes any number")
         raise ParameterError(msg, 'positions')
     size = model.usual_size
     column, row = round(float(x[0])), round(float(y[0]))

@@ -54,7 +54,7 @@ class DeblendingResult:
     unassigned: CCDData
     parts: SourceParts
 
-    def cutout(self, id):
+    def cutout(self, id):  # noqa: A002
         """
         Cut out a source, without the light of others.
 
@@ -82,7 +82,7 @@ class DeblendingResult:
                                                        strict=True)]
         return CutoutImage(self.model(id), middle, part.shape, copy=True)
 
-    def model(self, id):
+    def model(self, id):  # noqa: A002
         """
         Draw a source alone.
 

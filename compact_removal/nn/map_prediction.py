@@ -227,7 +227,8 @@ def _predict_tile(model, planes, tile, limits, device):
             plane = np.asarray(plane)
         window = np.full((*plane.shape[:-2],
                           *(high - low for _, (low, high) in tile)),
-                         field.fill, dtype=np.result_type(plane.dtype, np.float32))
+                         field.fill, dtype=np.result_type(plane.dtype,
+                                                          np.float32))
         inside, outside = [], []
         for (_, (low, high)), length in zip(tile, plane.shape[-2:],
                                             strict=True):
