@@ -215,7 +215,7 @@ def compare_pairs(args, galaxies):
         row['method'] = name
         found.append(row)
     print_rows(vstack(found))
-    print(f'IoU of our masks: {np.mean(overlaps):.3f}')
+    print(f'IoU of our masks: {np.nanmean(overlaps):.3f}')
     print('\nours, by what sep finds, separation and magnitude difference')
     ours, errors = np.concatenate(fluxes['ours']), np.concatenate(errors)
     parts = [(f'sep finds {label}', some) for label, some in (

@@ -19,6 +19,7 @@ an hour.
 # sphinx_gallery_thumbnail_path = '_static/psf_residuals.png'
 
 import argparse
+import datetime
 import json
 import os
 from pathlib import Path
@@ -27,7 +28,12 @@ os.environ.setdefault('OMP_NUM_THREADS', '2')
 
 import numpy as np
 
-from compact_removal.deblending import BlendPhotometer, SourceDeblender
+from train_shipped_weights import ship
+
+from compact_removal import (BlendPhotometer, SourceDeblender, __version__,
+                             nn)
+from compact_removal.deblending import WEIGHTS
+from compact_removal.deblending.batches import SETTINGS
 
 # Estimator, seed and settings of each network.
 RUNS = {
@@ -76,6 +82,8 @@ def main():
     parser.add_argument('--epochs', type=int, help='number of epochs')
     parser.add_argument('--start', help='weights to start from; default: '
                         'random ones')
+    parser.add_argument('--ship', action='store_true',
+                        help='copy the weights into the package')
     args = parser.parse_args()
     args.output.mkdir(parents=True, exist_ok=True)
     estimator_class, seed, training = RUNS[args.network]
@@ -88,7 +96,16 @@ def main():
     estimator.fit(load_galaxies(args.data), training=training)
     (args.output / f'{args.network}.json').write_text(
         json.dumps(estimator.history_))
-    estimator.save(args.output / f'{args.network}.safetensors')
+    path = args.output / f'{args.network}.safetensors'
+    nn.save_weights(estimator.model_, path, {
+        **estimator.info_, 'version': __version__,
+        'date': datetime.date.today().isoformat(),
+        'n_steps': estimator.n_epochs_ * estimator.info_['training'][
+            'n_batches'],
+        'data': 'simulated blends of simulated and HST galaxies, and stars'})
+    if args.ship:
+        ship(path, args.network, WEIGHTS, estimator.find_model_class,
+             SETTINGS['fwhm'])
 
 
 if __name__ == '__main__':

@@ -165,7 +165,8 @@ def make_cutouts(network, maps, seed, **changes):
                            seed=seed, **settings)
 
 
-def ship(path, name, registry=WEIGHTS, find_class=find_model_class):
+def ship(path, name, registry=WEIGHTS, find_class=find_model_class,
+         fwhm=FWHM_RANGE):
     """
     Copy weights into the package, and enter them into its table.
     """
@@ -180,11 +181,11 @@ def ship(path, name, registry=WEIGHTS, find_class=find_model_class):
     rows = [row for row in rows if row['name'] != name]
     rows.append({
         'name': name, 'file': target.name, 'network': info['network'],
-        'mode': info['mode'], 'width': info['config']['width'],
+        'mode': info['mode'], 'width': info['config'].get('width', 0),
         'n_parameters': sum(one.numel() for one in model.parameters()),
         'sha256': info['sha256'], 'date': info['date'],
         'training_data': info['data'], 'n_steps': info['n_steps'],
-        **dict(zip(('fwhm_min', 'fwhm_max'), FWHM_RANGE, strict=True)),
+        **dict(zip(('fwhm_min', 'fwhm_max'), fwhm, strict=True)),
         'license': 'BSD-3-Clause'})
     if 'caution' in table.colnames:
         rows[-1]['caution'] = before.get('caution', '')
