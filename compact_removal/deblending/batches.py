@@ -13,7 +13,8 @@ from compact_removal.deblending.simulation import BlendSettings, make_blends
 from compact_removal.deblending.stamps import (choose_scales, cut_planes,
                                                cut_stamps)
 
-__all__ = ['SETTINGS', 'ConditionedBlends', 'GalaxyPool', 'PairBlends']
+__all__ = ['PAIRS', 'SETTINGS', 'ConditionedBlends', 'GalaxyPool',
+           'PairBlends']
 
 # Simulated galaxies to draw from, and their share where there are real ones.
 _N_GALAXIES, _SIMULATED = 600, 0.5
@@ -29,6 +30,9 @@ SETTINGS = {'fwhm': (1.8, 5.0), 'radius': (1.5, 14.0), 'snr': (25.0, 800.0),
 
 # Sources fainter than this (signal-to-noise ratio) are not learned.
 _FAINTEST = 7.0
+
+# Pairs alone.
+PAIRS = (((2, 2), 'separation', 1.0),)
 
 # Scatter of the positions that are given (pixels).
 _SCATTERS = (0.0, 0.3, 0.8)
@@ -55,6 +59,10 @@ class GalaxyPool:
         Seed.
     n_galaxies : int, optional
         Number of simulated galaxies.
+    places : sequence of tuple, optional
+        Kinds of blends: the least and the largest number of sources, see
+        ``shift`` of the settings, and the share. Default: ``PAIRS`` among
+        others.
 
     Examples
     --------
@@ -68,8 +76,10 @@ class GalaxyPool:
     default_settings = SETTINGS
 
     def __init__(self, galaxies=None, *, settings=None, batch_size=64,
-                 n_batches=100, size=128, seed=0, n_galaxies=_N_GALAXIES):
+                 n_batches=100, size=128, seed=0, n_galaxies=_N_GALAXIES,
+                 places=None):
         self._real = galaxies
+        self._places = self.places if places is None else places
         self._settings = (BlendSettings(**self.default_settings)
                           if settings is None else settings)
         self._batch_size, self._n_batches = batch_size, n_batches
@@ -106,8 +116,8 @@ class GalaxyPool:
             Always the same one.
         """
         rng = np.random.default_rng([self._seed, 17, *key])
-        n_sources, shift, _ = self.places[rng.choice(
-            len(self.places), p=[one[-1] for one in self.places])]
+        n_sources, shift, _ = self._places[rng.choice(
+            len(self._places), p=[one[-1] for one in self._places])]
         real = self._real and rng.random() > _SIMULATED
         blend, = make_blends(
             1, n_sources=n_sources, shape=(self._size,) * 2,
@@ -124,6 +134,9 @@ class ConditionedBlends(GalaxyPool):
     ----------
     *args, **kwargs : object
         See `GalaxyPool`.
+    scatters : sequence of float, optional
+        Scatter of the positions that are given (pixels), one of these
+        for each blend.
 
     Examples
     --------
@@ -133,6 +146,10 @@ class ConditionedBlends(GalaxyPool):
     {'image': (2, 64, 64), 'target': (2, 64, 64), 'others': (2, 64, 64),
     'light': (2, 64, 64), 'other_light': (2, 64, 64), 'truth': (2,)}
     """
+
+    def __init__(self, *args, scatters=_SCATTERS, **kwargs):
+        super().__init__(*args, **kwargs)
+        self._scatters = scatters
 
     def samples(self, *key):
         """
@@ -150,7 +167,7 @@ class ConditionedBlends(GalaxyPool):
         """
         blend = self.blend(*key)
         rng = np.random.default_rng([self._seed, 19, *key])
-        scatter = rng.choice(_SCATTERS)
+        scatter = rng.choice(self._scatters)
         x, y = (values + scatter * rng.standard_normal(values.size)
                 for values in (blend.x, blend.y))
         # as in the use: neither background nor noise are known

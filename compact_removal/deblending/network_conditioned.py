@@ -15,6 +15,7 @@ from compact_removal.deblending.stamps import STAMP_SIZE
 from compact_removal.nn import Field
 from compact_removal.nn.layers import check_size
 from compact_removal.nn.models import Model
+from compact_removal.nn.symmetry import average_flips
 from compact_removal.nn.unet import ResidualUNet
 from compact_removal.utils.parameters import check_positive_integer
 
@@ -131,6 +132,8 @@ class ConditionedModel(Model):
         """
         Predict the share of a source, its flux and error.
 
+        These are means over mirror images.
+
         Parameters
         ----------
         image, target, others : `torch.Tensor`, (n, 64, 64)
@@ -141,10 +144,12 @@ class ConditionedModel(Model):
         outputs : dict of `torch.Tensor`
             ``share``, (n, 64, 64), ``log_flux`` and ``log_error``, (n,).
         """
-        logit, log_flux, log_error = self.predict_logits(image, target,
-                                                         others)
-        return {'share': torch.softmax(logit, dim=1)[:, 0],
-                'log_flux': log_flux, 'log_error': log_error}
+        def predict(axes, *planes):
+            logit, log_flux, log_error = self.predict_logits(*planes)
+            return {'share': torch.softmax(logit, dim=1)[:, 0],
+                    'log_flux': log_flux, 'log_error': log_error}
+
+        return average_flips(predict, image, target, others)
 
     def compute_loss(self, batch, loss):
         """

@@ -12,6 +12,7 @@ from compact_removal.deblending.pointers import N_PLANES
 from compact_removal.nn import Field
 from compact_removal.nn.layers import check_size
 from compact_removal.nn.models import Model
+from compact_removal.nn.symmetry import average_flips
 from compact_removal.nn.unet import ResidualUNet
 from compact_removal.utils.parameters import check_positive_integer
 
@@ -133,6 +134,8 @@ class ContributionModel(Model):
         """
         Predict centres, shares, factors and errors.
 
+        These are means over mirror images.
+
         Parameters
         ----------
         image, pointers : `torch.Tensor`
@@ -144,10 +147,18 @@ class ContributionModel(Model):
             ``centers``, (n, ny, nx); ``shares``, (n, n_contributions, ny,
             nx); ``log_factor`` and ``log_error``, (n, ny, nx).
         """
-        shares, centers, factor, error = self.predict_logits(image, pointers)
-        return {'centers': torch.sigmoid(centers),
-                'shares': torch.softmax(shares, dim=1)[:, :-1],
-                'log_factor': factor, 'log_error': error}
+        def predict(axes, image, pointers):
+            # directions change their signs
+            for axis, first in ((-2, 0), (-1, 1)):
+                if axis in axes:
+                    pointers[:, first::N_PLANES] *= -1
+            shares, centers, factor, error = self.predict_logits(image,
+                                                                 pointers)
+            return {'centers': torch.sigmoid(centers),
+                    'shares': torch.softmax(shares, dim=1)[:, :-1],
+                    'log_factor': factor, 'log_error': error}
+
+        return average_flips(predict, image, pointers)
 
     def compute_loss(self, batch, loss):
         """

@@ -116,8 +116,9 @@ def cut_stamps(image, x, y, numbers, scales):
     """
     shape = (len(numbers), STAMP_SIZE, STAMP_SIZE)
     sides = [int(scales[number]) * STAMP_SIZE for number in numbers]
-    corners = [(round(float(y[number])) - side // 2,
-                round(float(x[number])) - side // 2)
+    # mirror images have mirrored stamps
+    corners = [(round(float(y[number]) - (side - 1) / 2),
+                round(float(x[number]) - (side - 1) / 2))
                for number, side in zip(numbers, sides, strict=True)]
     spots = {name: np.zeros(shape, dtype=np.float32)
              for name in ('target', 'others')}

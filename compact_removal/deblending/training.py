@@ -10,9 +10,10 @@ import numpy as np
 from compact_removal import nn
 from compact_removal.base.arguments import check_new_config, make_training_seed
 from compact_removal.datasets import clean_galaxy
-from compact_removal.deblending.batches import (ConditionedBlends,
+from compact_removal.deblending.batches import (PAIRS, ConditionedBlends,
                                                 PairBlends)
 from compact_removal.deblending.networks import find_model_class
+from compact_removal.deblending.simulation import BlendSettings
 from compact_removal.maps.arrays import read_arrays
 from compact_removal.nn.batches import RecalledFields
 from compact_removal.utils.parameters import ParameterError
@@ -112,10 +113,16 @@ def fit_photometer(photometer, galaxies, *, training):
     blends_class = (ConditionedBlends if 'target' in model_class.inputs
                     else PairBlends)
 
-    def simulate(seed, n_batches):
+    # errors are those of usual pairs at positions that are right
+    usual = {'settings': BlendSettings(), 'places': PAIRS}
+    if blends_class is ConditionedBlends:
+        usual['scatters'] = (0.0,)
+
+    def simulate(seed, n_batches, **how):
         return blends_class(
             stamps, batch_size=photometer.batch_size, n_batches=n_batches,
-            size=settings.size, seed=seed, n_galaxies=settings.n_galaxies)
+            size=settings.size, seed=seed, n_galaxies=settings.n_galaxies,
+            **how)
 
     names = (*model_class.inputs, *model_class.targets)
     validation = RecalledFields(simulate(
@@ -131,8 +138,9 @@ def fit_photometer(photometer, galaxies, *, training):
         'mode': 'any', 'training': {**settings.to_dict(), **info['config']},
         'data': f'galaxies: {len(stamps)}, and simulated ones' if stamps
         else 'simulated galaxies',
-        'error_factor': measure_errors(model, validation,
-                                       device=photometer.device)}
+        'error_factor': measure_errors(
+            model, simulate(seed + 2, settings.n_validation_batches, **usual),
+            device=photometer.device)}
     return model, info, history
 
 
