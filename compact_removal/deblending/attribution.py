@@ -13,7 +13,8 @@ from compact_removal import nn
 from compact_removal.deblending.contributions import (SourceParts,
                                                       find_centers,
                                                       split_light)
-from compact_removal.deblending.flags import BLEND_FLAG
+from compact_removal.deblending.flags import (BLEND_FLAG, CORE, LIMITS,
+                                              find_close)
 from compact_removal.deblending.pointers import PointerPlanes, find_nearest
 
 __all__ = ['Attribution', 'find_sources', 'measure_parts', 'share_light']
@@ -31,14 +32,6 @@ _AROUND, _LITTLE = 1.5, 0.01
 
 # Share of the light within the radius of a source.
 _WITHIN = 0.9
-
-# A source is where it has this share of its highest light. Shares that are
-# flagged: light on the pixels at the edge of the image, pixels that are not
-# known, light of others. Positions that are nearer are one (pixels), and the
-# least significance.
-_WHERE = 0.05
-_EDGE, _INVALID, _OTHERS = 0.01, 0.01, 0.1
-_CLOSE, _SIGNIFICANT = 1.0, 3.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -209,16 +202,13 @@ def measure_parts(attribution, x, y, known):
         radius[number] = distance.ravel()[last]
         border = ((rows == 0) | (rows == known.shape[0] - 1))[:, None] | (
             (columns == 0) | (columns == known.shape[1] - 1))
-        flags[number] = (
-            BLEND_FLAG['edge'] * (part[border].sum() > _EDGE * total)
-            | BLEND_FLAG['invalid_pixels'] * (_measure_lost(
-                part, known[np.ix_(rows, columns)]) > _INVALID * total)
-            | BLEND_FLAG['blended'] * (attribution.others[number] > _OTHERS))
-    if len(x) > 1:
-        places = np.column_stack([x, y])
-        distance = cKDTree(places).query(places, k=2)[0][:, 1]
-        flags |= BLEND_FLAG['close'] * (distance < _CLOSE)
-    return radius, flags
+        lost = _measure_lost(part, known[np.ix_(rows, columns)])
+        flags[number] = sum(
+            BLEND_FLAG[name] * int(share > LIMITS[name]) for name, share in (
+                ('edge', part[border].sum() / total),
+                ('invalid_pixels', lost / total),
+                ('blended', attribution.others[number])))
+    return radius, flags | find_close(x, y)
 
 
 def _measure_lost(part, known):
@@ -298,6 +288,6 @@ def _measure_others(share, image):
     light = share * np.maximum(image, 0)
     if not light.size or light.max() <= 0:
         return 0.0
-    mine = light > _WHERE * light.max()
+    mine = light > CORE * light.max()
     rest = (1 - share) * np.maximum(image, 0)
     return float(rest[mine].sum() / light.sum())

@@ -14,7 +14,7 @@ from compact_removal.deblending.attribution import (find_sources,
                                                     share_light)
 from compact_removal.deblending.contributions import SourceParts
 from compact_removal.deblending.deblender_training import fit_deblender
-from compact_removal.deblending.flags import BLEND_FLAG
+from compact_removal.deblending.flags import BLEND_FLAG, find_faint
 from compact_removal.deblending.networks import (DEBLENDER_NETWORKS, WEIGHTS,
                                                  find_deblender_class)
 from compact_removal.deblending.results import (DeblendingResult, find_wcs,
@@ -28,10 +28,6 @@ from compact_removal.utils.parameters import (ParameterError, check_boolean,
                                               check_positive_integer)
 
 __all__ = ['SourceDeblender']
-
-# Fluxes below so many errors are flagged.
-_SIGNIFICANT = 3.0
-
 
 class SourceDeblender(TrainableEstimator):
     """
@@ -306,8 +302,7 @@ def _measure(shared, x, y, noise, info, known):
     lost = shared.spread == 0
     flux[lost] = error[lost] = np.nan
     radius, flags = measure_parts(shared, x, y, known)
-    flags = flags | BLEND_FLAG['not_significant'] * ~(
-        flux >= _SIGNIFICANT * error)
+    flags = flags | find_faint(flux, error)
     return (SourceParts(parts, shared.parts.corners, None),
             {'flux': flux, 'flux_err': error, 'r90': radius, 'flags': flags})
 

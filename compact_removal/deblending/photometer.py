@@ -6,12 +6,12 @@ The estimator that measures blended sources at known positions.
 import numpy as np
 from astropy.nddata import overlap_slices
 from scipy.ndimage import gaussian_filter
-from scipy.spatial import cKDTree
 from tqdm import tqdm
 
 from compact_removal import nn
 from compact_removal.base.trainable import TrainableEstimator
-from compact_removal.deblending.flags import BLEND_FLAG
+from compact_removal.deblending.flags import (BLEND_FLAG, CORE, LIMITS,
+                                              find_close, find_faint)
 from compact_removal.deblending.networks import (NETWORKS, WEIGHTS,
                                                  find_model_class)
 from compact_removal.deblending.pairs import measure_pair
@@ -32,19 +32,10 @@ __all__ = ['BlendPhotometer']
 # Sources whose stamps are in memory at once.
 _CHUNK = 512
 
-# Shares of the light that are flagged: at the edge of the image, on pixels
-# that are not known, of others.
-_EDGE, _INVALID, _OTHERS = 0.01, 0.01, 0.1
-
 # The mask of a source: where its light, smoothed with a Gaussian of this
 # width (pixels), is above so many standard deviations of the noise.
 _SMOOTH, _LEVEL = 1.0, 1.0
 
-# A source is where it has this share of its highest light.
-_WHERE = 0.05
-
-# Positions that are nearer are one (pixels), and the least significance.
-_CLOSE, _SIGNIFICANT = 1.0, 3.0
 
 
 class BlendPhotometer(TrainableEstimator):
@@ -166,7 +157,7 @@ class BlendPhotometer(TrainableEstimator):
         if good.any() or measure == self._measure_pair:
             flux[good], error[good], flags[good] = measure(
                 data, x[good], y[good], model, info)
-        flags |= BLEND_FLAG['not_significant'] * (flux < _SIGNIFICANT * error)
+        flags |= find_faint(flux, error)
         return make_sources(image, x, y, {'flux': flux, 'flux_err': error,
                                           'flags': flags},
                             self._provenance(info))
@@ -335,14 +326,14 @@ class BlendPhotometer(TrainableEstimator):
                                device=self.device)
         flux *= noise[np.rint(y).astype(int), np.rint(x).astype(int)]
         error = np.abs(flux) * info['error_factor']
-        return flux, error, BLEND_FLAG['close'] * _are_close(x, y)
+        return flux, error, find_close(x, y)
 
     def _measure_stamps(self, data, x, y, model, info):
         """
         Fluxes, errors and flags of positions on the image.
         """
         flux, error = np.full((2, len(x)), np.nan)
-        flags = BLEND_FLAG['close'] * _are_close(x, y)
+        flags = find_close(x, y)
         scaled, noise = scale_blends(data)
         scales = choose_scales(scaled, x, y)
         planes = np.ones_like(scaled), np.isfinite(data).astype(np.float32)
@@ -372,14 +363,6 @@ class BlendPhotometer(TrainableEstimator):
                 model, stamps, device=self.device, batch_size=self.batch_size)
 
 
-def _are_close(x, y):
-    """
-    Which positions have another one within a pixel.
-    """
-    places = np.column_stack([x, y])
-    return cKDTree(places).query(places, k=2)[0][:, 1] < _CLOSE
-
-
 def _put_mask(mask, stamp, corner, scale):
     """
     Put the mask of a stamp on that of an image.
@@ -404,8 +387,8 @@ def _flag_stamps(image, share, inside, known):
     area = np.maximum(share.sum(axis=(1, 2)), 1e-9)
     beyond, lost = ((missing * share).sum(axis=(1, 2)) / area
                     for missing in (1 - inside, inside - known))
-    mine = light > _WHERE * light.max(axis=(1, 2), keepdims=True)
+    mine = light > CORE * light.max(axis=(1, 2), keepdims=True)
     others = ((1 - share) * np.maximum(image, 0) * mine).sum(axis=(1, 2))
-    return (BLEND_FLAG['edge'] * (beyond > _EDGE)
-            | BLEND_FLAG['invalid_pixels'] * (lost > _INVALID)
-            | BLEND_FLAG['blended'] * (others > _OTHERS * total))
+    return sum(BLEND_FLAG[name] * (share > LIMITS[name]) for name, share in (
+        ('edge', beyond), ('invalid_pixels', lost),
+        ('blended', others / total)))

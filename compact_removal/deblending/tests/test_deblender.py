@@ -91,6 +91,33 @@ def test_order_and_factor_do_not_matter(tiny):
                         rtol=1e-3)
 
 
+@pytest.mark.parametrize('axes', [0, 1, (0, 1)])
+def test_mirror_images(tiny, axes):
+    blend, = make_blends(1, n_sources=6, shape=(128, 96), seed=5,
+                         settings=BlendSettings(shift='field'))
+    places = np.column_stack([blend.x, blend.y])
+    table = tiny.deblend(blend.image, places).sources
+    for axis in np.atleast_1d(axes):
+        last = blend.image.shape[axis] - 1
+        places[:, 1 - axis] = last - places[:, 1 - axis]
+    again = tiny.deblend(np.flip(blend.image, axes), places).sources
+    assert np.all(np.abs(again['flux'].value - table['flux'].value)
+                  < 0.3 * table['flux_err'].value)
+
+
+def test_many_sources_and_sources_at_the_edge(tiny):
+    rng = np.random.default_rng(3)
+    places = rng.uniform(0, 159, (300, 2))
+    places[:4] = [[0, 0], [159, 0], [0, 159], [159, 159]]
+    image = rng.standard_normal((160, 160))
+    np.add.at(image, tuple(np.rint(places).astype(int).T[::-1]), 200.0)
+    result = tiny.deblend(image, places)
+    assert len(result.sources) == 300
+    assert np.all(np.isfinite(result.sources['flux'].value))
+    assert_allclose(add_up(result), image, atol=1e-9)
+    assert np.all(result.sources['flags'][:4] & FLAG['edge'])
+
+
 def test_tiles_leave_no_seams(tiny, monkeypatch):
     blend, = make_blends(1, n_sources=25, shape=(300, 210), seed=2,
                          settings=BlendSettings(shift='field'))

@@ -51,6 +51,20 @@ def test_order_and_factor_do_not_matter(tiny):
                         rtol=1e-3)
 
 
+@pytest.mark.parametrize('axes', [0, 1, (0, 1)])
+def test_mirror_images(tiny, axes):
+    image, places = make_image(n_sources=5)
+    # whole numbers lie on the edge between two stamps
+    places += 0.1
+    table = tiny.measure(image, places)
+    mirrored, last = np.flip(image.data, axes), image.shape[0] - 1
+    for axis in np.atleast_1d(axes):
+        places[:, 1 - axis] = last - places[:, 1 - axis]
+    again = tiny.measure(mirrored, places)
+    for name in ('flux', 'flux_err'):
+        assert_allclose(again[name].value, table[name].value, rtol=1e-4)
+
+
 def test_results_do_not_depend_on_batches(tiny):
     image, places = make_image(n_sources=5)
     table = tiny.measure(image, places)
@@ -189,6 +203,17 @@ def test_a_masked_image_is_one_with_nan(tiny):
                      mask=~np.isfinite(data))
     assert_array_equal(tiny.measure(masked, places)['flux'].value,
                        tiny.measure(data, places)['flux'].value)
+
+
+def test_whole_numbers_in_mirror_images():
+    image, places = make_image(n_sources=3)
+    places = np.rint(places)
+    photometer, last = BlendPhotometer(), image.shape[0] - 1
+    table = photometer.measure(image, places)
+    again = photometer.measure(image.data[::-1], np.column_stack(
+        [places[:, 0], last - places[:, 1]]))
+    assert np.all(np.abs(again['flux'].value - table['flux'].value)
+                  < 0.3 * table['flux_err'].value)
 
 
 @pytest.mark.slow
