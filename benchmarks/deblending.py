@@ -144,6 +144,44 @@ def fit_profiles(image, blend):
     return np.exp(found.x.reshape(n, 7)[:, 0]) * noise
 
 
+def fit_scarlet2(image, blend):
+    """
+    Fit free, positive images with scarlet2, and share pixels with them.
+    """
+    from functools import partial
+
+    import jax.numpy as jnp
+    import scarlet2 as sc
+    from numpyro.distributions import constraints
+    from scarlet2.validation_utils import set_validation
+
+    set_validation(False)
+    scaled, noise = scale_blends(image)
+    kernel = MoffatPSF(blend.fwhm, 3.0).make_kernel(4.0)
+    observation = sc.Observation(
+        jnp.asarray(scaled[None]), jnp.ones((1, *scaled.shape)),
+        psf=sc.ArrayPSF(jnp.asarray(kernel[None])), channels=[0])
+    frame = sc.Frame.from_observations(observation,
+                                       model_psf=sc.GaussianPSF(0.7))
+    with sc.Scene(frame) as scene:
+        for x, y in zip(blend.x, blend.y, strict=True):
+            center = jnp.array([round(y), round(x)])
+            spectrum, shape = sc.init.from_gaussian_moments(observation,
+                                                            center)
+            sc.Source(center, jnp.maximum(spectrum, 1.0), shape)
+    step = partial(sc.relative_step, factor=0.05)
+    with sc.Parameters(scene):
+        for number, source in enumerate(scene.sources):
+            sc.Parameter(source.spectrum, name=f'spectrum{number}',
+                         constraint=constraints.positive, stepsize=step)
+            sc.Parameter(source.morphology, name=f'morphology{number}',
+                         constraint=constraints.unit_interval, stepsize=0.1)
+    scene = scene.fit(observation, max_iter=200, progress_bar=False)
+    models = np.array([observation.render(scene.evaluate_source(source))[0]
+                       for source in scene.sources])
+    return models.sum(axis=(1, 2)) * float(noise.mean())
+
+
 def share_smoothed(image, blend):
     """
     Share pixels with profiles that are known but for a smoothing.
@@ -201,6 +239,8 @@ def compare_pairs(args, galaxies):
             'smoothed truth': share_smoothed(blend.image, blend)}
         if args.fit:
             methods['Sersic fit'] = fit_profiles(blend.image, blend)
+        if args.scarlet2:
+            methods['scarlet2'] = fit_scarlet2(blend.image, blend)
         for network in networks:
             methods[network.network] = network.measure(
                 blend.image, places)['flux'].value
@@ -437,6 +477,9 @@ def main():
     parser.add_argument('--seed', type=int, default=11)
     parser.add_argument('--fit', action='store_true',
                         help='fit profiles to pairs, too (seconds each)')
+    parser.add_argument('--scarlet2', action='store_true',
+                        help='fit pairs with scarlet2, too, if it is '
+                             'installed')
     parser.add_argument('--networks', nargs='+', metavar='FILE',
                         help='saved photometers of pairs')
     args = parser.parse_args()

@@ -97,8 +97,7 @@ def find_sources(model, image, *, threshold, device='auto',
     return x, y, centers[np.rint(y).astype(int), np.rint(x).astype(int)]
 
 
-def share_light(model, image, x, y, *, reach=None, device='auto',
-                progress_bar=False):
+def share_light(model, image, x, y, *, device='auto', progress_bar=False):
     """
     Share the light of an image among sources.
 
@@ -108,8 +107,6 @@ def share_light(model, image, x, y, *, reach=None, device='auto',
         See `find_sources`.
     x, y : `~numpy.ndarray`
         Centres on the image (pixels), shape ``(n,)``.
-    reach : float, optional
-        See `decode`; for networks that predict vectors.
     device, progress_bar : object
         See `compact_removal.nn.predict_map`.
 
@@ -131,7 +128,7 @@ def share_light(model, image, x, y, *, reach=None, device='auto',
             progress_bar=progress_bar):
         if not n:
             break
-        shares, owner = _find_owners(outputs, window, x, y, reach)
+        shares, owner = _find_owners(outputs, window, x, y)
         present, renamed = np.unique(owner, return_inverse=True)
         # the first one is -1 if there is light of no source
         first = int(present[0] < 0)
@@ -233,7 +230,7 @@ def _make_planes(model, image, x, y):
     return planes
 
 
-def _find_owners(outputs, window, x, y, reach):
+def _find_owners(outputs, window, x, y):
     """
     Shares in a part of an image, and which source they belong to.
     """
@@ -246,11 +243,8 @@ def _find_owners(outputs, window, x, y, reach):
     vectors = outputs['vectors']
     rows, columns = np.mgrid[window]
     ends = np.stack([vectors[0::2] + rows, vectors[1::2] + columns], axis=-1)
-    distance, owner = cKDTree(np.column_stack([y, x])).query(ends)
-    good = shares > _SMALLEST
-    if reach is not None:
-        good &= distance <= reach
-    return shares, np.where(good, owner, -1)
+    _, owner = cKDTree(np.column_stack([y, x])).query(ends)
+    return shares, np.where(shares > _SMALLEST, owner, -1)
 
 
 def _label(shares, owner, smooth):

@@ -162,17 +162,16 @@ class SourceDeblender(TrainableEstimator):
                                shape=data.shape)
             probability = np.full(len(x), np.nan)
         good = on_map(x, y, data.shape)
-        shared = share_light(model, scaled, x[good], y[good],
-                             reach=info.get('reach'), **how)
+        shared = share_light(model, scaled, x[good], y[good], **how)
         parts, columns = _measure(shared, x[good], y[good], noise, info,
                                   np.isfinite(data))
         columns = _place({'probability': probability[good], **columns}, good)
         provenance = self._provenance(info)
+        parts = _place_parts(parts, shared.parts.corners, good, data)
         return DeblendingResult(
             make_sources(image, x, y, columns, provenance),
             SegmentationImage(_rename(shared.labels, good)),
-            _make_rest(image, data, parts, provenance),
-            _place_parts(parts, good))
+            _make_rest(image, parts.unassigned, provenance), parts)
 
     def fit(self, galaxies=None, *, training=None):
         """
@@ -303,8 +302,8 @@ def _measure(shared, x, y, noise, info, known):
     flux[lost] = error[lost] = np.nan
     radius, flags = measure_parts(shared, x, y, known)
     flags = flags | find_faint(flux, error)
-    return (SourceParts(parts, shared.parts.corners, None),
-            {'flux': flux, 'flux_err': error, 'r90': radius, 'flags': flags})
+    return parts, {'flux': flux, 'flux_err': error, 'r90': radius,
+                   'flags': flags}
 
 
 def _place(columns, good):
@@ -319,16 +318,19 @@ def _place(columns, good):
     return placed
 
 
-def _place_parts(parts, good):
+def _place_parts(parts, corners, good, data):
     """
-    Parts in the order of the table.
+    Parts in the order of the table, and the image without them.
     """
     light = [np.zeros((0, 0)) for _ in good]
-    corners = [(0, 0) for _ in good]
-    for number, part, corner in zip(np.flatnonzero(good), parts.parts,
-                                    parts.corners, strict=True):
-        light[number], corners[number] = part, corner
-    return SourceParts(light, corners, parts.unassigned)
+    places = [(0, 0) for _ in good]
+    rest = data.astype(float)
+    for number, part, corner in zip(np.flatnonzero(good), parts, corners,
+                                    strict=True):
+        light[number], places[number] = part, corner
+        rest[tuple(slice(low, low + side) for low, side in zip(
+            corner, part.shape, strict=True))] -= part
+    return SourceParts(light, places, rest)
 
 
 def _rename(labels, good):
@@ -338,15 +340,11 @@ def _rename(labels, good):
     return np.append(0, np.flatnonzero(good) + 1)[labels]
 
 
-def _make_rest(image, data, parts, provenance):
+def _make_rest(image, data, provenance):
     """
-    The image less all parts.
+    What belongs to no source, as CCDData of the input's kind.
     """
-    rest = data.astype(float)
-    for part, corner in zip(parts.parts, parts.corners, strict=True):
-        rest[tuple(slice(low, low + side) for low, side in zip(
-            corner, part.shape, strict=True))] -= part
-    rest = CCDData(rest, wcs=find_wcs(image), unit=getattr(
+    rest = CCDData(data, wcs=find_wcs(image), unit=getattr(
         image, 'unit', None) or u.dimensionless_unscaled)
     if isinstance(image, NDData) and image.mask is not None:
         rest.mask = np.broadcast_to(image.mask, rest.shape).copy()
