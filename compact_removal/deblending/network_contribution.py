@@ -82,8 +82,8 @@ class ContributionModel(Model):
     size_step = 32
     min_size = 32
     usual_size = 128
-    receptive_radius = 192
-    tile_size = 512
+    receptive_radius = 206
+    tile_size = 768
     surrounded = False
 
     def __init__(self, width=8, n_contributions=3):

@@ -119,7 +119,7 @@ def test_many_sources_and_sources_at_the_edge(tiny):
 
 
 def test_tiles_leave_no_seams(tiny, monkeypatch):
-    blend, = make_blends(1, n_sources=25, shape=(300, 210), seed=2,
+    blend, = make_blends(1, n_sources=25, shape=(640, 210), seed=2,
                          settings=BlendSettings(shift='field'))
     places = np.column_stack([blend.x, blend.y])
     whole = tiny.deblend(blend.image, places)

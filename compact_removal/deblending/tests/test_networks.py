@@ -187,6 +187,22 @@ def test_loss_of_contributions():
         'centers']) < 1e-4
 
 
+@pytest.mark.parametrize('offset', [0, 15, 16, 31])
+def test_how_far_the_network_sees(offset):
+    model = find_deblender_class('contribution')(width=1).double().eval()
+    with torch.no_grad():
+        for values in model.parameters():
+            values.fill_(0.1)
+    image = torch.zeros(1, 480, 480, dtype=torch.double, requires_grad=True)
+    center = 224 + offset
+    pointers = torch.zeros(1, 12, 480, 480, dtype=torch.double)
+    model.predict_logits(image, pointers)[1][0, center, center].backward()
+    seen = torch.nonzero(image.grad[0])
+    reach = (seen - center).abs().max()
+    assert reach <= model.receptive_radius
+    assert reach > model.receptive_radius - 32
+
+
 @pytest.mark.parametrize('name', ['pais', 'contribution'])
 def test_empty_batches(name):
     model = nn.make_model(find_deblender_class(name), seed=1)
