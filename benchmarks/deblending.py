@@ -43,7 +43,8 @@ from compact_removal.datasets import MoffatPSF, clean_galaxy
 from compact_removal.datasets.moffat import convolve
 from compact_removal.deblending import BlendSettings, encode, make_blends
 from compact_removal.deblending.attribution import find_sources, share_light
-from compact_removal.deblending.deblender_evaluation import judge_field
+from compact_removal.deblending.deblender_evaluation import (FIELDS,
+                                                             judge_field)
 from compact_removal.deblending.scaling import scale_blends
 from compact_removal.metrics import (blend_statistics,
                                      intersection_over_union)
@@ -287,8 +288,7 @@ def compare_fields(args, galaxies):
     tables, rows = {}, {}
     for blend in make_blends(
             args.n, n_sources=(12, 40), shape=(256, 256), galaxies=galaxies,
-            settings=BlendSettings(shift='field', stars=0.25),
-            seed=args.seed):
+            settings=args.settings, seed=args.seed):
         found = {}
         for name, deblender in deblenders.items():
             result = deblender.deblend(blend.image)
@@ -342,8 +342,7 @@ def compare_networks(args, galaxies):
     sums = {}
     for blend in make_blends(
             args.n, n_sources=(12, 40), shape=(256, 256), galaxies=galaxies,
-            settings=BlendSettings(shift='field', stars=0.25),
-            seed=args.seed):
+            settings=args.settings, seed=args.seed):
         image, noise = scale_blends(blend.image)
         light = blend.sources / noise.mean()
         truth = encode(light, [(0, 0)] * len(light), blend.x, blend.y,
@@ -475,6 +474,8 @@ def main():
                         help='folder with the galaxies')
     parser.add_argument('--n', type=int, default=60)
     parser.add_argument('--seed', type=int, default=11)
+    parser.add_argument('--hard', action='store_true',
+                        help='fields with faint and large galaxies, too')
     parser.add_argument('--fit', action='store_true',
                         help='fit profiles to pairs, too (seconds each)')
     parser.add_argument('--scarlet2', action='store_true',
@@ -483,6 +484,8 @@ def main():
     parser.add_argument('--networks', nargs='+', metavar='FILE',
                         help='saved photometers of pairs')
     args = parser.parse_args()
+    args.settings = (BlendSettings(shift='field', stars=0.25) if args.hard
+                     else FIELDS)
     log.setLevel('ERROR')
     warnings.simplefilter('ignore')
     if args.what == 'speed':

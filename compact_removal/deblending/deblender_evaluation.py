@@ -24,10 +24,14 @@ from compact_removal.metrics import (blend_statistics, detection_scores,
 from compact_removal.utils.parameters import check_positive_integer
 from compact_removal.utils.progress import bar_shape
 
-__all__ = ['DeblendingEvaluation', 'evaluate_deblender', 'judge_field']
+__all__ = ['FIELDS', 'DeblendingEvaluation', 'evaluate_deblender', 'judge_field']
 
 # Sources of a field of so many pixels.
 _N_SOURCES, _AREA = (12, 40), 256 ** 2
+
+# What is in them.
+FIELDS = BlendSettings(shift='field', stars=0.25, radius=(2.0, 6.0),
+                       snr=(60.0, 400.0), difference=1.5)
 
 # Sources count if so much of their light is in the field, and they have this
 # signal-to-noise ratio.
@@ -77,7 +81,7 @@ class DeblendingEvaluation(BaseEvaluation):
               'were found.')
     notes = (
         'Fields have 12 to 40 galaxies and stars per 256 x 256 pixels, which '
-        'lie anywhere. Nothing is given to the deblender. ``touching`` are '
+        'lie anywhere; signal-to-noise ratios are 15 to 1600. Nothing is given to the deblender. ``touching`` are '
         'sources whose mask overlaps or borders another one, ``split`` those '
         'in which more than one was found. Sources count if 90 % of their '
         'light is in the field and their signal-to-noise ratio is at least '
@@ -154,7 +158,7 @@ def evaluate_deblender(deblender, data=None, *, n_maps=20, size=256,
     least, most = (max(round(n * size ** 2 / _AREA), 1) for n in _N_SOURCES)
     blends = make_blends(n_maps, n_sources=(least, most), shape=(size, size),
                          galaxies=read_galaxies(data, 'data'), seed=seed,
-                         settings=BlendSettings(shift='field', stars=0.25))
+                         settings=FIELDS)
     sources, fields = [], []
     for number, blend in enumerate(tqdm(
             blends, total=n_maps, unit='field', disable=not progress_bar,
