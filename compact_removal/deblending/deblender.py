@@ -17,6 +17,7 @@ from compact_removal.deblending.deblender_training import fit_deblender
 from compact_removal.deblending.flags import BLEND_FLAG, find_faint
 from compact_removal.deblending.networks import (DEBLENDER_NETWORKS, WEIGHTS,
                                                  find_deblender_class)
+from compact_removal.deblending.photometer import BlendPhotometer
 from compact_removal.deblending.results import (DeblendingResult, find_wcs,
                                                 make_sources)
 from compact_removal.deblending.scaling import scale_blends
@@ -25,6 +26,7 @@ from compact_removal.maps.arrays import read_array
 from compact_removal.maps.exposures import read_exposure
 from compact_removal.maps.pixels import on_map
 from compact_removal.utils.parameters import (ParameterError, check_boolean,
+                                              check_choice,
                                               check_positive_integer)
 
 __all__ = ['SourceDeblender']
@@ -55,6 +57,11 @@ class SourceDeblender(TrainableEstimator):
         The least probability of a source, between 0 and 1.
         ``'default'``: where completeness and reliability are best
         together on simulations.
+    fluxes : {'photometer', 'parts'}, optional
+        What measures fluxes: the default network of `BlendPhotometer`,
+        at the positions that were found or given; or the sums of the
+        parts, times a factor that the network predicts (none for
+        ``'pais'``).
     batch_size : int, optional
         Fields per step of `fit`.
     device : str, optional
@@ -91,12 +98,13 @@ class SourceDeblender(TrainableEstimator):
     positions_use = 'optional'
 
     def __init__(self, *, n_contributions=3, network='contribution',
-                 weights='default', threshold='default', batch_size=16,
-                 device='auto', seed=None, progress_bar=False):
+                 weights='default', threshold='default', fluxes='photometer',
+                 batch_size=16, device='auto', seed=None, progress_bar=False):
         self.n_contributions = n_contributions
         self.network = network
         self.weights = weights
         self.threshold = threshold
+        self.fluxes = fluxes
         self.batch_size = batch_size
         self.device = device
         self.seed = seed
@@ -163,9 +171,16 @@ class SourceDeblender(TrainableEstimator):
             probability = np.full(len(x), np.nan)
         good = on_map(x, y, data.shape)
         shared = share_light(model, scaled, x[good], y[good], **how)
-        parts, columns = _measure(shared, x[good], y[good], noise, info,
-                                  np.isfinite(data))
-        columns = _place({'probability': probability[good], **columns}, good)
+        parts = _scale_parts(shared.parts, noise)
+        flux, error = _sum_parts(shared, parts, noise, x[good], y[good], info)
+        if self.fluxes == 'photometer':
+            flux, error = self._measure(data, x[good], y[good], info)
+        radius, flags = measure_parts(shared, x[good], y[good],
+                                      np.isfinite(data))
+        columns = _place({
+            'probability': probability[good], 'flux': flux,
+            'flux_err': error, 'r90': radius,
+            'flags': flags | find_faint(flux, error)}, good)
         provenance = self._provenance(info)
         parts = _place_parts(parts, shared.parts.corners, good, data)
         return DeblendingResult(
@@ -254,6 +269,7 @@ class SourceDeblender(TrainableEstimator):
         check_positive_integer('n_contributions', self.n_contributions)
         check_positive_integer('batch_size', self.batch_size)
         check_boolean('progress_bar', self.progress_bar)
+        check_choice('fluxes', self.fluxes, ('photometer', 'parts'))
         if self.threshold != 'default' and not (
                 isinstance(self.threshold, (int, float, np.number))
                 and not isinstance(self.threshold, bool)
@@ -272,6 +288,16 @@ class SourceDeblender(TrainableEstimator):
                    f'trained with it, got {self.n_contributions!r}')
             raise ParameterError(msg, 'n_contributions')
 
+    def _measure(self, data, x, y, info):
+        """
+        Fluxes of the photometer, and their errors.
+        """
+        photometer = BlendPhotometer(device=self.device,
+                                     progress_bar=self.progress_bar)
+        table = photometer.measure(data, np.column_stack([x, y]))
+        error = table['flux_err'].value * info['photometer_factor']
+        return table['flux'].value, error
+
     def _threshold(self, info):
         """
         The least value of a centre.
@@ -280,30 +306,29 @@ class SourceDeblender(TrainableEstimator):
                 else float(self.threshold))
 
 
-def _measure(shared, x, y, noise, info, known):
+def _scale_parts(parts, noise):
     """
-    Parts in the unit of the image, and columns of the table.
+    Parts in the unit of the image.
     """
-    inside = np.rint(y).astype(int), np.rint(x).astype(int)
-    local = noise[inside]
-    parts = []
-    for part, corner in zip(shared.parts.parts, shared.parts.corners,
-                            strict=True):
-        parts.append(part * noise[tuple(
-            slice(low, low + side) for low, side in zip(corner, part.shape,
-                                                        strict=True))])
-    light = np.array([part.sum() for part in parts])
-    flux = light * np.exp(shared.log_factor)
+    return [part * noise[tuple(slice(low, low + side) for low, side in zip(
+        corner, part.shape, strict=True))]
+        for part, corner in zip(parts.parts, parts.corners, strict=True)]
+
+
+def _sum_parts(shared, parts, noise, x, y, info):
+    """
+    Fluxes of the parts, and their errors; NaN without a part.
+    """
+    flux = np.array([part.sum() for part in parts]) * np.exp(
+        shared.log_factor)
     relative = np.where(np.isfinite(shared.log_error),
                         np.exp(shared.log_error), 1.0) * info['error_factor']
     # no flux is better than the noise of its pixels
+    local = noise[np.rint(y).astype(int), np.rint(x).astype(int)]
     error = np.maximum(relative * np.abs(flux), local * shared.spread)
     lost = shared.spread == 0
     flux[lost] = error[lost] = np.nan
-    radius, flags = measure_parts(shared, x, y, known)
-    flags = flags | find_faint(flux, error)
-    return parts, {'flux': flux, 'flux_err': error, 'r90': radius,
-                   'flags': flags}
+    return flux, error
 
 
 def _place(columns, good):

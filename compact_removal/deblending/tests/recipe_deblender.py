@@ -54,8 +54,8 @@ RECIPE = Recipe(
           'save': lambda deblender, data, folder: deblender.save(
               folder / 'used.safetensors')},
     main='deblend',
-    later={},
+    later={'fluxes': 'parts'},
     bad={'network': 'none', 'batch_size': 0, 'progress_bar': 'no',
-         'threshold': 2.0, 'n_contributions': 0},
+         'threshold': 2.0, 'fluxes': 'all', 'n_contributions': 0},
     unsaved={'seed': np.random.default_rng(1)},
 )
