@@ -42,7 +42,8 @@ RUNS = {
     'contribution': (SourceDeblender, 20261130, {
         'n_epochs': 110, 'learning_rate': 0.002}),
     'pais': (SourceDeblender, 20261201, {
-        'n_epochs': 60, 'learning_rate': 0.001}),
+        'n_epochs': 12, 'learning_rate': 0.001, 'n_distinct': 6,
+        'mixed_precision': True}),
 }
 
 # Every so-manieth galaxy is kept aside for benchmarks.
