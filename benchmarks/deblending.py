@@ -43,8 +43,8 @@ from compact_removal.datasets import MoffatPSF, clean_galaxy
 from compact_removal.datasets.moffat import convolve
 from compact_removal.deblending import BlendSettings, encode, make_blends
 from compact_removal.deblending.attribution import find_sources, share_light
-from compact_removal.deblending.deblender_evaluation import (FIELDS,
-                                                             judge_field)
+from compact_removal.deblending.deblender_evaluation import judge_field
+from compact_removal.deblending.deblender_training import FIELDS
 from compact_removal.deblending.scaling import scale_blends
 from compact_removal.metrics import (blend_statistics,
                                      intersection_over_union)

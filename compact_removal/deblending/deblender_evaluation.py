@@ -14,9 +14,9 @@ from tqdm import tqdm
 
 from compact_removal.base import BaseEvaluation
 from compact_removal.base.arguments import make_integer_seed
-from compact_removal.deblending.deblender_training import MATCH_RADIUS
+from compact_removal.deblending.deblender_training import FIELDS, MATCH_RADIUS
 from compact_removal.deblending.evaluation import summarize
-from compact_removal.deblending.simulation import BlendSettings, make_blends
+from compact_removal.deblending.simulation import make_blends
 from compact_removal.deblending.training import read_galaxies
 from compact_removal.metrics import (blend_statistics, detection_scores,
                                      intersection_over_union,
@@ -24,14 +24,10 @@ from compact_removal.metrics import (blend_statistics, detection_scores,
 from compact_removal.utils.parameters import check_positive_integer
 from compact_removal.utils.progress import bar_shape
 
-__all__ = ['FIELDS', 'DeblendingEvaluation', 'evaluate_deblender', 'judge_field']
+__all__ = ['DeblendingEvaluation', 'evaluate_deblender', 'judge_field']
 
 # Sources of a field of so many pixels.
 _N_SOURCES, _AREA = (12, 40), 256 ** 2
-
-# What is in them.
-FIELDS = BlendSettings(shift='field', stars=0.25, radius=(2.0, 6.0),
-                       snr=(60.0, 400.0), difference=1.5)
 
 # Sources count if so much of their light is in the field, and they have this
 # signal-to-noise ratio.
@@ -81,11 +77,12 @@ class DeblendingEvaluation(BaseEvaluation):
               'were found.')
     notes = (
         'Fields have 12 to 40 galaxies and stars per 256 x 256 pixels, which '
-        'lie anywhere; signal-to-noise ratios are 15 to 1600. Nothing is given to the deblender. ``touching`` are '
-        'sources whose mask overlaps or borders another one, ``split`` those '
-        'in which more than one was found. Sources count if 90 % of their '
-        'light is in the field and their signal-to-noise ratio is at least '
-        '7; what is found of others is neither right nor wrong.',)
+        'lie anywhere; signal-to-noise ratios are 15 to 1600. Nothing is '
+        'given to the deblender. ``touching`` are sources whose mask overlaps '
+        'or borders another one, ``split`` those in which more than one was '
+        'found. Sources count if 90 % of their light is in the field and '
+        'their signal-to-noise ratio is at least 7; what is found of others '
+        'is neither right nor wrong.',)
 
     @property
     def tables(self):

@@ -15,15 +15,22 @@ from compact_removal.deblending.fields import (ContributionFields,
 from compact_removal.deblending.networks import find_deblender_class
 from compact_removal.deblending.photometer import BlendPhotometer
 from compact_removal.deblending.scaling import scale_blends
+from compact_removal.deblending.simulation import BlendSettings
 from compact_removal.deblending.training import read_galaxies
 from compact_removal.metrics import detection_curve, match_detections
 from compact_removal.utils.parameters import ParameterError
 
-__all__ = ['DEBLENDER_DEFAULTS', 'MATCH_RADIUS', 'DeblenderTraining',
-           'fit_deblender', 'measure_deblender']
+__all__ = ['DEBLENDER_DEFAULTS', 'FIELDS', 'MATCH_RADIUS', 'USUAL',
+           'DeblenderTraining', 'fit_deblender', 'measure_deblender']
 
 # What is found within this distance of a source is that source (pixels).
 MATCH_RADIUS = 3.0
+
+# Usual fields: what is in them; for their 128 x 128 pixels the numbers of
+# sources, how they are placed, and the share.
+FIELDS = BlendSettings(shift='field', stars=0.25, radius=(2.0, 6.0),
+                       snr=(60.0, 400.0), difference=1.5)
+USUAL = (((3, 10), 'field', 1.0),)
 
 # Sources that should be found (signal-to-noise ratio), and the least value
 # of candidates among which the threshold is chosen.
@@ -128,12 +135,12 @@ def fit_deblender(deblender, galaxies, *, training):
     fields_class = (ContributionFields if 'pointers' in model_class.inputs
                     else PartialFields)
 
-    def simulate(seed, n_batches):
+    def simulate(seed, n_batches, **how):
         return fields_class(
             stamps, batch_size=deblender.batch_size, n_batches=n_batches,
             size=settings.size, seed=seed, n_galaxies=settings.n_galaxies,
             n_contributions=deblender.n_contributions,
-            n_distinct=settings.n_distinct)
+            n_distinct=settings.n_distinct, **how)
 
     validation = simulate(seed + 1, settings.n_validation_batches)
     model, info, history = deblender.train_network(
@@ -147,8 +154,9 @@ def fit_deblender(deblender, galaxies, *, training):
         'mode': 'any', 'training': {**settings.to_dict(), **info['config']},
         'data': f'galaxies: {len(stamps)}, and simulated ones' if stamps
         else 'simulated galaxies',
-        **measure_deblender(model, simulate(seed + 2, 1), settings.n_fields,
-                            device=deblender.device)}
+        **measure_deblender(
+            model, simulate(seed + 2, 1, settings=FIELDS, places=USUAL),
+            settings.n_fields, device=deblender.device)}
     return model, info, history
 
 

@@ -55,7 +55,7 @@ class PartialFields(GalaxyPool):
 
     Parameters
     ----------
-    galaxies, batch_size, n_batches, size, seed, n_galaxies : object
+    galaxies, **kwargs : object
         See `~compact_removal.deblending.batches.GalaxyPool`.
     n_contributions : int, optional
         Each pixel may belong to so many of the nearest sources.
@@ -75,12 +75,9 @@ class PartialFields(GalaxyPool):
     places = _PLACES
     default_settings = _SETTINGS
 
-    def __init__(self, galaxies=None, *, batch_size=16, n_batches=80,
-                 size=128, seed=0, n_galaxies=600, n_contributions=3,
-                 n_distinct=12):
-        super().__init__(galaxies, batch_size=batch_size,
-                         n_batches=n_batches, size=size, seed=seed,
-                         n_galaxies=n_galaxies)
+    def __init__(self, galaxies=None, *, n_contributions=3, n_distinct=12,
+                 **kwargs):
+        super().__init__(galaxies, **kwargs)
         self._n, self._n_distinct = n_contributions, n_distinct
         self._kept = {}
 
