@@ -120,6 +120,7 @@ def share_light(model, image, x, y, *, device='auto', progress_bar=False):
     pieces = [[] for _ in range(n)]
     labels = np.zeros(image.shape, np.int32)
     smooth = ndimage.gaussian_filter(image, _SMOOTH)
+    taken = np.zeros(image.shape, np.float32)
     spread, others = np.zeros((2, n))
     factor, error = np.zeros(n), np.full(n, np.nan)
     inside = np.rint(y).astype(int), np.rint(x).astype(int)
@@ -140,6 +141,7 @@ def share_light(model, image, x, y, *, device='auto', progress_bar=False):
             pieces[number].append((share, (corner[0] + window[0].start,
                                            corner[1] + window[1].start)))
         labels[window] = _label(shares, owner, smooth[window])
+        taken[window] = np.where(owner >= 0, shares, 0).sum(axis=0)
         if 'log_factor' in outputs:
             here = np.flatnonzero(np.all([
                 (values >= side.start) & (values < side.stop)
@@ -156,7 +158,8 @@ def share_light(model, image, x, y, *, device='auto', progress_bar=False):
         light = share * image[where]
         rest[where] -= light
         spread[number] = np.sqrt((share ** 2).sum())
-        others[number] = _measure_others(share, image[where])
+        others[number] = _measure_others(share, taken[where] - share,
+                                         image[where])
         parts.append(light)
         corners.append(corner)
     return Attribution(SourceParts(parts, corners, rest), spread, others,
@@ -275,7 +278,7 @@ def _join(pieces):
     return joined, tuple(int(value) for value in low)
 
 
-def _measure_others(share, image):
+def _measure_others(share, others, image):
     """
     Light of others where a source is, over its own.
     """
@@ -283,5 +286,5 @@ def _measure_others(share, image):
     if not light.size or light.max() <= 0:
         return 0.0
     mine = light > CORE * light.max()
-    rest = (1 - share) * np.maximum(image, 0)
+    rest = others * np.maximum(image, 0)
     return float(rest[mine].sum() / light.sum())

@@ -72,8 +72,8 @@ class ConditionedModel(Model):
         'light': Field('target'), 'other_light': Field('target'),
         'truth': Field('value')})
     outputs = MappingProxyType({
-        'share': Field('plane'), 'log_flux': Field('value'),
-        'log_error': Field('value')})
+        'share': Field('plane'), 'other_share': Field('plane'),
+        'log_flux': Field('value'), 'log_error': Field('value')})
     loss_class = ConditionedLoss
     size_step = 32
     min_size = usual_size = STAMP_SIZE
@@ -142,11 +142,13 @@ class ConditionedModel(Model):
         Returns
         -------
         outputs : dict of `torch.Tensor`
-            ``share``, (n, 64, 64), ``log_flux`` and ``log_error``, (n,).
+            ``share`` of the source and ``other_share`` of others, (n, 64,
+            64); ``log_flux`` and ``log_error``, (n,).
         """
         def predict(axes, *planes):
             logit, log_flux, log_error = self.predict_logits(*planes)
-            return {'share': torch.softmax(logit, dim=1)[:, 0],
+            share, other_share, _ = torch.softmax(logit, dim=1).unbind(dim=1)
+            return {'share': share, 'other_share': other_share,
                     'log_flux': log_flux, 'log_error': log_error}
 
         return average_flips(predict, image, target, others)

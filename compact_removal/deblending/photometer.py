@@ -348,7 +348,7 @@ class BlendPhotometer(TrainableEstimator):
             covered = [cut_planes(plane, corners, scales[some])
                        / scales[some, None, None] for plane in planes]
             flags[some] |= _flag_stamps(stamps['image'], found['share'],
-                                        *covered)
+                                        found['other_share'], *covered)
         return flux, error, flags
 
     def _predict(self, model, scaled, x, y, scales):
@@ -375,7 +375,7 @@ def _put_mask(mask, stamp, corner, scale):
     mask[target] |= large[source]
 
 
-def _flag_stamps(image, share, inside, known):
+def _flag_stamps(image, share, other_share, inside, known):
     """
     Flags that follow from what is on stamps.
 
@@ -388,7 +388,7 @@ def _flag_stamps(image, share, inside, known):
     beyond, lost = ((missing * share).sum(axis=(1, 2)) / area
                     for missing in (1 - inside, inside - known))
     mine = light > CORE * light.max(axis=(1, 2), keepdims=True)
-    others = ((1 - share) * np.maximum(image, 0) * mine).sum(axis=(1, 2))
+    others = (other_share * np.maximum(image, 0) * mine).sum(axis=(1, 2))
     return sum(BLEND_FLAG[name] * (share > LIMITS[name]) for name, share in (
         ('edge', beyond), ('invalid_pixels', lost),
         ('blended', others / total)))

@@ -7,9 +7,9 @@ from astropy.wcs import WCS
 from numpy.testing import assert_allclose, assert_array_equal
 
 from compact_removal.cli import main
-from compact_removal.deblending import (BLEND_FLAGS, BlendSettings,
-                                        SourceDeblender, evaluate_deblender,
-                                        make_blends)
+from compact_removal.deblending import (BLEND_FLAGS, BlendPhotometer,
+                                        BlendSettings, SourceDeblender,
+                                        evaluate_deblender, make_blends)
 from compact_removal.deblending.deblender_evaluation import judge_field
 from compact_removal.deblending.fields import ContributionFields, PartialFields
 from compact_removal.deblending.networks import find_deblender_class
@@ -303,3 +303,18 @@ def test_command(tmp_path, tiny, monkeypatch, capsys):
     assert main(['deblend', 'field.fits', '--weights',
                  'tiny.safetensors']) == 2
     assert 'use --overwrite' in capsys.readouterr().err
+
+
+def test_only_others_blend():
+    blend, = make_blends(1, n_sources=2, shape=(128, 128), seed=3,
+                         settings=BlendSettings(
+                             snr=(60.0, 60.0), stars=0.0, difference=0.3,
+                             separation=(0.8, 1.2)))
+    places = np.column_stack([blend.x, blend.y])
+    both = SourceDeblender().deblend(blend.image, places).sources['flags']
+    assert np.all(both & FLAG['blended'])
+    # a faint source alone, in noise
+    alone = blend.image - blend.sources[1]
+    for table in (SourceDeblender().deblend(alone, places[:1]).sources,
+                  BlendPhotometer().measure(alone, places[:1])):
+        assert not table['flags'][0] & FLAG['blended']
