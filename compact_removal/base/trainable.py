@@ -35,6 +35,8 @@ class TrainableEstimator(BaseEstimator):
         Maps the name of a network to its class; a static method.
     shipped_weights : `~compact_removal.nn.WeightsRegistry`
         The weights that ship.
+    networks : dict or None
+        The networks by name, where a folder has several estimators.
 
     Examples
     --------
@@ -48,6 +50,7 @@ class TrainableEstimator(BaseEstimator):
     training_class = nn.TrainingSettings
     find_model_class = None
     shipped_weights = None
+    networks = None
 
     # The number of the format of what `save` writes of the parameters.
     _format = 2
@@ -60,9 +63,11 @@ class TrainableEstimator(BaseEstimator):
         Returns
         -------
         rows : list of dict
-            Their ``name``, ``network``, ``sha256`` and more.
+            Their ``name``, ``network``, ``sha256`` and more; weights of
+            the folder that are for another estimator are left out.
         """
-        return cls.shipped_weights.list()
+        return [row for row in cls.shipped_weights.list()
+                if cls.networks is None or row['network'] in cls.networks]
 
     def save(self, path, *, overwrite=False):
         """

@@ -16,11 +16,6 @@ class ExposureEstimator(TrainableEstimator):
     """
     Base class of estimators that take exposures, which need no WCS.
 
-    Attributes
-    ----------
-    networks : dict
-        The networks by name.
-
     Examples
     --------
     >>> from compact_removal import ContaminantMasker
@@ -29,22 +24,7 @@ class ExposureEstimator(TrainableEstimator):
     True
     """
 
-    networks = {}
     shipped_weights = WEIGHTS
-
-    @classmethod
-    def list_weights(cls):
-        """
-        List the weights that ship for the estimator.
-
-        Returns
-        -------
-        rows : list of dict
-            Their ``name``, ``network``, ``sha256`` and more; other rows
-            of the table are of the other estimators.
-        """
-        return [row for row in super().list_weights()
-                if row['network'] in cls.networks]
 
     @staticmethod
     def read_image(path, *, unit=None):

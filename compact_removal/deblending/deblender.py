@@ -92,6 +92,7 @@ class SourceDeblender(TrainableEstimator):
     task = 'deblending'
     find_model_class = staticmethod(find_deblender_class)
     shipped_weights = WEIGHTS
+    networks = DEBLENDER_NETWORKS
     output_files = {'sources': '_deblended.ecsv',
                     'segmentation': '_segmentation.fits',
                     'unassigned': '_unassigned.fits'}
@@ -109,19 +110,6 @@ class SourceDeblender(TrainableEstimator):
         self.device = device
         self.seed = seed
         self.progress_bar = progress_bar
-
-    @classmethod
-    def list_weights(cls):
-        """
-        List the weights that ship for the estimator.
-
-        Returns
-        -------
-        rows : list of dict
-            Their ``name``, ``network``, ``sha256`` and more.
-        """
-        return [row for row in super().list_weights()
-                if row['network'] in DEBLENDER_NETWORKS]
 
     def deblend(self, image, positions=None):
         """

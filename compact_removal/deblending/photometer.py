@@ -89,21 +89,9 @@ class BlendPhotometer(TrainableEstimator):
     task = 'blends'
     find_model_class = staticmethod(find_model_class)
     shipped_weights = WEIGHTS
+    networks = NETWORKS
     output_files = {'sources': '_blends.ecsv'}
     positions_use = 'required'
-
-    @classmethod
-    def list_weights(cls):
-        """
-        List the weights that ship for the estimator.
-
-        Returns
-        -------
-        rows : list of dict
-            Their ``name``, ``network``, ``sha256`` and more.
-        """
-        return [row for row in super().list_weights()
-                if row['network'] in NETWORKS]
 
     def __init__(self, *, network='conditioned', weights='default',
                  batch_size=64, device='auto', seed=None, progress_bar=False):
