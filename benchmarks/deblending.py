@@ -387,7 +387,8 @@ def compare_networks(args, galaxies):
                         part / image[where])
             # the share of no source is shared as the rest
             shares /= np.maximum(shares.sum(axis=0), 1e-3)
-            x, y, _ = find_sources(model, image, threshold=info['threshold'])
+            x, y, _ = find_sources(model, image, threshold=info['threshold'],
+                                   calibration=info['calibration'])
             score(name, shares, encode_vectors((y, x), image.shape)
                   if 'vectors' not in model.outputs
                   else predict_vectors(model, image))

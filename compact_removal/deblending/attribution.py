@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 from scipy.spatial import cKDTree
+from scipy.special import expit, logit
 
 from compact_removal import nn
 from compact_removal.deblending.contributions import (SourceParts,
@@ -17,7 +18,11 @@ from compact_removal.deblending.flags import (BLEND_FLAG, CORE, LIMITS,
                                               find_close)
 from compact_removal.deblending.pointers import PointerPlanes, find_nearest
 
-__all__ = ['Attribution', 'find_sources', 'measure_parts', 'share_light']
+__all__ = ['Attribution', 'apply_calibration', 'find_sources', 'measure_parts',
+           'share_light']
+
+# Limits of values of the map of centres, so that their logits are finite.
+_LIMITS = 1e-6, 1 - 1e-6
 
 # Shares below this are those of no source.
 _SMALLEST = 1e-3
@@ -65,8 +70,8 @@ class Attribution:
     labels: np.ndarray
 
 
-def find_sources(model, image, *, threshold, device='auto',
-                 progress_bar=False):
+def find_sources(model, image, *, threshold, calibration=(1.0, 0.0),
+                 device='auto', progress_bar=False):
     """
     Find centres of sources.
 
@@ -77,15 +82,18 @@ def find_sources(model, image, *, threshold, device='auto',
     image : `~numpy.ndarray`
         Less its background, over its noise, finite, shape ``(ny, nx)``.
     threshold : float
-        The least value of a centre.
+        The least probability of a source.
+    calibration : sequence of float, optional
+        Slope and offset of the logit of the probability against that of
+        the map of centres. Default: they are the same.
     device, progress_bar : object
         See `compact_removal.nn.predict_map`.
 
     Returns
     -------
     x, y, probability : `~numpy.ndarray`
-        Positions (pixels) and values of the map of centres, the highest
-        first, shape ``(n,)``.
+        Positions (pixels) and probabilities, the highest first, shape
+        ``(n,)``.
     """
     planes = _make_planes(model, image, np.zeros(0), np.zeros(0))
     centers = np.empty(image.shape, np.float32)
@@ -93,8 +101,39 @@ def find_sources(model, image, *, threshold, device='auto',
             model, planes, device=device, tile_size=model.tile_size,
             progress_bar=progress_bar):
         centers[window] = outputs['centers']
-    x, y = find_centers(centers, threshold=threshold)
-    return x, y, centers[np.rint(y).astype(int), np.rint(x).astype(int)]
+    slope, offset = calibration
+    x, y = find_centers(centers, threshold=float(expit(
+        (logit(threshold) - offset) / slope)))
+    value = centers[np.rint(y).astype(int), np.rint(x).astype(int)]
+    return x, y, apply_calibration(value, calibration)
+
+
+def apply_calibration(value, calibration):
+    """
+    Make probabilities of values of a map of centres.
+
+    Parameters
+    ----------
+    value : `~numpy.ndarray`
+        The values, between 0 and 1.
+    calibration : sequence of float
+        See `find_sources`.
+
+    Returns
+    -------
+    probability : `~numpy.ndarray`
+        The probabilities.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from compact_removal.deblending.attribution import apply_calibration
+    >>> apply_calibration(np.array([0.5, 0.8]), (2.0, 0.0)).round(2)
+    array([0.5 , 0.94])
+    """
+    slope, offset = calibration
+    value = np.clip(np.asarray(value, dtype=float), *_LIMITS)
+    return expit(slope * logit(value) + offset)
 
 
 def share_light(model, image, x, y, *, device='auto', progress_bar=False):

@@ -129,9 +129,9 @@ class SourceDeblender(TrainableEstimator):
         result : `DeblendingResult`
             ``sources`` has the columns ``id``, ``sky_center`` (for images
             with a WCS), ``x_center``, ``y_center`` (pixels),
-            ``probability`` (of being a source; NaN where positions were
-            given), ``flux``, ``flux_err`` (unit of the image times
-            pixel), ``r90`` (radius with 90 % of the light, pixels) and
+            ``probability`` (of the rows with 0.8, 80 % are sources in
+            usual fields; NaN where positions were given), ``flux``,
+            ``flux_err`` (unit of the image times pixel), ``r90`` (radius with 90 % of the light, pixels) and
             ``flags``, see `~compact_removal.deblending.BLEND_FLAGS`.
             ``flux`` is that of the whole source: more than the sum of its
             part where light is lost in the noise.
@@ -152,7 +152,8 @@ class SourceDeblender(TrainableEstimator):
         how = {'device': self.device, 'progress_bar': self.progress_bar}
         if positions is None:
             x, y, probability = find_sources(
-                model, scaled, threshold=self._threshold(info), **how)
+                model, scaled, threshold=self._threshold(info),
+                calibration=info['calibration'], **how)
         else:
             x, y = read_pixels(positions, wcs=find_wcs(image),
                                shape=data.shape)
@@ -288,7 +289,7 @@ class SourceDeblender(TrainableEstimator):
 
     def _threshold(self, info):
         """
-        The least value of a centre.
+        The least probability of a source.
         """
         return (info['threshold'] if self.threshold == 'default'
                 else float(self.threshold))

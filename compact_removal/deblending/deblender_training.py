@@ -6,10 +6,13 @@ What `SourceDeblender.fit` does.
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import optimize
 
 from compact_removal import nn
 from compact_removal.base.arguments import check_new_config, make_training_seed
-from compact_removal.deblending.attribution import find_sources, share_light
+from compact_removal.deblending.attribution import (apply_calibration,
+                                                    find_sources,
+                                                    share_light)
 from compact_removal.deblending.fields import (ContributionFields,
                                                PartialFields)
 from compact_removal.deblending.networks import find_deblender_class
@@ -179,8 +182,8 @@ def measure_deblender(model, fields, n_fields, *, device='auto'):
     -------
     measured : dict
         ``threshold``, with which as many sources as possible are found
-        and as few others (F1); ``error_factor`` and
-        ``photometer_factor``: with these 68 % of the fluxes are within
+        and as few others (F1); ``calibration`` of probabilities;
+        ``error_factor`` and ``photometer_factor``: with these 68 % of the fluxes are within
         their errors, those of parts at known positions, and those of the
         photometer at positions that were found.
     """
@@ -199,7 +202,11 @@ def measure_deblender(model, fields, n_fields, *, device='auto'):
         n_sources += bright.sum()
         pulls.append(_pull(model, image, blend, noise, bright, device))
         lists.append((blend, x, y, chance, index, bright))
-    curve = detection_curve(np.concatenate(chances), np.concatenate(right),
+    chances, right = np.concatenate(chances), np.concatenate(right)
+    calibration = _calibrate(chances, right)
+    lists = [(blend, x, y, apply_calibration(chance, calibration), *rest)
+             for blend, x, y, chance, *rest in lists]
+    curve = detection_curve(apply_calibration(chances, calibration), right,
                             n_sources)
     both = curve['completeness'] + curve['reliability']
     score = curve['completeness'] * curve['reliability'] / np.maximum(both,
@@ -207,9 +214,25 @@ def measure_deblender(model, fields, n_fields, *, device='auto'):
     threshold = (float(curve['score'][np.argmax(score)]) if len(curve)
                  else _UNKNOWN)
     photometer = BlendPhotometer(device=device)
-    return {'threshold': threshold, 'error_factor': _limit(pulls),
+    return {'threshold': threshold, 'calibration': calibration,
+            'error_factor': _limit(pulls),
             'photometer_factor': _limit([_pull_photometer(
                 photometer, threshold, *one) for one in lists])}
+
+
+def _calibrate(chance, right):
+    """
+    Fit slope and offset of the logits of probabilities.
+    """
+    def miss(values):
+        found = apply_calibration(chance, (np.exp(values[0]), values[1]))
+        # flat where nothing is known
+        return (-np.log(np.where(right, found, 1 - found) + 1e-9).sum()
+                + 0.5 * (values ** 2).sum())
+
+    slope, offset = optimize.minimize(miss, np.zeros(2),
+                                      method='Nelder-Mead').x
+    return [float(np.exp(slope)), float(offset)]
 
 
 def _limit(pulls):
