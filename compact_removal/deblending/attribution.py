@@ -223,7 +223,7 @@ def measure_parts(attribution, x, y, known):
     radius : `~numpy.ndarray`
         Within it is 90 % of the light (pixels); NaN without light.
     flags : `~numpy.ndarray` of int
-        See `BLEND_FLAGS`.
+        See `~compact_removal.deblending.BLEND_FLAGS`.
     """
     radius, flags = np.full(len(x), np.nan), np.zeros(len(x), dtype=int)
     parts = attribution.parts

@@ -158,7 +158,7 @@ class ConditionedBlends(GalaxyPool):
         Parameters
         ----------
         *key : int
-            See `blend`.
+            See `GalaxyPool.blend`.
 
         Returns
         -------

@@ -126,13 +126,14 @@ class SourceDeblender(TrainableEstimator):
 
         Returns
         -------
-        result : `DeblendingResult`
+        result : `~compact_removal.DeblendingResult`
             ``sources`` has the columns ``id``, ``sky_center`` (for images
             with a WCS), ``x_center``, ``y_center`` (pixels),
             ``probability`` (of the rows with 0.8, 80 % are sources in
             usual fields; NaN where positions were given), ``flux``,
-            ``flux_err`` (unit of the image times pixel), ``r90`` (radius with 90 % of the light, pixels) and
-            ``flags``, see `~compact_removal.deblending.BLEND_FLAGS`.
+            ``flux_err`` (unit of the image times pixel), ``r90`` (radius
+            with 90 % of the light, pixels) and ``flags``, see
+            `~compact_removal.deblending.BLEND_FLAGS`.
             ``flux`` is that of the whole source: more than the sum of its
             part where light is lost in the noise.
 

@@ -115,10 +115,11 @@ def evaluate_deblender(deblender, data=None, *, n_maps=20, size=256,
 
     Parameters
     ----------
-    deblender : `~compact_removal.deblending.SourceDeblender`
+    deblender : `~compact_removal.SourceDeblender`
         The estimator.
     data : list or dict of array_like, optional
-        Stamps of single galaxies, see `SourceDeblender.fit`. Default:
+        Stamps of single galaxies, see `SourceDeblender.fit
+        <compact_removal.SourceDeblender.fit>`. Default:
         simulated galaxies.
     n_maps : int, optional
         Number of fields.

@@ -183,9 +183,9 @@ def measure_deblender(model, fields, n_fields, *, device='auto'):
     measured : dict
         ``threshold``, with which as many sources as possible are found
         and as few others (F1); ``calibration`` of probabilities;
-        ``error_factor`` and ``photometer_factor``: with these 68 % of the fluxes are within
-        their errors, those of parts at known positions, and those of the
-        photometer at positions that were found.
+        ``error_factor`` and ``photometer_factor``: with these 68 % of the
+        fluxes are within their errors, those of parts at known positions,
+        and those of the photometer at positions that were found.
     """
     chances, right, n_sources, pulls, lists = [], [], 0, [], []
     for number in range(n_fields):

@@ -100,10 +100,11 @@ def evaluate_photometer(photometer, data=None, *, n_maps=200, size=96,
 
     Parameters
     ----------
-    photometer : `~compact_removal.deblending.BlendPhotometer`
+    photometer : `~compact_removal.BlendPhotometer`
         The estimator.
     data : list or dict of array_like, optional
-        Stamps of single galaxies, see `BlendPhotometer.fit`. Default:
+        Stamps of single galaxies, see `BlendPhotometer.fit
+        <compact_removal.BlendPhotometer.fit>`. Default:
         simulated galaxies.
     n_maps : int, optional
         Number of pairs.

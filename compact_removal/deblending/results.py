@@ -23,7 +23,7 @@ __all__ = ['DeblendingResult', 'find_wcs', 'make_sources', 'write_parts']
 @dataclass(frozen=True, eq=False)
 class DeblendingResult:
     """
-    What `~compact_removal.deblending.SourceDeblender.deblend` returns.
+    What `~compact_removal.SourceDeblender.deblend` returns.
 
     Attributes
     ----------

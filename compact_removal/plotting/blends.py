@@ -92,7 +92,7 @@ def plot_deblending(result, *, axes=None):
 
     Parameters
     ----------
-    result : `~compact_removal.deblending.DeblendingResult`
+    result : `~compact_removal.DeblendingResult`
         The field, taken apart.
     axes : sequence of three `~matplotlib.axes.Axes`, optional
         Where to draw. Default: a new figure.
