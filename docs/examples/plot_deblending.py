@@ -13,13 +13,17 @@ import numpy as np
 from matplotlib import pyplot as plt
 
 from compact_removal import BlendPhotometer, SourceDeblender
+from compact_removal.datasets import make_galaxy
 from compact_removal.deblending import BlendSettings, make_blends
 from compact_removal.plotting import plot_magnitude_errors
 
 settings = BlendSettings(fwhm=(3.0, 3.0), radius=(4.0, 8.0),
-                         snr=(200.0, 200.0), difference=1.5,
-                         separation=(1.2, 2.5), stars=0.0)
-blend, = make_blends(1, n_sources=4, seed=8, settings=settings)
+                         snr=(200.0, 200.0), difference=1.0,
+                         separation=(1.5, 2.5), stars=0.0)
+galaxies = [make_galaxy(kind, seed=k) for k, kind in enumerate(
+    ('spheroid', 'disk', 'composite') * 3)]
+blend, = make_blends(1, n_sources=4, galaxies=galaxies, settings=settings,
+                     seed=8)
 
 # %%
 # The deblender finds the galaxies, shares the light of each pixel among them,
