@@ -15,7 +15,7 @@ from compact_removal.deblending.contributions import (SourceParts,
                                                       find_centers,
                                                       split_light)
 from compact_removal.deblending.flags import (BLEND_FLAG, CORE, LIMITS,
-                                              find_close)
+                                              find_close, measure_lost)
 from compact_removal.deblending.pointers import PointerPlanes, find_nearest
 
 __all__ = ['Attribution', 'apply_calibration', 'find_sources', 'measure_parts',
@@ -30,10 +30,6 @@ _SMALLEST = 1e-3
 # The segment of a source: where its light, smoothed with a Gaussian of this
 # width (pixels), is above so many standard deviations of the noise.
 _SMOOTH, _LEVEL = 1.0, 0.5
-
-# Width of the Gaussian with which light is interpolated (pixels), and its
-# least weight.
-_AROUND, _LITTLE = 1.5, 0.01
 
 # Share of the light within the radius of a source.
 _WITHIN = 0.9
@@ -105,7 +101,8 @@ def find_sources(model, image, *, threshold, calibration=(1.0, 0.0),
     x, y = find_centers(centers, threshold=float(expit(
         (logit(threshold) - offset) / slope)))
     value = centers[np.rint(y).astype(int), np.rint(x).astype(int)]
-    return x, y, apply_calibration(value, calibration)
+    order = np.argsort(-value, kind='stable')
+    return x[order], y[order], apply_calibration(value[order], calibration)
 
 
 def apply_calibration(value, calibration):
@@ -241,24 +238,13 @@ def measure_parts(attribution, x, y, known):
         radius[number] = distance.ravel()[last]
         border = ((rows == 0) | (rows == known.shape[0] - 1))[:, None] | (
             (columns == 0) | (columns == known.shape[1] - 1))
-        lost = _measure_lost(part, known[np.ix_(rows, columns)])
+        lost = measure_lost(part, known[np.ix_(rows, columns)])
         flags[number] = sum(
             BLEND_FLAG[name] * int(share > LIMITS[name]) for name, share in (
                 ('edge', part[border].sum() / total),
                 ('invalid_pixels', lost / total),
                 ('blended', attribution.others[number])))
     return radius, flags | find_close(x, y)
-
-
-def _measure_lost(part, known):
-    """
-    Light that pixels which are not known would have, from those around.
-    """
-    if known.all():
-        return 0.0
-    near = ndimage.gaussian_filter(part, _AROUND)
-    weight = ndimage.gaussian_filter(known.astype(float), _AROUND)
-    return (near / np.maximum(weight, _LITTLE))[~known].sum()
 
 
 def _make_planes(model, image, x, y):

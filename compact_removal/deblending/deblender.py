@@ -53,7 +53,7 @@ class SourceDeblender(TrainableEstimator):
         weights, or a safetensors file. `None`: random weights, to be
         trained with `fit`. After `fit` and `load` it is only where the
         next `fit` starts.
-    threshold : float, optional
+    threshold : float or str, optional
         The least probability of a source, between 0 and 1.
         ``'default'``: where completeness and reliability are best
         together on simulations.
@@ -131,11 +131,12 @@ class SourceDeblender(TrainableEstimator):
             with a WCS), ``x_center``, ``y_center`` (pixels),
             ``probability`` (of the rows with 0.8, 80 % are sources in
             usual fields; NaN where positions were given), ``flux``,
-            ``flux_err`` (unit of the image times pixel), ``r90`` (radius
+            ``flux_err`` (sums over pixels, see below), ``r90`` (radius
             with 90 % of the light, pixels) and ``flags``, see
             `~compact_removal.deblending.BLEND_FLAGS`.
             ``flux`` is that of the whole source: more than the sum of its
-            part where light is lost in the noise.
+            part where light is lost in the noise. It has the unit of the
+            image, without "per pixel".
 
         Raises
         ------
@@ -164,7 +165,10 @@ class SourceDeblender(TrainableEstimator):
         parts = _scale_parts(shared.parts, noise)
         flux, error = _sum_parts(shared, parts, noise, x[good], y[good], info)
         if self.fluxes == 'photometer':
-            flux, error = self._measure(data, x[good], y[good], info)
+            # what is found is less certain than what is given
+            factor = 1.0 if positions is not None else info[
+                'photometer_factor']
+            flux, error = self._measure(data, x[good], y[good], factor)
         radius, flags = measure_parts(shared, x[good], y[good],
                                       np.isfinite(data))
         columns = _place({
@@ -278,15 +282,14 @@ class SourceDeblender(TrainableEstimator):
                    f'trained with it, got {self.n_contributions!r}')
             raise ParameterError(msg, 'n_contributions')
 
-    def _measure(self, data, x, y, info):
+    def _measure(self, data, x, y, factor):
         """
         Fluxes of the photometer, and their errors.
         """
         photometer = BlendPhotometer(device=self.device,
                                      progress_bar=self.progress_bar)
         table = photometer.measure(data, np.column_stack([x, y]))
-        error = table['flux_err'].value * info['photometer_factor']
-        return table['flux'].value, error
+        return table['flux'].value, factor * table['flux_err'].value
 
     def _threshold(self, info):
         """

@@ -6,12 +6,13 @@ The bit flags of sources that are measured in blends, and when they are set.
 from types import MappingProxyType
 
 import numpy as np
+from scipy import ndimage
 from scipy.spatial import cKDTree
 
 from compact_removal.utils.flags import Flag
 
 __all__ = ['BLEND_FLAG', 'BLEND_FLAGS', 'CORE', 'LIMITS', 'find_close',
-           'find_faint']
+           'find_faint', 'measure_lost']
 
 # Shares of the light of a source from which flags are set.
 LIMITS = MappingProxyType({'edge': 0.01, 'invalid_pixels': 0.01,
@@ -19,6 +20,10 @@ LIMITS = MappingProxyType({'edge': 0.01, 'invalid_pixels': 0.01,
 
 # A source is where it has this share of its highest light.
 CORE = 0.05
+
+# Width of the Gaussian with which light is interpolated (pixels), and its
+# least weight.
+_AROUND, _LITTLE = 1.5, 0.01
 
 # Positions that are nearer are one (pixels), and the least significance.
 _CLOSE, _SIGNIFICANT = 1.0, 3.0
@@ -92,3 +97,36 @@ def find_faint(flux, error):
     [0, 32]
     """
     return BLEND_FLAG['not_significant'] * (flux < _SIGNIFICANT * error)
+
+
+def measure_lost(light, known):
+    """
+    Estimate the light of pixels that are not known, from those around.
+
+    Parameters
+    ----------
+    light : `~numpy.ndarray`
+        Light of a source, 0 where nothing is known, shape ``(ny, nx)``.
+    known : `~numpy.ndarray`
+        Which pixels are known, or which share of them.
+
+    Returns
+    -------
+    lost : float
+        Their light.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from compact_removal.deblending.flags import measure_lost
+    >>> known = np.ones((9, 9), dtype=bool)
+    >>> known[4, 4] = False
+    >>> round(measure_lost(1.0 * known, known), 2)
+    1.0
+    """
+    if np.all(known):
+        return 0.0
+    near = ndimage.gaussian_filter(np.asarray(light, dtype=float), _AROUND)
+    weight = ndimage.gaussian_filter(np.asarray(known, dtype=float), _AROUND)
+    return float((near / np.maximum(weight, _LITTLE)
+                  * (1 - np.asarray(known))).sum())

@@ -11,14 +11,16 @@ from tqdm import tqdm
 from compact_removal import nn
 from compact_removal.base.trainable import TrainableEstimator
 from compact_removal.deblending.flags import (BLEND_FLAG, CORE, LIMITS,
-                                              find_close, find_faint)
+                                              find_close, find_faint,
+                                              measure_lost)
 from compact_removal.deblending.networks import (NETWORKS, WEIGHTS,
                                                  find_model_class)
 from compact_removal.deblending.pairs import measure_pair
 from compact_removal.deblending.results import find_wcs, make_sources
 from compact_removal.deblending.scaling import scale_blends
 from compact_removal.deblending.stamps import (choose_scales, cut_planes,
-                                               cut_stamps)
+                                               cut_stamps,
+                                               measure_significance)
 from compact_removal.deblending.training import fit_photometer
 from compact_removal.maps import read_pixels
 from compact_removal.maps.arrays import read_array
@@ -31,6 +33,13 @@ __all__ = ['BlendPhotometer']
 
 # Sources whose stamps are in memory at once.
 _CHUNK = 512
+
+# So many times the inverse of the significance is the least relative error.
+_DOUBT = 1.5
+
+# Nothing is measured where less than this share of the spot at the position
+# is known.
+_SEEN = 0.5
 
 # The mask of a source: where its light, smoothed with a Gaussian of this
 # width (pixels), is above so many standard deviations of the noise.
@@ -121,9 +130,11 @@ class BlendPhotometer(TrainableEstimator):
         sources : `~astropy.table.QTable`
             In the order of the positions: ``id``, ``sky_center`` (for
             images with a WCS), ``x_center``, ``y_center`` (pixels),
-            ``flux`` and ``flux_err`` (unit of the image times pixel) and
-            ``flags``, see `~compact_removal.deblending.BLEND_FLAGS`. NaN
-            where nothing was measured.
+            ``flux`` and ``flux_err`` (sums over pixels, in the unit of the
+            image without "per pixel"), and ``flags``, see
+            `~compact_removal.deblending.BLEND_FLAGS`. NaN where nothing
+            was measured. Fluxes are positive; where there is no source,
+            their errors say so.
 
         Raises
         ------
@@ -335,8 +346,17 @@ class BlendPhotometer(TrainableEstimator):
                 found['log_error'].astype(float)) * info['error_factor'])
             covered = [cut_planes(plane, corners, scales[some])
                        / scales[some, None, None] for plane in planes]
-            flags[some] |= _flag_stamps(stamps['image'], found['share'],
-                                        found['other_share'], *covered)
+            doubts = _find_doubts(stamps['image'], found['share'],
+                                  found['other_share'], *covered)
+            flags[some] |= sum(BLEND_FLAG[name] * (doubts[name] > limit)
+                               for name, limit in LIMITS.items())
+            # what is not seen, and what may be noise
+            error[some] = np.maximum(np.hypot(error[some], flux[some] * (
+                doubts['edge'] + doubts['invalid_pixels'])), flux[some]
+                * _DOUBT / measure_significance(stamps,
+                                                found['other_share']))
+            unseen = _measure_seen(stamps['target'], covered[1]) < _SEEN
+            flux[some[unseen]] = error[some[unseen]] = np.nan
         return flux, error, flags
 
     def _predict(self, model, scaled, x, y, scales):
@@ -363,9 +383,17 @@ def _put_mask(mask, stamp, corner, scale):
     mask[target] |= large[source]
 
 
-def _flag_stamps(image, share, other_share, inside, known):
+def _measure_seen(target, known):
     """
-    Flags that follow from what is on stamps.
+    Share of the spots at positions that is known.
+    """
+    return ((target * known).sum(axis=(1, 2))
+            / np.maximum(target.sum(axis=(1, 2)), 1e-9))
+
+
+def _find_doubts(image, share, other_share, inside, known):
+    """
+    Shares of light that are not seen, and light of others over their own.
 
     ``inside`` and ``known`` are shares of each pixel of a stamp that are
     on the image, and of these that are known.
@@ -373,10 +401,11 @@ def _flag_stamps(image, share, other_share, inside, known):
     light = share * np.maximum(image, 0)
     total = np.maximum(light.sum(axis=(1, 2)), 1e-9)
     area = np.maximum(share.sum(axis=(1, 2)), 1e-9)
-    beyond, lost = ((missing * share).sum(axis=(1, 2)) / area
+    beyond, dark = ((missing * share).sum(axis=(1, 2)) / area
                     for missing in (1 - inside, inside - known))
+    lost = np.array([measure_lost(*each) for each in zip(
+        light, 1 - inside + known, strict=True)])
     mine = light > CORE * light.max(axis=(1, 2), keepdims=True)
     others = (other_share * np.maximum(image, 0) * mine).sum(axis=(1, 2))
-    return sum(BLEND_FLAG[name] * (share > LIMITS[name]) for name, share in (
-        ('edge', beyond), ('invalid_pixels', lost),
-        ('blended', others / total)))
+    return {'edge': beyond, 'blended': others / total,
+            'invalid_pixels': np.maximum(dark, lost / (total + lost))}

@@ -54,6 +54,11 @@ class DeblendingResult:
     unassigned: CCDData
     parts: SourceParts
 
+    def __repr__(self):
+        ny, nx = self.unassigned.shape
+        return (f'<{type(self).__name__}: {len(self.sources)} sources, '
+                f'{ny} x {nx} pixels>')
+
     def cutout(self, id):  # noqa: A002
         """
         Cut out a source, without the light of others.
@@ -235,6 +240,9 @@ def make_sources(image, x, y, columns, provenance):
     ['id', 'x_center', 'y_center', 'flags']
     """
     unit = getattr(image, 'unit', None) or u.dimensionless_unscaled
+    if u.pix in unit.bases:
+        # a sum over pixels
+        unit = unit * u.pix
     table = QTable({'id': np.arange(1, len(x) + 1), 'x_center': x,
                     'y_center': y}, meta=provenance)
     for name, values in columns.items():

@@ -10,7 +10,8 @@ from scipy.spatial import cKDTree
 
 from compact_removal.maps import extract_cutouts
 
-__all__ = ['STAMP_SIZE', 'choose_scales', 'cut_planes', 'cut_stamps']
+__all__ = ['STAMP_SIZE', 'choose_scales', 'cut_planes', 'cut_stamps',
+           'measure_significance']
 
 # Side of the stamps, in pixels of theirs.
 STAMP_SIZE = 64
@@ -19,6 +20,11 @@ STAMP_SIZE = 64
 # stamp). It reaches as far as the image, smoothed with a Gaussian of this
 # width (pixels), is above so many standard deviations.
 _REACH, _SMOOTH, _LEVEL = 20.0, 1.5, 2.0
+
+# Widths of the Gaussians with which the light at a position is sought
+# (pixels of the stamp); what is more significant than this is a source; the
+# least significance.
+_WINDOWS, _SURE, _LEAST = (1.5, 3.0, 6.0), 7.0, 0.3
 
 # The largest pixels of stamps, in those of the image.
 _COARSEST = 16
@@ -188,3 +194,47 @@ def _add_spot(plane, x, y):
                   / _SPOT ** 2)
     part = plane[tuple(window)]
     np.maximum(part, spot, out=part)
+
+
+def measure_significance(stamps, other_share):
+    """
+    Measure how significant the light at positions is.
+
+    It needs no network but for the light of others, so that noise does
+    not look like a source.
+
+    Parameters
+    ----------
+    stamps : dict of `~numpy.ndarray`
+        From `cut_stamps`.
+    other_share : `~numpy.ndarray`
+        Share of others in each pixel, shape ``(m, 64, 64)``.
+
+    Returns
+    -------
+    significance : `~numpy.ndarray`
+        The largest signal-to-noise ratio in Gaussian windows, at least
+        0.3; infinite where it is above 7. Shape ``(m,)``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from compact_removal.deblending.stamps import (cut_stamps,
+    ...     measure_significance)
+    >>> image = np.zeros((100, 100))
+    >>> place = np.array([50.0])
+    >>> stamps, _ = cut_stamps(image, place, place, [0], np.array([1]))
+    >>> measure_significance(stamps, np.zeros((1, 64, 64)))
+    array([0.3])
+    """
+    light = stamps['image'] * (1 - other_share)
+    weight = stamps['target'] / stamps['target'].sum(axis=(1, 2),
+                                                     keepdims=True)
+    found = []
+    for sigma in _WINDOWS:
+        smooth = ndimage.gaussian_filter(light, (0, sigma, sigma))
+        # the spot at the position smooths, too
+        noise = 1 / (2 * np.sqrt(np.pi * (sigma ** 2 + _SPOT ** 2)))
+        found.append((smooth * weight).sum(axis=(1, 2)) / noise)
+    found = np.max(found, axis=0)
+    return np.where(found > _SURE, np.inf, np.maximum(found, _LEAST))

@@ -300,9 +300,38 @@ def test_command(tmp_path, tiny, monkeypatch, capsys):
             total[low:low + hdu.shape[0], left:left + hdu.shape[1]] += hdu.data
     assert_allclose(total, image.data, atol=1e-3)
     assert fits.getdata('field_segmentation.fits').max() <= 3
+    assert main(['deblend', 'field.fits', '--weights', 'tiny.safetensors',
+                 '--threshold', '0.5', '--output', 'half']) == 0
+    capsys.readouterr()
     assert main(['deblend', 'field.fits', '--weights',
                  'tiny.safetensors']) == 2
     assert 'use --overwrite' in capsys.readouterr().err
+
+
+def test_found_sources():
+    blend, = make_blends(1, n_sources=12, shape=(200, 200), seed=5,
+                         settings=BlendSettings(shift='field'))
+    result = SourceDeblender().deblend(blend.image)
+    probability = np.asarray(result.sources['probability'])
+    assert np.all(np.diff(probability) <= 0)
+    assert np.all((probability > 0) & (probability < 1))
+    few = SourceDeblender(threshold=0.9).deblend(blend.image).sources
+    assert_array_equal(few['x_center'],
+                       result.sources['x_center'][probability >= 0.9])
+    assert repr(result) == (f'<DeblendingResult: {len(probability)} sources, '
+                            '200 x 200 pixels>')
+
+
+def test_fluxes_of_parts():
+    blend, = make_blends(1, n_sources=3, shape=(128, 128), seed=5,
+                         settings=BlendSettings(stars=1.0, difference=0.5))
+    places = np.column_stack([blend.x, blend.y])
+    tables = [SourceDeblender(fluxes=how).deblend(blend.image, places).sources
+              for how in ('photometer', 'parts')]
+    assert_allclose(tables[0]['flux'], BlendPhotometer().measure(
+        blend.image, places)['flux'])
+    assert_allclose(tables[1]['flux'], tables[0]['flux'], rtol=0.3)
+    assert np.all(tables[0]['flux'] != tables[1]['flux'])
 
 
 def test_only_others_blend():
@@ -318,3 +347,25 @@ def test_only_others_blend():
     for table in (SourceDeblender().deblend(alone, places[:1]).sources,
                   BlendPhotometer().measure(alone, places[:1])):
         assert not table['flags'][0] & FLAG['blended']
+
+
+@pytest.mark.slow
+def test_shipped_weights_find_and_measure():
+    evaluation = SourceDeblender().experiment(n_maps=4, size=192, seed=3)
+    row = evaluation.summary[0]
+    assert row['f1'] > 0.85
+    assert row['mape'] < 0.1
+    assert abs(row['bias']) < 0.08
+    assert 0.6 < row['within_1'] < 0.9
+    # the worst field
+    assert min(evaluation.fields['f1']) > 0.7
+
+
+@pytest.mark.slow
+def test_shipped_weights_of_the_paper():
+    # for comparison: they are honest, not good
+    evaluation = SourceDeblender(network='pais', fluxes='parts').experiment(
+        n_maps=4, size=192, seed=3)
+    row = evaluation.summary[0]
+    assert row['completeness'] > 0.3
+    assert row['within_2'] > 0.6

@@ -7,7 +7,8 @@ from astropy.wcs import WCS
 from numpy.testing import assert_allclose, assert_array_equal
 
 from compact_removal.deblending import (BLEND_FLAGS, BlendPhotometer,
-                                        evaluate_photometer, make_blends)
+                                        BlendSettings, evaluate_photometer,
+                                        make_blends)
 from compact_removal.deblending.batches import ConditionedBlends
 from compact_removal.deblending.networks import find_model_class
 from compact_removal.deblending.scaling import scale_blends
@@ -103,7 +104,8 @@ def test_images_of_all_kinds(tiny):
                   rng.normal(0, 1, (40, 31)).astype('>f8')):
         table = tiny.measure(image, place)
         assert len(table) == 1
-        assert np.all(np.isfinite(table['flux_err']))
+        assert np.all(np.isfinite(table['flux_err'])
+                      == np.isfinite(image).any())
     assert len(tiny.measure(np.zeros((64, 64)), np.zeros((0, 2)))) == 0
     with pytest.raises(ValueError, match='^image must have two dim'):
         tiny.measure(np.zeros(7), place)
@@ -203,6 +205,66 @@ def test_a_masked_image_is_one_with_nan(tiny):
                      mask=~np.isfinite(data))
     assert_array_equal(tiny.measure(masked, places)['flux'].value,
                        tiny.measure(data, places)['flux'].value)
+
+
+def test_noise_is_no_source():
+    rng = np.random.default_rng(1)
+    places = np.column_stack([values.ravel() for values in np.mgrid[
+        20:180:27, 20:180:27]])
+    table = BlendPhotometer().measure(rng.standard_normal((200, 200)), places)
+    assert np.mean(table['flags'] & FLAG['not_significant'] > 0) > 0.97
+    # where nothing is known, nothing is measured
+    table = BlendPhotometer().measure(np.full((64, 64), np.nan), [[30, 30]])
+    assert np.isnan(table['flux'][0])
+
+
+def test_gradient_of_the_background():
+    blend, = make_blends(1, n_sources=8, shape=(200, 200), seed=5,
+                         settings=BlendSettings(shift='field'))
+    places = np.column_stack([blend.x, blend.y])
+    table = BlendPhotometer().measure(blend.image, places)
+    rows, columns = np.indices(blend.image.shape)
+    tilted = BlendPhotometer().measure(
+        blend.image + 0.05 * columns - 0.02 * rows, places)
+    change = np.abs(tilted['flux'] - table['flux']).value
+    assert np.all(change < table['flux_err'].value)
+
+
+@pytest.mark.parametrize('half', [1, 2, 4])
+def test_errors_cover_what_is_masked(half):
+    blend, = make_blends(1, n_sources=1, shape=(128, 128), seed=2,
+                         settings=BlendSettings(snr=(300.0, 300.0), stars=0.0,
+                                                radius=(6.0, 8.0)))
+    row, column = round(float(blend.y[0])), round(float(blend.x[0]))
+    for offset in (0, half + 3):
+        image = blend.image.copy()
+        image[row - half:row + half + 1, column + offset - half:
+              column + offset + half + 1] = np.nan
+        table = BlendPhotometer().measure(image, [[column, row]])
+        assert table['flags'][0] & FLAG['invalid_pixels']
+        flux, error = (table[name].value[0] for name in ('flux', 'flux_err'))
+        # or the source itself is not seen
+        assert np.isnan(flux) or abs(flux - blend.flux[0]) < 4 * error
+        assert np.isfinite(flux) or not offset
+
+
+def test_a_star_whose_core_is_masked():
+    blend, = make_blends(1, n_sources=1, seed=2, settings=BlendSettings(
+        snr=(300.0, 300.0), stars=1.0))
+    row, column = round(float(blend.y[0])), round(float(blend.x[0]))
+    image = blend.image.copy()
+    image[row - 1:row + 2, column - 1:column + 2] = np.nan
+    table = BlendPhotometer().measure(image, [[column, row]])
+    assert np.isnan(table['flux'][0])
+    assert table['flags'][0] & FLAG['invalid_pixels']
+
+
+def test_units(tiny):
+    image, places = make_image()
+    for unit, expected in (('Jy / pix', 'Jy'), ('adu', 'adu'),
+                           ('MJy / sr', 'MJy / sr')):
+        table = tiny.measure(CCDData(image.data, unit=unit), places)
+        assert table['flux'].unit.to_string() == expected
 
 
 def test_whole_numbers_in_mirror_images():
