@@ -91,11 +91,11 @@ sphinx_gallery_conf = {
     'within_subsection_order': ExplicitOrder([
         'plot_quickstart.py', 'plot_find.py', 'plot_regions.py',
         'plot_masks.py', 'plot_real_map.py', 'plot_fluxes.py',
-        'plot_contaminants.py', 'plot_spectra.py', 'plot_instrument.py',
-        'plot_training.py', '*', 'real_maps.py', 'real_exposures.py',
-        'import_maximask.py', 'train_shipped_weights.py',
+        'plot_contaminants.py', 'plot_deblending.py', 'plot_spectra.py',
+        'plot_instrument.py', 'plot_training.py', '*', 'real_maps.py',
+        'real_exposures.py', 'import_maximask.py', 'train_shipped_weights.py',
         'train_finder_weights.py', 'train_masker_weights.py',
-        'train_tracking_weights.py']),
+        'train_tracking_weights.py', 'train_blend_weights.py']),
     'download_all_examples': False,
 }
 

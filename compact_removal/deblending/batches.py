@@ -132,11 +132,13 @@ class ConditionedBlends(GalaxyPool):
 
     Parameters
     ----------
-    *args, **kwargs : object
+    *args : object
         See `GalaxyPool`.
     scatters : sequence of float, optional
         Scatter of the positions that are given (pixels), one of these
         for each blend.
+    **kwargs : object
+        See `GalaxyPool`.
 
     Examples
     --------

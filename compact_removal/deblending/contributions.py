@@ -10,8 +10,6 @@ from itertools import pairwise
 
 import numpy as np
 from astropy.utils.exceptions import AstropyUserWarning
-from photutils.centroids import centroid_quadratic
-from photutils.detection import find_peaks
 from scipy.spatial import cKDTree
 
 from compact_removal.utils.parameters import (ParameterError,
@@ -328,6 +326,9 @@ def find_centers(centers, *, threshold=_LEAST):
     >>> sorted(x.round(1).tolist())
     [8.3, 31.0]
     """
+    from photutils.centroids import centroid_quadratic
+    from photutils.detection import find_peaks
+
     padded = np.pad(np.asarray(centers, dtype=float), _APART)
     table = None
     if padded.max(initial=0) > threshold:

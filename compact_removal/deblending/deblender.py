@@ -6,7 +6,6 @@ The estimator that takes blends apart.
 import astropy.units as u
 import numpy as np
 from astropy.nddata import CCDData, NDData
-from photutils.segmentation import SegmentationImage
 
 from compact_removal.base.trainable import TrainableEstimator
 from compact_removal.deblending.attribution import (find_sources,
@@ -146,6 +145,8 @@ class SourceDeblender(TrainableEstimator):
         NotFittedError
             If ``weights`` is `None` and `fit` was not called.
         """
+        from photutils.segmentation import SegmentationImage
+
         self._check()
         model, info = self._model()
         self._check_contributions(model)

@@ -6,7 +6,6 @@ What `SourceDeblender.fit` does.
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import optimize
 
 from compact_removal import nn
 from compact_removal.base.arguments import check_new_config, make_training_seed
@@ -224,6 +223,8 @@ def _calibrate(chance, right):
     """
     Fit slope and offset of the logits of probabilities.
     """
+    from scipy import optimize
+
     def miss(values):
         found = apply_calibration(chance, (np.exp(values[0]), values[1]))
         # flat where nothing is known

@@ -55,12 +55,14 @@ class PartialFields(GalaxyPool):
 
     Parameters
     ----------
-    galaxies, **kwargs : object
+    galaxies : list of `~numpy.ndarray`, optional
         See `~compact_removal.deblending.batches.GalaxyPool`.
     n_contributions : int, optional
         Each pixel may belong to so many of the nearest sources.
     n_distinct : int, optional
         So many epochs are made; the next ones show them again, turned.
+    **kwargs : object
+        See `~compact_removal.deblending.batches.GalaxyPool`.
 
     Examples
     --------

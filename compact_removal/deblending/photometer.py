@@ -355,7 +355,7 @@ class BlendPhotometer(TrainableEstimator):
                 doubts['edge'] + doubts['invalid_pixels'])), flux[some]
                 * _DOUBT / measure_significance(stamps,
                                                 found['other_share']))
-            unseen = _measure_seen(stamps['target'], covered[1]) < _SEEN
+            unseen = _measure_seen(stamps['target'], *covered) < _SEEN
             flux[some[unseen]] = error[some[unseen]] = np.nan
         return flux, error, flags
 
@@ -383,12 +383,12 @@ def _put_mask(mask, stamp, corner, scale):
     mask[target] |= large[source]
 
 
-def _measure_seen(target, known):
+def _measure_seen(target, inside, known):
     """
-    Share of the spots at positions that is known.
+    Share of the spots at positions that is known, of what is inside.
     """
     return ((target * known).sum(axis=(1, 2))
-            / np.maximum(target.sum(axis=(1, 2)), 1e-9))
+            / np.maximum((target * inside).sum(axis=(1, 2)), 1e-9))
 
 
 def _find_doubts(image, share, other_share, inside, known):

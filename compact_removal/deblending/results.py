@@ -10,8 +10,6 @@ import numpy as np
 from astropy.io import fits
 from astropy.nddata import CCDData, NDData
 from astropy.table import QTable
-from photutils.segmentation import SegmentationImage
-from photutils.utils import CutoutImage
 
 from compact_removal.deblending.contributions import SourceParts
 from compact_removal.utils.files import check_overwrite, replace_file
@@ -50,7 +48,7 @@ class DeblendingResult:
     """
 
     sources: QTable
-    segmentation: SegmentationImage
+    segmentation: object
     unassigned: CCDData
     parts: SourceParts
 
@@ -79,6 +77,8 @@ class DeblendingResult:
         ParameterError
             If there is no such source, or it has no light.
         """
+        from photutils.utils import CutoutImage
+
         part, corner = self._find(id)
         if not part.size:
             msg = f'id: source {id} has no light'

@@ -4,10 +4,10 @@ Blends of galaxies and stars, with the light of each.
 """
 
 import math
+import warnings
 from dataclasses import dataclass, fields
 
 import numpy as np
-from photutils.segmentation import SourceCatalog, detect_sources
 from scipy import ndimage
 
 from compact_removal.datasets import (GALAXY_KINDS, MoffatPSF,
@@ -243,9 +243,14 @@ def _measure_kron(image, noise, x, y):
     """
     Kron flux of the source at a position.
     """
+    from photutils.segmentation import SourceCatalog, detect_sources
+    from photutils.utils.exceptions import NoDetectionsWarning
+
     smooth = ndimage.gaussian_filter(image, _SMOOTH)
-    segments = detect_sources(smooth, _DETECTED * noise / (
-        2 * np.sqrt(np.pi) * _SMOOTH), n_pixels=_N_PIXELS)
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore', NoDetectionsWarning)
+        segments = detect_sources(smooth, _DETECTED * noise / (
+            2 * np.sqrt(np.pi) * _SMOOTH), n_pixels=_N_PIXELS)
     if segments is None:
         return np.nan
     label = segments.data[round(float(y)), round(float(x))]

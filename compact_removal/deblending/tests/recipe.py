@@ -57,6 +57,8 @@ RECIPE = Recipe(
     data=make_data_of_fit,
     snapshot=copy_data,
     uses={'measure': measure,
+          'segment': lambda photometer, data, folder: {
+              'masks': photometer.segment(*make_image())},
           'process': lambda photometer, data, folder: {
               'flux': photometer.process(*make_image())['sources'][
                   'flux'].value},
