@@ -174,8 +174,9 @@ def share_light(model, image, x, y, *, device='auto', progress_bar=False):
                             len(present) - first)
         for number, share, corner in zip(present[first:], split.parts,
                                          split.corners, strict=True):
-            pieces[number].append((share, (corner[0] + window[0].start,
-                                           corner[1] + window[1].start)))
+            # single precision: there may be thousands
+            pieces[number].append((share.astype(np.float32), (
+                corner[0] + window[0].start, corner[1] + window[1].start)))
         labels[window] = _label(shares, owner, smooth[window])
         taken[window] = np.where(owner >= 0, shares, 0).sum(axis=0)
         if 'log_factor' in outputs:
@@ -186,9 +187,10 @@ def share_light(model, image, x, y, *, device='auto', progress_bar=False):
                 inside, window, strict=True))
             factor[here] = outputs['log_factor'][place]
             error[here] = outputs['log_error'][place]
-    parts, corners, rest = [], [], image.astype(float)
+    parts, corners, rest = [], [], image.copy()
     for number, some in enumerate(pieces):
         share, corner = _join(some)
+        some.clear()
         where = tuple(slice(low, low + side) for low, side in zip(
             corner, share.shape, strict=True))
         light = share * image[where]
@@ -291,11 +293,11 @@ def _join(pieces):
     Put the pieces of a source together.
     """
     if not pieces:
-        return np.zeros((0, 0)), (0, 0)
+        return np.zeros((0, 0), np.float32), (0, 0)
     low = np.min([corner for _, corner in pieces], axis=0)
     high = np.max([np.add(corner, piece.shape) for piece, corner in pieces],
                   axis=0)
-    joined = np.zeros(high - low)
+    joined = np.zeros(high - low, np.float32)
     for piece, corner in pieces:
         start = corner - low
         joined[start[0]:start[0] + piece.shape[0],

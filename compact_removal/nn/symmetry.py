@@ -39,11 +39,12 @@ def average_flips(predict, *planes):
     >>> float(mean['first'][0]), bool((mean['image'] == image).all())
     (2.5, True)
     """
-    found = []
+    total = {}
     for axes in FLIPS:
         outputs = predict(axes, *(torch.flip(plane, axes)
                                   for plane in planes))
-        found.append({name: torch.flip(value, axes) if value.ndim > 2
-                      else value for name, value in outputs.items()})
-    return {name: torch.stack([one[name] for one in found]).mean(dim=0)
-            for name in found[0]}
+        for name, value in outputs.items():
+            if value.ndim > 2:
+                value = torch.flip(value, axes)
+            total[name] = value + total[name] if name in total else value
+    return {name: value / len(FLIPS) for name, value in total.items()}
