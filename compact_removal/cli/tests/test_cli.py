@@ -434,7 +434,7 @@ def test_any_estimator_in_a_batch(field, mean, capsys):
     assert '--catalog must be None' in fails(
         capsys, *args, '--catalog', 'catalog.csv')
     error = fails(capsys, *args, '--estimator', 'Median')
-    assert '--estimator must be one of CompactSourceFinder, ' in error
+    assert '--estimator must be one of BlendPhotometer, ' in error
     assert ', Mean, got Median' in error
     assert '--estimator must be one that can be trained' in fails(
         capsys, 'train', '--estimator', 'Mean')
