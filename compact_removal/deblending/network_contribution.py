@@ -83,7 +83,7 @@ class ContributionModel(Model):
     min_size = 32
     usual_size = 128
     receptive_radius = 206
-    tile_size = 768
+    tile_size = 640
     surrounded = False
 
     def __init__(self, width=8, n_contributions=3):
