@@ -27,8 +27,8 @@ blend, = make_blends(1, n_sources=3, galaxies=galaxies, settings=settings,
 
 # %%
 # The deblender shares the light of each pixel among the galaxies, and measures
-# their fluxes. Without positions it would find them; in groups as dense as this
-# one it may miss some.
+# their fluxes. Without positions it would find them; in groups as dense as
+# this one it may miss some.
 
 places = np.column_stack([blend.x, blend.y])
 result = SourceDeblender().deblend(blend.image, places)
