@@ -43,6 +43,7 @@ from compact_removal.datasets import MoffatPSF, clean_galaxy
 from compact_removal.datasets.moffat import convolve
 from compact_removal.deblending import BlendSettings, encode, make_blends
 from compact_removal.deblending.attribution import find_sources, share_light
+from compact_removal.deblending.contributions import find_window
 from compact_removal.deblending.deblender_evaluation import judge_field
 from compact_removal.deblending.deblender_training import FIELDS
 from compact_removal.deblending.scaling import scale_blends
@@ -380,8 +381,7 @@ def compare_networks(args, galaxies):
             shares = np.zeros_like(exact)
             for number, (part, corner) in enumerate(zip(
                     shared.parts.parts, shared.parts.corners, strict=True)):
-                where = tuple(slice(low, low + side) for low, side in zip(
-                    corner, part.shape, strict=True))
+                where = find_window(part, corner)
                 with np.errstate(invalid='ignore', divide='ignore'):
                     shares[(number, *where)] = np.nan_to_num(
                         part / image[where])

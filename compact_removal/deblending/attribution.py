@@ -13,6 +13,7 @@ from scipy.special import expit, logit
 from compact_removal import nn
 from compact_removal.deblending.contributions import (SourceParts,
                                                       find_centers,
+                                                      find_window,
                                                       split_light)
 from compact_removal.deblending.flags import (BLEND_FLAG, CORE, LIMITS,
                                               find_close, measure_lost)
@@ -160,11 +161,11 @@ def share_light(model, image, x, y, *, device='auto', progress_bar=False):
     spread, others = np.zeros((2, n))
     factor, error = np.zeros(n), np.full(n, np.nan)
     inside = np.rint(y).astype(int), np.rint(x).astype(int)
-    for window, outputs in nn.predict_tiles(
-            model, planes, device=device, tile_size=model.tile_size,
-            progress_bar=progress_bar):
-        if not n:
-            break
+    # without sources there is nothing to share
+    tiles = nn.predict_tiles(model, planes, device=device,
+                             tile_size=model.tile_size,
+                             progress_bar=progress_bar) if n else ()
+    for window, outputs in tiles:
         shares, owner = _find_owners(outputs, window, x, y)
         present, renamed = np.unique(owner, return_inverse=True)
         # the first one is -1 if there is light of no source
@@ -191,8 +192,7 @@ def share_light(model, image, x, y, *, device='auto', progress_bar=False):
     for number, some in enumerate(pieces):
         share, corner = _join(some)
         some.clear()
-        where = tuple(slice(low, low + side) for low, side in zip(
-            corner, share.shape, strict=True))
+        where = find_window(share, corner)
         light = share * image[where]
         rest[where] -= light
         spread[number] = np.sqrt((share ** 2).sum())
@@ -299,9 +299,7 @@ def _join(pieces):
                   axis=0)
     joined = np.zeros(high - low, np.float32)
     for piece, corner in pieces:
-        start = corner - low
-        joined[start[0]:start[0] + piece.shape[0],
-               start[1]:start[1] + piece.shape[1]] += piece
+        joined[find_window(piece, corner - low)] += piece
     return joined, tuple(int(value) for value in low)
 
 

@@ -16,7 +16,7 @@ from compact_removal.utils.parameters import (ParameterError,
                                               check_positive_integer)
 
 __all__ = ['Contributions', 'SourceParts', 'decode', 'encode', 'find_centers',
-           'split_light']
+           'find_window', 'split_light']
 
 # Width of the Gaussians of the map of centres (pixels), the least value of a
 # centre, and how far apart centres are (pixels).
@@ -168,7 +168,7 @@ def encode(parts, corners, x, y, shape, *, n_contributions=3, diffuse=None,
     index = index.T.reshape(n, *shape)
     light = np.zeros((n, *bands, *shape))
     for number, (part, corner) in enumerate(zip(parts, corners, strict=True)):
-        window = _find_window(part, corner, shape, bands)
+        window = _check_window(part, corner, shape, bands)
         slot, row, column = np.nonzero(index[:, *window] == number)
         # pixels first, then bands
         light[slot, ..., row + corner[0], column + corner[1]] = part[
@@ -293,7 +293,7 @@ def split_light(image, shares, owner, n_sources):
     for low, high in pairwise(bounds):
         part, corner = _gather(image, shares, slot[low:high], row[low:high],
                                column[low:high])
-        window = _find_window(part, corner, shape, bands)
+        window = _check_window(part, corner, shape, bands)
         unassigned[..., *window] -= part
         parts.append(part)
         corners.append(corner)
@@ -350,6 +350,33 @@ def find_centers(centers, *, threshold=_LEAST):
     return x, y
 
 
+def find_window(part, corner):
+    """
+    Find where a part is on its image.
+
+    Parameters
+    ----------
+    part : `~numpy.ndarray`
+        Light in a window, shape ``(h, w)`` or ``(n_bands, h, w)``.
+    corner : tuple of int
+        Row and column of its first pixel.
+
+    Returns
+    -------
+    window : tuple of slice
+        Rows and columns.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from compact_removal.deblending.contributions import find_window
+    >>> find_window(np.ones((2, 3)), (4, 5))
+    (slice(4, 6, None), slice(5, 8, None))
+    """
+    return tuple(slice(low, low + side) for low, side in zip(
+        corner, part.shape[-2:], strict=True))
+
+
 def _read_centers(x, y):
     """
     Positions as arrays of the same length.
@@ -363,9 +390,9 @@ def _read_centers(x, y):
     return x, y
 
 
-def _find_window(part, corner, shape, bands):
+def _check_window(part, corner, shape, bands):
     """
-    The window of a part as slices.
+    The window of a part, which must lie on the image.
     """
     sides = part.shape[-2:]
     if part.shape[:-2] != bands or any(
@@ -374,8 +401,7 @@ def _find_window(part, corner, shape, bands):
         msg = (f'parts must lie on the image of shape {shape}, got '
                f'{part.shape} at {tuple(corner)}')
         raise ParameterError(msg, 'parts')
-    return tuple(slice(low, low + side)
-                 for low, side in zip(corner, sides, strict=True))
+    return find_window(part, corner)
 
 
 def _gather(image, shares, slot, row, column):

@@ -11,7 +11,8 @@ from compact_removal.base.trainable import TrainableEstimator
 from compact_removal.deblending.attribution import (find_sources,
                                                     measure_parts,
                                                     share_light)
-from compact_removal.deblending.contributions import SourceParts
+from compact_removal.deblending.contributions import (SourceParts,
+                                                      find_window)
 from compact_removal.deblending.deblender_training import fit_deblender
 from compact_removal.deblending.flags import BLEND_FLAG, find_faint
 from compact_removal.deblending.networks import (DEBLENDER_NETWORKS, WEIGHTS,
@@ -29,6 +30,7 @@ from compact_removal.utils.parameters import (ParameterError, check_boolean,
                                               check_positive_integer)
 
 __all__ = ['SourceDeblender']
+
 
 class SourceDeblender(TrainableEstimator):
     """
@@ -304,9 +306,8 @@ def _scale_parts(parts, noise):
     """
     Parts in the unit of the image.
     """
-    return [part * noise[tuple(slice(low, low + side) for low, side in zip(
-        corner, part.shape, strict=True))]
-        for part, corner in zip(parts.parts, parts.corners, strict=True)]
+    return [part * noise[find_window(part, corner)]
+            for part, corner in zip(parts.parts, parts.corners, strict=True)]
 
 
 def _sum_parts(shared, parts, noise, x, y, info):
@@ -347,8 +348,7 @@ def _place_parts(parts, corners, good, data):
     for number, part, corner in zip(np.flatnonzero(good), parts, corners,
                                     strict=True):
         light[number], places[number] = part, corner
-        rest[tuple(slice(low, low + side) for low, side in zip(
-            corner, part.shape, strict=True))] -= part
+        rest[find_window(part, corner)] -= part
     return SourceParts(light, places, rest)
 
 

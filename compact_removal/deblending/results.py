@@ -11,7 +11,8 @@ from astropy.io import fits
 from astropy.nddata import CCDData, NDData
 from astropy.table import QTable
 
-from compact_removal.deblending.contributions import SourceParts
+from compact_removal.deblending.contributions import (SourceParts,
+                                                      find_window)
 from compact_removal.utils.files import check_overwrite, replace_file
 from compact_removal.utils.parameters import ParameterError
 
@@ -109,8 +110,7 @@ class DeblendingResult:
         """
         part, corner = self._find(id)
         model = np.zeros(self.unassigned.shape)
-        model[tuple(slice(low, low + side) for low, side in zip(
-            corner, part.shape, strict=True))] = part
+        model[find_window(part, corner)] = part
         return model
 
     def plot(self):
@@ -179,8 +179,7 @@ def write_parts(result, path, *, overwrite=False):
                                     result.parts.corners, strict=True):
         if not part.size:
             continue
-        window = tuple(slice(low, low + side) for low, side in zip(
-            corner, part.shape, strict=True))
+        window = find_window(part, corner)
         hdu = fits.ImageHDU(part.astype(np.float32), name='SOURCE',
                             ver=int(number),
                             header=None if wcs is None
