@@ -23,13 +23,13 @@ ESTIMATOR = 'SourceDeblender'
 USAGE = 'image.fits'
 
 EPILOG = """\
-CATALOG is as for remove; without it, sources are found. Three files are
-written: the table of sources (<name>_deblended.ecsv), their segments
-(<name>_segmentation.fits: the id of the source with the largest share of each
-pixel, 0 where there is none), and what belongs to no source
-(<name>_unassigned.fits: background and noise). --parts writes the light of
-each source, too: one extension per source, of the smallest window that holds
-it.
+CATALOG is as for remove, or has pixels (x_center, y_center); without it,
+sources are found. Three files are written: the table of sources
+(<name>_deblended.ecsv), their segments (<name>_segmentation.fits: the id of
+the source with the largest share of each pixel, 0 where there is none), and
+what belongs to no source (<name>_unassigned.fits: background and noise).
+--parts writes the light of each source, too: one extension per source, of the
+smallest window that holds it.
 
 example:
   compact-removal deblend image.fits --plot
@@ -76,6 +76,7 @@ def run(args):
         The options.
     """
     from compact_removal.deblending.results import write_parts
+    from compact_removal.maps.columns import join_catalog
     from compact_removal.maps.products import write_products
 
     files = {'image': [args.map]}
@@ -97,7 +98,10 @@ def run(args):
     check_outputs(paths, overwrite=args.overwrite)
     with renamed(image=f'image {args.map}'):
         result = deblender.deblend(image, catalog)
-    write_products(result.to_products(), paths, overwrite=args.overwrite,
+    products = result.to_products()
+    if catalog is not None:
+        products['sources'] = join_catalog(result.sources, catalog)
+    write_products(products, paths, overwrite=args.overwrite,
                    history=deblender.describe_task(
                        args.map.name,
                        None if catalog is None else args.catalog.name))

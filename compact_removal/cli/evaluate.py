@@ -11,7 +11,8 @@ from compact_removal.cli.estimators import make_estimator
 from compact_removal.cli.inputs import (add_unit, check_catalogs, check_inputs,
                                         check_maps, check_outputs, check_seed,
                                         read_map, read_positions_file)
-from compact_removal.cli.options import add_options, read_options
+from compact_removal.cli.options import (add_options, describe_maps,
+                                         read_options)
 from compact_removal.cli.output import print_paths, print_table
 
 __all__ = ['EPILOG', 'ESTIMATOR', 'HELP', 'add_arguments', 'run']
@@ -44,7 +45,7 @@ def add_arguments(parser, estimator):
         The class of the estimator.
     """
     parser.add_argument('maps', metavar='MAP', type=Path, nargs='*',
-                        help='FITS files of one mode and band')
+                        help=describe_maps(estimator, estimator.experiment))
     add_options(parser, estimator.experiment)
     parser.add_argument('--output-dir', type=Path, metavar='DIR',
                         default='compact_removal_evaluation',

@@ -6,7 +6,7 @@ Options made of the signature and the docstring of an estimator.
 import inspect
 from pathlib import Path
 
-__all__ = ['add_options', 'format_options', 'read_options']
+__all__ = ['add_options', 'describe_maps', 'format_options', 'read_options']
 
 
 def arcsec(text):
@@ -154,6 +154,28 @@ def add_options(parser, function, *, skip=(), with_defaults=True):
             parser.add_argument(flag, dest=name, **details)
 
 
+def describe_maps(estimator, function):
+    """
+    Describe the files of data that a method of an estimator takes.
+
+    Parameters
+    ----------
+    estimator : type
+        The class of the estimator.
+    function : callable
+        The method. Its first parameter takes them.
+
+    Returns
+    -------
+    text : str
+        The help of the argument.
+    """
+    if 'band' in inspect.signature(estimator).parameters:
+        return 'FITS files of one mode and band'
+    _, text = next(iter(_read_docstring(function).values()), ('', ''))
+    return f'FITS files: {_shorten(text)}' if text else 'FITS files'
+
+
 def read_options(args, function):
     """
     Values of the options that `add_options` added.
@@ -243,8 +265,7 @@ def _make_option(name, default, kind, text):
 
     ``kind`` and ``text`` are its type and description in the docstring.
     """
-    sentence = text.split('. ')[0].removesuffix('.').replace('`', '')
-    sentence = sentence[:1].lower() + sentence[1:].replace('%', '%%')
+    sentence = _shorten(text)
     flag = _make_flag(name)
     if default is False:
         return {flag: {'action': 'store_true',
@@ -267,6 +288,14 @@ def _make_option(name, default, kind, text):
     if read is not str:
         details['metavar'] = 'N'
     return {flag: details}
+
+
+def _shorten(text):
+    """
+    The first sentence of a description, for help texts.
+    """
+    sentence = text.split('. ')[0].removesuffix('.').replace('`', '')
+    return sentence[:1].lower() + sentence[1:].replace('%', '%%')
 
 
 def _number_or_word(text):

@@ -15,7 +15,8 @@ from compact_removal.cli.estimators import make_estimator
 from compact_removal.cli.inputs import (add_unit, check_catalogs, check_inputs,
                                         check_maps, check_outputs, check_seed,
                                         read_map, read_positions_file)
-from compact_removal.cli.options import add_options, format_options
+from compact_removal.cli.options import (add_options, describe_maps,
+                                         format_options)
 from compact_removal.cli.output import print_paths, print_table, save_figure
 from compact_removal.utils.parameters import ParameterError
 
@@ -55,11 +56,11 @@ def add_arguments(parser, estimator):
     estimator : type
         The class of the estimator.
     """
-    parser.add_argument('maps', metavar='MAP', type=Path, nargs='*',
-                        help='FITS files of one mode and band')
     if not hasattr(estimator, 'fit'):
         parser.error(f'--estimator must be one that can be trained, got '
                      f'{estimator.__name__}')
+    parser.add_argument('maps', metavar='MAP', type=Path, nargs='*',
+                        help=describe_maps(estimator, estimator.fit))
     taken = inspect.signature(estimator.fit).parameters
     if 'catalogs' in taken:
         parser.add_argument('--catalog', metavar='CATALOG', type=Path,

@@ -19,8 +19,12 @@ from compact_removal.deblending.flags import (BLEND_FLAG, CORE, LIMITS,
                                               find_close, measure_lost)
 from compact_removal.deblending.pointers import PointerPlanes, find_nearest
 
-__all__ = ['Attribution', 'apply_calibration', 'find_sources', 'measure_parts',
-           'share_light']
+__all__ = ['DOUBTFUL', 'Attribution', 'apply_calibration', 'find_sources',
+           'keep_first', 'measure_doubts', 'measure_parts', 'share_light']
+
+# What is less likely a source than the threshold, but more than this, is
+# not in the table; its light still is not that of its neighbours.
+DOUBTFUL = 0.1
 
 # Limits of values of the map of centres, so that their logits are finite.
 _LIMITS = 1e-6, 1 - 1e-6
@@ -202,6 +206,74 @@ def share_light(model, image, x, y, *, device='auto', progress_bar=False):
         corners.append(corner)
     return Attribution(SourceParts(parts, corners, rest), spread, others,
                        factor, error, labels)
+
+
+def keep_first(attribution, n):
+    """
+    Give the light of all but the first sources to none.
+
+    Parameters
+    ----------
+    attribution : `Attribution`
+        From `share_light`.
+    n : int
+        How many are kept.
+
+    Returns
+    -------
+    attribution : `Attribution`
+        Without the others.
+    """
+    parts = attribution.parts
+    rest = parts.unassigned.copy()
+    for part, corner in zip(parts.parts[n:], parts.corners[n:], strict=True):
+        rest[find_window(part, corner)] += part
+    return Attribution(
+        SourceParts(parts.parts[:n], parts.corners[:n], rest),
+        attribution.spread[:n], attribution.others[:n],
+        attribution.log_factor[:n], attribution.log_error[:n],
+        np.where(attribution.labels > n, 0, attribution.labels))
+
+
+def measure_doubts(photometer, data, x, y, n):
+    """
+    Measure sources beside which there may be others.
+
+    Parameters
+    ----------
+    photometer : `~compact_removal.BlendPhotometer`
+        What measures.
+    data : `~numpy.ndarray`
+        The image, shape ``(ny, nx)``.
+    x, y : `~numpy.ndarray`
+        Centres (pixels): first those that are measured, then others that
+        may be there.
+    n : int
+        How many are measured.
+
+    Returns
+    -------
+    flux, error : `~numpy.ndarray`
+        Fluxes if all are there; errors with half of the difference to
+        those if only the first ones are. Shape ``(n,)``.
+
+    Examples
+    --------
+    >>> from compact_removal.deblending import BlendPhotometer, make_blends
+    >>> from compact_removal.deblending.attribution import measure_doubts
+    >>> blend, = make_blends(1, seed=1)
+    >>> flux, error = measure_doubts(BlendPhotometer(), blend.image,
+    ...                              blend.x, blend.y, 1)
+    >>> flux.shape, error.shape
+    ((1,), (1,))
+    """
+    places = np.column_stack([x, y])
+    table = photometer.measure(data, places)[:n]
+    flux, error = table['flux'].value, table['flux_err'].value
+    if len(places) > n:
+        alone = photometer.measure(data, places[:n])['flux'].value
+        error = np.hypot(error, 0.5 * (alone - flux))
+    return flux, error
 
 
 def measure_parts(attribution, x, y, known):

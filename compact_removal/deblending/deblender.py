@@ -8,12 +8,15 @@ import numpy as np
 from astropy.nddata import CCDData, NDData
 
 from compact_removal.base.trainable import TrainableEstimator
-from compact_removal.deblending.attribution import (find_sources,
+from compact_removal.deblending.attribution import (DOUBTFUL, find_sources,
+                                                    keep_first,
+                                                    measure_doubts,
                                                     measure_parts,
                                                     share_light)
 from compact_removal.deblending.contributions import (SourceParts,
                                                       find_window)
-from compact_removal.deblending.deblender_training import fit_deblender
+from compact_removal.deblending.deblender_training import (DeblenderTraining,
+                                                           fit_deblender)
 from compact_removal.deblending.flags import BLEND_FLAG, find_faint
 from compact_removal.deblending.networks import (DEBLENDER_NETWORKS, WEIGHTS,
                                                  find_deblender_class)
@@ -57,7 +60,8 @@ class SourceDeblender(TrainableEstimator):
     threshold : float or str, optional
         The least probability of a source, between 0 and 1.
         ``'default'``: where completeness and reliability are best
-        together on simulations.
+        together on simulations. What is less probable, but more than
+        0.1, is not in the table; its light stays in ``unassigned``.
     fluxes : {'photometer', 'parts'}, optional
         What measures fluxes: the default network of `BlendPhotometer`,
         at the positions that were found or given; or the sums of the
@@ -94,6 +98,7 @@ class SourceDeblender(TrainableEstimator):
     find_model_class = staticmethod(find_deblender_class)
     shipped_weights = WEIGHTS
     networks = DEBLENDER_NETWORKS
+    training_class = DeblenderTraining
     output_files = {'sources': '_deblended.ecsv',
                     'segmentation': '_segmentation.fits',
                     'unassigned': '_unassigned.fits'}
@@ -155,23 +160,28 @@ class SourceDeblender(TrainableEstimator):
         data = read_array(image)
         scaled, noise = scale_blends(data)
         how = {'device': self.device, 'progress_bar': self.progress_bar}
+        doubtful = np.zeros((2, 0))
         if positions is None:
-            x, y, probability = find_sources(
-                model, scaled, threshold=self._threshold(info),
-                calibration=info['calibration'], **how)
+            x, y, probability, doubtful = self._find(model, scaled, info, how)
         else:
             x, y = read_pixels(positions, wcs=find_wcs(image),
                                shape=data.shape)
             probability = np.full(len(x), np.nan)
         good = on_map(x, y, data.shape)
-        shared = share_light(model, scaled, x[good], y[good], **how)
+        n = int(good.sum())
+        # what may be a source keeps its light
+        places = np.append([x[good], y[good]], doubtful, axis=1)
+        shared = keep_first(share_light(model, scaled, *places, **how), n)
         parts = _scale_parts(shared.parts, noise)
         flux, error = _sum_parts(shared, parts, noise, x[good], y[good], info)
         if self.fluxes == 'photometer':
-            # what is found is less certain than what is given
-            factor = 1.0 if positions is not None else info[
-                'photometer_factor']
-            flux, error = self._measure(data, x[good], y[good], factor)
+            flux, error = measure_doubts(
+                BlendPhotometer(device=self.device,
+                                progress_bar=self.progress_bar),
+                data, *places, n)
+            if positions is None:
+                # what is found is less certain than what is given
+                error *= info['photometer_factor']
         radius, flags = measure_parts(shared, x[good], y[good],
                                       np.isfinite(data))
         columns = _place({
@@ -285,21 +295,17 @@ class SourceDeblender(TrainableEstimator):
                    f'trained with it, got {self.n_contributions!r}')
             raise ParameterError(msg, 'n_contributions')
 
-    def _measure(self, data, x, y, factor):
+    def _find(self, model, scaled, info, how):
         """
-        Fluxes of the photometer, and their errors.
+        Sources and their probabilities, and places of doubtful ones.
         """
-        photometer = BlendPhotometer(device=self.device,
-                                     progress_bar=self.progress_bar)
-        table = photometer.measure(data, np.column_stack([x, y]))
-        return table['flux'].value, factor * table['flux_err'].value
-
-    def _threshold(self, info):
-        """
-        The least probability of a source.
-        """
-        return (info['threshold'] if self.threshold == 'default'
-                else float(self.threshold))
+        threshold = (info['threshold'] if self.threshold == 'default'
+                     else float(self.threshold))
+        x, y, probability = find_sources(
+            model, scaled, threshold=min(threshold, DOUBTFUL),
+            calibration=info['calibration'], **how)
+        n = int((probability >= threshold).sum())
+        return x[:n], y[:n], probability[:n], np.array([x[n:], y[n:]])
 
 
 def _scale_parts(parts, noise):

@@ -9,8 +9,10 @@ import numpy as np
 
 from compact_removal import nn
 from compact_removal.base.arguments import check_new_config, make_training_seed
-from compact_removal.deblending.attribution import (apply_calibration,
+from compact_removal.deblending.attribution import (DOUBTFUL,
+                                                    apply_calibration,
                                                     find_sources,
+                                                    measure_doubts,
                                                     share_light)
 from compact_removal.deblending.fields import (ContributionFields,
                                                PartialFields)
@@ -249,12 +251,12 @@ def _pull_photometer(photometer, threshold, blend, x, y, chance, index,
     """
     Errors of fluxes at positions that were found, over those predicted.
     """
-    found = chance >= threshold
-    table = photometer.measure(blend.image, np.column_stack([x, y])[found])
-    index = index[found]
+    n = int((chance >= threshold).sum())
+    some = chance >= min(threshold, DOUBTFUL)
+    flux, error = measure_doubts(photometer, blend.image, x[some], y[some], n)
+    index = index[:n]
     good = (index >= 0) & bright[index] & _is_inside(blend)[index]
-    return (np.abs(table['flux'].value - blend.flux[index])
-            / table['flux_err'].value)[good]
+    return (np.abs(flux - blend.flux[index]) / error)[good]
 
 
 def _is_inside(blend):

@@ -21,7 +21,8 @@ from compact_removal.deblending.scaling import scale_blends
 from compact_removal.deblending.stamps import (choose_scales, cut_planes,
                                                cut_stamps,
                                                measure_significance)
-from compact_removal.deblending.training import fit_photometer
+from compact_removal.deblending.training import (PhotometerTraining,
+                                                 fit_photometer)
 from compact_removal.maps import read_pixels
 from compact_removal.maps.arrays import read_array
 from compact_removal.maps.exposures import read_exposure
@@ -99,6 +100,7 @@ class BlendPhotometer(TrainableEstimator):
     find_model_class = staticmethod(find_model_class)
     shipped_weights = WEIGHTS
     networks = NETWORKS
+    training_class = PhotometerTraining
     output_files = {'sources': '_blends.ecsv'}
     positions_use = 'required'
 

@@ -3,6 +3,7 @@
 What the estimators for blends return, as Astropy objects.
 """
 
+import warnings
 from dataclasses import dataclass
 
 import astropy.units as u
@@ -10,9 +11,11 @@ import numpy as np
 from astropy.io import fits
 from astropy.nddata import CCDData, NDData
 from astropy.table import QTable
+from astropy.utils.exceptions import AstropyUserWarning
 
 from compact_removal.deblending.contributions import (SourceParts,
                                                       find_window)
+from compact_removal.maps.pixels import on_map
 from compact_removal.utils.files import check_overwrite, replace_file
 from compact_removal.utils.parameters import ParameterError
 
@@ -242,6 +245,11 @@ def make_sources(image, x, y, columns, provenance):
     if u.pix in unit.bases:
         # a sum over pixels
         unit = unit * u.pix
+    if len(x) and not on_map(x, y, np.shape(getattr(image, 'data', image))
+                             ).any():
+        warnings.warn(f'positions: none of the {len(x)} positions lies on the '
+                      'image; rows have no fluxes', AstropyUserWarning,
+                      stacklevel=3)
     table = QTable({'id': np.arange(1, len(x) + 1), 'x_center': x,
                     'y_center': y}, meta=provenance)
     for name, values in columns.items():

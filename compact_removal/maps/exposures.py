@@ -53,10 +53,21 @@ def to_exposure(hdu, unit=None):
     -------
     image : `~astropy.nddata.CCDData`
         The image, masked where it is blank or not finite.
+
+    Warns
+    -----
+    AstropyUserWarning
+        If the unit of the header is unknown.
     """
     data = np.asarray(hdu.data).reshape(hdu.shape[-2:])
     if unit is None:
-        unit = read_header_unit(hdu.header) or u.adu
+        unit = read_header_unit(hdu.header)
+        text = hdu.header.get('BUNIT')
+        if unit is None and text:
+            warnings.warn(f'unit: BUNIT {text!r} of the header is unknown; '
+                          'the values are taken as adu, unless unit is given',
+                          AstropyUserWarning, stacklevel=2)
+        unit = unit or u.adu
     mask = ~np.isfinite(data) if data.dtype.kind == 'f' else None
     return CCDData(data, unit=unit, mask=mask, meta=_clean(hdu.header),
                    wcs=read_wcs(hdu.header, [hdu]))
@@ -106,7 +117,7 @@ def read_exposure(path, *, unit=None):
     Warns
     -----
     AstropyUserWarning
-        If there are more images.
+        If there are more images, or the unit of the header is unknown.
     """
     hdus = read_hdus(path)
     numbers = list_images(hdus)

@@ -39,8 +39,9 @@ from compact_removal.deblending.batches import SETTINGS
 RUNS = {
     'conditioned': (BlendPhotometer, 20261129, {
         'n_epochs': 120, 'learning_rate': 0.0015}),
-    'contribution': (SourceDeblender, 20261130, {
-        'n_epochs': 110, 'learning_rate': 0.002}),
+    'contribution': (SourceDeblender, 20261205, {
+        'n_epochs': 150, 'learning_rate': 0.002, 'n_distinct': 10,
+        'width': 10, 'mixed_precision': True, 'n_workers': 2}),
     'pais': (SourceDeblender, 20261201, {
         'n_epochs': 12, 'learning_rate': 0.001, 'n_distinct': 6,
         'mixed_precision': True}),

@@ -101,6 +101,15 @@ def test_layouts(masker, mosaic, tmp_path, layout):
         mask_file(masker, mosaic, path, layout=layout)
 
 
+def test_unknown_unit(tmp_path):
+    path = tmp_path / 'unit.fits'
+    fits.writeto(path, np.ones((5, 6)), fits.Header({'BUNIT': 'furlongs?'}))
+    with pytest.warns(UserWarning, match='^unit: BUNIT .furlongs.. of the'):
+        image = read_exposure(path)
+    assert str(image.unit) == 'adu'
+    assert str(read_exposure(path, unit='Jy').unit) == 'Jy'
+
+
 def test_files_without_images(masker, tmp_path):
     path = tmp_path / 'empty.fits'
     fits.PrimaryHDU().writeto(path)

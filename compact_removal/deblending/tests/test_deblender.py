@@ -3,6 +3,8 @@ import numpy as np
 import pytest
 from astropy.io import fits
 from astropy.nddata import CCDData
+from astropy.table import QTable, Table
+from astropy.utils.exceptions import AstropyUserWarning
 from astropy.wcs import WCS
 from numpy.testing import assert_allclose, assert_array_equal
 
@@ -286,8 +288,8 @@ def test_command(tmp_path, tiny, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     image, places = make_field(n_sources=3)
     fits.writeto('field.fits', image.data)
-    np.savetxt('places.csv', places, delimiter=',', comments='',
-               header='x_center,y_center')
+    Table({'x_center': places[:, 0], 'y_center': places[:, 1],
+           'name': ['a', 'b', 'c']}).write('places.csv')
     tiny.save('tiny.safetensors')
     assert main(['deblend', 'field.fits', 'places.csv', '--weights',
                  'tiny.safetensors', '--plot', '--parts']) == 0
@@ -300,6 +302,8 @@ def test_command(tmp_path, tiny, monkeypatch, capsys):
             total[low:low + hdu.shape[0], left:left + hdu.shape[1]] += hdu.data
     assert_allclose(total, image.data, atol=1e-3)
     assert fits.getdata('field_segmentation.fits').max() <= 3
+    assert QTable.read('field_deblended.ecsv')['name'].tolist() == [
+        'a', 'b', 'c']
     assert main(['deblend', 'field.fits', '--weights', 'tiny.safetensors',
                  '--threshold', '0.5', '--output', 'half']) == 0
     capsys.readouterr()
@@ -320,6 +324,35 @@ def test_found_sources():
                        result.sources['x_center'][probability >= 0.9])
     assert repr(result) == (f'<DeblendingResult: {len(probability)} sources, '
                             '200 x 200 pixels>')
+
+
+def test_what_may_be_a_source_keeps_its_light():
+    blend, = make_blends(1, n_sources=2, seed=8, settings=BlendSettings(
+        snr=(90.0, 90.0), stars=1.0, difference=0.8, separation=(5.0, 7.0)))
+    both = SourceDeblender().deblend(blend.image)
+    table = both.sources
+    first, second = table['probability']
+    one = SourceDeblender(threshold=(first + second) / 2).deblend(blend.image)
+    assert len(one.sources) == 1
+    for name in ('flux', 'r90'):
+        assert one.sources[name][0] == table[name][0]
+    # it may as well be none
+    assert one.sources['flux_err'][0] > table['flux_err'][0]
+    # its light is that of no source
+    assert_allclose(one.unassigned.data - both.unassigned.data,
+                    both.model(2), atol=1e-4)
+    assert set(np.unique(one.segmentation.data)) == {0, 1}
+    # of positions that are given there are no others
+    given = SourceDeblender().deblend(blend.image, [
+        [table['x_center'][0], table['y_center'][0]]]).sources
+    assert given['flux'][0] != table['flux'][0]
+
+
+def test_positions_that_are_not_on_the_image(tiny):
+    image, _ = make_field(n_sources=2)
+    with pytest.warns(AstropyUserWarning, match='^positions: none of the 2'):
+        table = tiny.deblend(image, [[-40.0, 3], [500, 7]]).sources
+    assert_array_equal(table['flags'] & FLAG['outside'], FLAG['outside'])
 
 
 def test_fluxes_of_parts():
