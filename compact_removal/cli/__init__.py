@@ -84,13 +84,15 @@ def make_parser(verb=None, argv=()):
     command = import_module(COMMANDS[verb])
     status = describe_status(some_fail=getattr(command, 'SOME_FAIL', False))
     parser = Parser(prog=f'compact-removal {verb}',
-                    description=f'{command.HELP}.',
-                    epilog=f'{command.EPILOG}\n{status}')
+                    description=f'{command.HELP}.')
     estimator = None
     if command.ESTIMATOR is not None:
         from compact_removal.cli.estimators import find_estimator
 
         estimator = find_estimator(parser, command.ESTIMATOR, argv)
+    more = getattr(command, 'MORE', {}).get(getattr(
+        estimator, '__name__', None), '')
+    parser.epilog = f'{command.EPILOG}{more}\n{status}'
     command.add_arguments(parser, estimator)
     parser.add_argument('--traceback', action='store_true',
                         help='print where an error came from, too')

@@ -55,7 +55,7 @@ def add_arguments(parser, estimator):
     parser.add_argument('catalog', metavar='CATALOG', type=Path, nargs='?',
                         help='positions (a table or regions of DS9; default: '
                              'they are found)')
-    add_prefix(parser)
+    add_prefix(parser, 'IMAGE')
     parser.add_argument('--parts', action='store_true',
                         help='write the light of each source, too (FITS)')
     parser.add_argument('--plot', action='store_true',

@@ -15,22 +15,27 @@ from compact_removal.cli.options import (add_options, describe_maps,
                                          read_options)
 from compact_removal.cli.output import print_paths, print_table
 
-__all__ = ['EPILOG', 'ESTIMATOR', 'HELP', 'add_arguments', 'run']
+__all__ = ['EPILOG', 'ESTIMATOR', 'HELP', 'MORE', 'add_arguments', 'run']
 
 HELP = 'Judge an estimator on data whose truth is known'
 
 ESTIMATOR = 'any'
 
 EPILOG = """\
-For CompactSourceRemover, sources are injected into each MAP at several fluxes,
-removed, and compared with what was put in; without a MAP, into six simulated
-ones. Maps should hold few real sources; those in CATALOG (one per MAP) are
-kept away from.
+Without a MAP, data are simulated. The report (HTML) has tables and figures.
+"""
+
+# What is said for single estimators.
+MORE = {'CompactSourceRemover': """\
+
+Sources are injected into each MAP at several fluxes, removed, and compared
+with what was put in; without a MAP, into six simulated ones. Maps should hold
+few real sources; those in CATALOG (one per MAP) are kept away from.
 
 example:
   compact-removal evaluate --mode scanmap --band blue --n-levels 5
   compact-removal evaluate map.fits --catalog known.csv --seed 3
-"""
+"""}
 
 
 def add_arguments(parser, estimator):

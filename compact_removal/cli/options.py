@@ -283,7 +283,10 @@ def _make_option(name, default, kind, text):
     if kind.startswith('{'):
         choices = kind[1:kind.index('}')].replace("'", '')
         sentence = f'one of {choices}'
-    shown = '' if default is None else _DEFAULT
+    # 'default' is what the weights say
+    shown = '' if default is None else (
+        ' (default: that of the weights)' if default == 'default'
+        else _DEFAULT)
     details = {'type': read, 'help': f'{sentence}{shown}'}
     if read is not str:
         details['metavar'] = 'N'

@@ -10,7 +10,7 @@ __all__ = ['add_prefix', 'find_prefix', 'print_paths', 'print_table',
            'save_figure']
 
 
-def add_prefix(parser):
+def add_prefix(parser, name='MAP'):
     """
     Add the options for the paths of output files.
 
@@ -18,15 +18,17 @@ def add_prefix(parser):
     ----------
     parser : `~compact_removal.cli.parser.Parser`
         The parser.
+    name : str, optional
+        What the help calls the input.
     """
     output = parser.add_mutually_exclusive_group()
     output.add_argument('--output', metavar='PREFIX',
                         help='beginning of the paths of the output files, or '
-                             'a folder (default: the name of MAP, in this '
-                             'folder)')
-    output.add_argument('--output-dir', metavar='DIR', type=Path,
-                        help='where to write, under the name of MAP (default: '
+                             f'a folder (default: the name of {name}, in '
                              'this folder)')
+    output.add_argument('--output-dir', metavar='DIR', type=Path,
+                        help=f'where to write, under the name of {name} '
+                             '(default: this folder)')
 
 
 def find_prefix(args):

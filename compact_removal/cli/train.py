@@ -20,25 +20,30 @@ from compact_removal.cli.options import (add_options, describe_maps,
 from compact_removal.cli.output import print_paths, print_table, save_figure
 from compact_removal.utils.parameters import ParameterError
 
-__all__ = ['EPILOG', 'ESTIMATOR', 'HELP', 'add_arguments', 'run']
+__all__ = ['EPILOG', 'ESTIMATOR', 'HELP', 'MORE', 'add_arguments', 'run']
 
 HELP = 'Train a network on maps, or on simulated ones'
 
 ESTIMATOR = 'any'
 
 EPILOG = """\
-For CompactSourceRemover, sources are injected into each MAP, away from the
-real ones in CATALOG (one per MAP); without a MAP, into simulated ones.
 --weights is where to start, or none for random ones. The epoch that is best on
 validation data counts. FILE holds the network, and is allowed as --weights;
 the losses are written beside it (ECSV, PNG). A training that was interrupted
 or killed is resumed by the same command, from FILE.checkpoint, which is
 deleted at the end.
+"""
+
+# What is said for single estimators.
+MORE = {'CompactSourceRemover': """\
+
+Sources are injected into each MAP, away from the real ones in CATALOG (one per
+MAP); without a MAP, into simulated ones.
 
 example:
   compact-removal train a.fits b.fits --validation c.fits --n-epochs 20
   compact-removal train --mode scanmap --band red --weights none --seed 3
-"""
+"""}
 
 # Settings of the training that are no options.
 _NO_OPTIONS = ('checkpoint', 'loss')
@@ -81,7 +86,8 @@ def add_arguments(parser, estimator):
                                  'all, or with --dark none)')
     parser.add_argument('--output', metavar='FILE', type=Path,
                         help='where to write (default: '
-                             '<mode>_<band>.safetensors in this folder)')
+                             f'{_find_default(estimator)}.safetensors in this '
+                             'folder)')
     add_options(parser, estimator)
     settings = parser.add_argument_group(
         'settings of the training', 'The defaults are those of the network.')
@@ -155,6 +161,15 @@ def run(args):
     for path in (checkpoint, _settings_path(checkpoint)):
         path.unlink(missing_ok=True)
     _print_training(args, estimator, paths)
+
+
+def _find_default(estimator):
+    """
+    How the file is called by default, for help texts.
+    """
+    parameters = inspect.signature(estimator).parameters
+    return ('<mode>_<band>' if {'mode', 'band'} <= set(parameters)
+            else estimator.__name__)
 
 
 def _read_settings(args):

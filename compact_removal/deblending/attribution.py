@@ -235,7 +235,7 @@ def keep_first(attribution, n):
         np.where(attribution.labels > n, 0, attribution.labels))
 
 
-def measure_doubts(photometer, data, x, y, n):
+def measure_doubts(photometer, data, x, y, n_sure):
     """
     Measure sources beside which there may be others.
 
@@ -246,16 +246,17 @@ def measure_doubts(photometer, data, x, y, n):
     data : `~numpy.ndarray`
         The image, shape ``(ny, nx)``.
     x, y : `~numpy.ndarray`
-        Centres (pixels): first those that are measured, then others that
-        may be there.
-    n : int
-        How many are measured.
+        Centres (pixels): first those that are there, then others that
+        may be.
+    n_sure : int
+        How many are there.
 
     Returns
     -------
     flux, error : `~numpy.ndarray`
-        Fluxes if all are there; errors with half of the difference to
-        those if only the first ones are. Shape ``(n,)``.
+        Fluxes if all are there; errors of the first ones have half of
+        the difference to their fluxes if the others are not. Shape
+        ``(n,)``.
 
     Examples
     --------
@@ -265,14 +266,15 @@ def measure_doubts(photometer, data, x, y, n):
     >>> flux, error = measure_doubts(BlendPhotometer(), blend.image,
     ...                              blend.x, blend.y, 1)
     >>> flux.shape, error.shape
-    ((1,), (1,))
+    ((2,), (2,))
     """
     places = np.column_stack([x, y])
-    table = photometer.measure(data, places)[:n]
-    flux, error = table['flux'].value, table['flux_err'].value
-    if len(places) > n:
-        alone = photometer.measure(data, places[:n])['flux'].value
-        error = np.hypot(error, 0.5 * (alone - flux))
+    table = photometer.measure(data, places)
+    flux, error = table['flux'].value, table['flux_err'].value.copy()
+    if 0 < n_sure < len(places):
+        sure = slice(n_sure)
+        alone = photometer.measure(data, places[sure])['flux'].value
+        error[sure] = np.hypot(error[sure], 0.5 * (alone - flux[sure]))
     return flux, error
 
 

@@ -160,9 +160,10 @@ class SourceDeblender(TrainableEstimator):
         data = read_array(image)
         scaled, noise = scale_blends(data)
         how = {'device': self.device, 'progress_bar': self.progress_bar}
-        doubtful = np.zeros((2, 0))
+        doubtful, n_sure = np.zeros((2, 0)), None
         if positions is None:
-            x, y, probability, doubtful = self._find(model, scaled, info, how)
+            x, y, probability, doubtful, n_sure = self._find(model, scaled,
+                                                             info, how)
         else:
             x, y = read_pixels(positions, wcs=find_wcs(image),
                                shape=data.shape)
@@ -178,7 +179,8 @@ class SourceDeblender(TrainableEstimator):
             flux, error = measure_doubts(
                 BlendPhotometer(device=self.device,
                                 progress_bar=self.progress_bar),
-                data, *places, n)
+                data, *places, n if n_sure is None else n_sure)
+            flux, error = flux[:n], error[:n]
             if positions is None:
                 # what is found is less certain than what is given
                 error *= info['photometer_factor']
@@ -240,9 +242,10 @@ class SourceDeblender(TrainableEstimator):
         Parameters
         ----------
         data : list or dict of array_like, optional
-            Stamps of single galaxies, see `fit`. Default: simulated ones.
+            Stamps of single galaxies, in the middle and with nothing
+            else. Default: simulated ones.
         n_maps : int, optional
-            Number of fields, with 12 to 40 sources each.
+            Number of fields, with 12 to 40 sources per 256 x 256 pixels.
         size : int, optional
             Their side (pixels).
         seed : int or `~numpy.random.Generator`, optional
@@ -297,7 +300,9 @@ class SourceDeblender(TrainableEstimator):
 
     def _find(self, model, scaled, info, how):
         """
-        Sources and their probabilities, and places of doubtful ones.
+        Sources, their probabilities, doubtful ones, and how many are sure.
+
+        That does not depend on the threshold of the user.
         """
         threshold = (info['threshold'] if self.threshold == 'default'
                      else float(self.threshold))
@@ -305,7 +310,9 @@ class SourceDeblender(TrainableEstimator):
             model, scaled, threshold=min(threshold, DOUBTFUL),
             calibration=info['calibration'], **how)
         n = int((probability >= threshold).sum())
-        return x[:n], y[:n], probability[:n], np.array([x[n:], y[n:]])
+        n_sure = int((probability >= info['threshold']).sum())
+        return (x[:n], y[:n], probability[:n], np.array([x[n:], y[n:]]),
+                n_sure)
 
 
 def _scale_parts(parts, noise):

@@ -256,7 +256,7 @@ def _pull_photometer(photometer, threshold, blend, x, y, chance, index,
     flux, error = measure_doubts(photometer, blend.image, x[some], y[some], n)
     index = index[:n]
     good = (index >= 0) & bright[index] & _is_inside(blend)[index]
-    return (np.abs(flux - blend.flux[index]) / error)[good]
+    return (np.abs(flux[:n] - blend.flux[index]) / error[:n])[good]
 
 
 def _is_inside(blend):

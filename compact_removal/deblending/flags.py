@@ -12,7 +12,7 @@ from scipy.spatial import cKDTree
 from compact_removal.utils.flags import Flag
 
 __all__ = ['BLEND_FLAG', 'BLEND_FLAGS', 'CORE', 'LIMITS', 'find_close',
-           'find_faint', 'measure_lost']
+           'find_doubts', 'find_faint', 'measure_lost']
 
 # Shares of the light of a source from which flags are set.
 LIMITS = MappingProxyType({'edge': 0.01, 'invalid_pixels': 0.01,
@@ -73,6 +73,56 @@ def find_close(x, y):
     places = np.column_stack([x, y])
     distance = cKDTree(places).query(places, k=2)[0][:, 1]
     return BLEND_FLAG['close'] * (distance < _CLOSE)
+
+
+def find_doubts(image, share, other_share, inside, known):
+    """
+    Estimate which shares of the light of sources are not seen.
+
+    The light beyond the edge, or where pixels are masked, is taken to be
+    that on the other side of the source.
+
+    Parameters
+    ----------
+    image, share, other_share : `~numpy.ndarray`
+        Stamps with sources in the middle, and shares of the sources and
+        of others in each pixel, shape ``(m, ny, nx)``.
+    inside, known : `~numpy.ndarray`
+        Shares of each pixel of the stamps that are on the image, and that
+        are known, shape ``(m, ny, nx)``.
+
+    Returns
+    -------
+    doubts : dict of `~numpy.ndarray`
+        ``edge`` and ``invalid_pixels``, shares of the light that are
+        beyond the edge and not known; ``blended``, the light of others
+        where each source is, over its own. Shape ``(m,)``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from compact_removal.deblending.flags import find_doubts
+    >>> image = np.ones((1, 8, 8))
+    >>> inside = image * (np.arange(8) > 1)
+    >>> doubts = find_doubts(image * inside, image, 0 * image, inside, inside)
+    >>> doubts['edge'], doubts['invalid_pixels']
+    (array([0.25]), array([0.]))
+    """
+    light = share * np.maximum(image, 0)
+    total = np.maximum(light.sum(axis=(1, 2)), 1e-9)
+    area = np.maximum(share.sum(axis=(1, 2)), 1e-9)
+    mirrored = light[:, ::-1, ::-1]
+    filled = np.array([measure_lost(*each) for each in zip(
+        light, 1 - inside + known, strict=True)])
+    shares = []
+    for missing, least in ((1 - inside, 0), (inside - known, filled)):
+        lost = np.maximum((mirrored * missing).sum(axis=(1, 2)), least)
+        shares.append(np.maximum((missing * share).sum(axis=(1, 2)) / area,
+                                 lost / (total + lost)))
+    mine = light > CORE * light.max(axis=(1, 2), keepdims=True)
+    others = (other_share * np.maximum(image, 0) * mine).sum(axis=(1, 2))
+    return {'edge': shares[0], 'invalid_pixels': shares[1],
+            'blended': others / total}
 
 
 def find_faint(flux, error):

@@ -10,9 +10,9 @@ from tqdm import tqdm
 
 from compact_removal import nn
 from compact_removal.base.trainable import TrainableEstimator
-from compact_removal.deblending.flags import (BLEND_FLAG, CORE, LIMITS,
-                                              find_close, find_faint,
-                                              measure_lost)
+from compact_removal.deblending.flags import (BLEND_FLAG, LIMITS,
+                                              find_close, find_doubts,
+                                              find_faint)
 from compact_removal.deblending.networks import (NETWORKS, WEIGHTS,
                                                  find_model_class)
 from compact_removal.deblending.pairs import measure_pair
@@ -275,7 +275,8 @@ class BlendPhotometer(TrainableEstimator):
         Parameters
         ----------
         data : list or dict of array_like, optional
-            Stamps of single galaxies, see `fit`. Default: simulated ones.
+            Stamps of single galaxies, in the middle and with nothing
+            else. Default: simulated ones.
         n_maps : int, optional
             Number of pairs.
         size : int, optional
@@ -348,8 +349,8 @@ class BlendPhotometer(TrainableEstimator):
                 found['log_error'].astype(float)) * info['error_factor'])
             covered = [cut_planes(plane, corners, scales[some])
                        / scales[some, None, None] for plane in planes]
-            doubts = _find_doubts(stamps['image'], found['share'],
-                                  found['other_share'], *covered)
+            doubts = find_doubts(stamps['image'], found['share'],
+                                 found['other_share'], *covered)
             flags[some] |= sum(BLEND_FLAG[name] * (doubts[name] > limit)
                                for name, limit in LIMITS.items())
             # what is not seen, and what may be noise
@@ -391,23 +392,3 @@ def _measure_seen(target, inside, known):
     """
     return ((target * known).sum(axis=(1, 2))
             / np.maximum((target * inside).sum(axis=(1, 2)), 1e-9))
-
-
-def _find_doubts(image, share, other_share, inside, known):
-    """
-    Shares of light that are not seen, and light of others over their own.
-
-    ``inside`` and ``known`` are shares of each pixel of a stamp that are
-    on the image, and of these that are known.
-    """
-    light = share * np.maximum(image, 0)
-    total = np.maximum(light.sum(axis=(1, 2)), 1e-9)
-    area = np.maximum(share.sum(axis=(1, 2)), 1e-9)
-    beyond, dark = ((missing * share).sum(axis=(1, 2)) / area
-                    for missing in (1 - inside, inside - known))
-    lost = np.array([measure_lost(*each) for each in zip(
-        light, 1 - inside + known, strict=True)])
-    mine = light > CORE * light.max(axis=(1, 2), keepdims=True)
-    others = (other_share * np.maximum(image, 0) * mine).sum(axis=(1, 2))
-    return {'edge': beyond, 'blended': others / total,
-            'invalid_pixels': np.maximum(dark, lost / (total + lost))}

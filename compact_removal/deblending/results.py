@@ -140,7 +140,8 @@ class DeblendingResult:
             CCDData.
         """
         segments = CCDData(self.segmentation.data.astype(np.int32), unit='',
-                           wcs=self.unassigned.wcs)
+                           wcs=self.unassigned.wcs,
+                           meta=dict(self.sources.meta))
         return {'sources': self.sources, 'segmentation': segments,
                 'unassigned': self.unassigned}
 
@@ -177,7 +178,9 @@ def write_parts(result, path, *, overwrite=False):
         If the file exists and ``overwrite`` is False.
     """
     path = check_overwrite(path, overwrite=overwrite)
-    wcs, hdus = result.unassigned.wcs, [fits.PrimaryHDU()]
+    wcs, first = result.unassigned.wcs, fits.PrimaryHDU()
+    first.header.update(result.sources.meta)
+    hdus = [first]
     for number, part, corner in zip(result.sources['id'], result.parts.parts,
                                     result.parts.corners, strict=True):
         if not part.size:

@@ -7,6 +7,7 @@ import warnings
 
 import numpy as np
 from astropy.stats import mad_std
+from astropy.utils.exceptions import AstropyUserWarning
 from scipy import ndimage
 
 from compact_removal.maps.background import estimate_background
@@ -25,6 +26,10 @@ _SIDE, _N_SQUARES, _CLIP, _SIGNIFICANT = 16, 5, 2.0, 6.0
 
 # Where less than this share of the image is left, all of it is used.
 _LEAST = 0.1
+
+# Noise is at least the brightest light (percentile) over this: networks have
+# not learned images without noise.
+_BRIGHT, _RANGE = 99.5, 1000.0
 
 
 def scale_blends(data):
@@ -69,8 +74,27 @@ def scale_blends(data):
     if free.sum() > _LEAST * known.sum():
         background, noise = estimate_background(
             np.where(free, data, np.nan), structure=False)
+    noise = _limit_noise(data - background, noise)
     scaled = np.where(known, (data - background) / noise, 0)
     return scaled.astype(np.float32), noise
+
+
+def _limit_noise(light, noise):
+    """
+    Noise that is not too small for the light; with a warning where it was.
+    """
+    light = np.abs(light[np.isfinite(light)])
+    least = np.percentile(light, _BRIGHT) / _RANGE if light.size else 0.0
+    if not least:
+        return noise
+    # it is 1 where it could not be measured
+    low = (noise < least) | np.all(noise == 1)
+    if low.mean() > _LEAST:
+        warnings.warn('image: its noise is less than a thousandth of its '
+                      'brightest light, as in simulations without noise; it '
+                      'is taken to be as much as that', AstropyUserWarning,
+                      stacklevel=4)
+    return np.where(low, least, noise).astype(np.float32)
 
 
 def _fit_plane(data):

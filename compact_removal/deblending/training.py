@@ -16,7 +16,7 @@ from compact_removal.deblending.networks import find_model_class
 from compact_removal.deblending.simulation import BlendSettings
 from compact_removal.maps.arrays import read_arrays
 from compact_removal.nn.batches import RecalledFields
-from compact_removal.utils.parameters import ParameterError
+from compact_removal.utils.parameters import ParameterError, rename_parameter
 
 __all__ = ['PHOTOMETER_DEFAULTS', 'PhotometerTraining', 'fit_photometer',
            'measure_errors', 'read_galaxies']
@@ -167,8 +167,15 @@ def read_galaxies(galaxies, name):
     """
     if galaxies is None:
         return None
-    return [clean_galaxy(np.nan_to_num(stamp)) for stamp in read_arrays(
-        galaxies, name, empty='be None or hold at least one stamp')]
+    stamps = []
+    for number, stamp in enumerate(read_arrays(
+            galaxies, name, empty='be None or hold at least one stamp')):
+        try:
+            stamps.append(clean_galaxy(np.nan_to_num(stamp)))
+        except ParameterError as error:
+            raise ParameterError(rename_parameter(
+                error, stamp=f'{name}: stamp {number + 1}'), name) from error
+    return stamps
 
 
 def measure_errors(model, batches, *, device='auto'):

@@ -37,7 +37,8 @@ def read_array(image, name='image'):
     Raises
     ------
     TypeError, ValueError
-        If it does not hold real numbers, or has not two dimensions.
+        If it does not hold real numbers, has not two dimensions, or is
+        in magnitudes.
 
     Examples
     --------
@@ -64,6 +65,10 @@ def read_array(image, name='image'):
         msg = (f'{name} must hold real numbers, got '
                f'{type(image).__name__} of type {values.dtype}')
         raise ParameterTypeError(msg, name)
+    unit = getattr(image, 'unit', None)
+    if isinstance(unit, u.LogUnit) or unit in (u.mag, u.dex, u.dB):
+        msg = f'{name} must have a linear unit such as adu or Jy, got {unit}'
+        raise ParameterError(msg, name)
     if values.ndim != 2 or 0 in values.shape:
         msg = f'{name} must have two dimensions, got shape {values.shape}'
         raise ParameterError(msg, name)

@@ -12,6 +12,7 @@ from astropy.nddata import CCDData
 from astropy.utils.exceptions import AstropyUserWarning
 
 from compact_removal.maps.pacs import read_header_unit, read_wcs
+from compact_removal.maps.units import read_unit
 from compact_removal.utils.files import read_hdus
 from compact_removal.utils.parameters import ParameterError
 
@@ -68,6 +69,7 @@ def to_exposure(hdu, unit=None):
                           'the values are taken as adu, unless unit is given',
                           AstropyUserWarning, stacklevel=2)
         unit = unit or u.adu
+    unit = read_unit(unit)
     mask = ~np.isfinite(data) if data.dtype.kind == 'f' else None
     return CCDData(data, unit=unit, mask=mask, meta=_clean(hdu.header),
                    wcs=read_wcs(hdu.header, [hdu]))

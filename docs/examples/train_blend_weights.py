@@ -35,13 +35,14 @@ from compact_removal import (BlendPhotometer, SourceDeblender, __version__,
 from compact_removal.deblending import WEIGHTS
 from compact_removal.deblending.batches import SETTINGS
 
-# Estimator, seed and settings of each network.
+# Estimator, seed and settings of each network; for contribution those of the
+# last of three stages, which started from the weights before.
 RUNS = {
     'conditioned': (BlendPhotometer, 20261129, {
         'n_epochs': 120, 'learning_rate': 0.0015}),
     'contribution': (SourceDeblender, 20261205, {
-        'n_epochs': 150, 'learning_rate': 0.002, 'n_distinct': 10,
-        'width': 10, 'mixed_precision': True, 'n_workers': 2}),
+        'n_epochs': 112, 'learning_rate': 0.001, 'n_distinct': 6,
+        'mixed_precision': True, 'n_workers': 2}),
     'pais': (SourceDeblender, 20261201, {
         'n_epochs': 12, 'learning_rate': 0.001, 'n_distinct': 6,
         'mixed_precision': True}),
@@ -95,12 +96,14 @@ def main():
         training['n_epochs'] = args.epochs
     estimator = estimator_class(network=args.network, weights=args.start,
                                 seed=seed, progress_bar=True)
+    start = 'new weights' if args.start is None else (
+        f'weights with sha256 {estimator._load_weights()[1]["sha256"]}')
     estimator.fit(load_galaxies(args.data), training=training)
     (args.output / f'{args.network}.json').write_text(
         json.dumps(estimator.history_))
     path = args.output / f'{args.network}.safetensors'
     nn.save_weights(estimator.model_, path, {
-        **estimator.info_, 'version': __version__,
+        **estimator.info_, 'version': __version__, 'start': start,
         'date': datetime.date.today().isoformat(),
         'n_steps': estimator.n_epochs_ * estimator.info_['training'][
             'n_batches'],

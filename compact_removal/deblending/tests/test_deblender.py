@@ -1,4 +1,5 @@
 # Licensed under a 3-clause BSD style license - see licenses/LICENSE.rst
+import astropy.units as u
 import numpy as np
 import pytest
 from astropy.io import fits
@@ -12,6 +13,7 @@ from compact_removal.cli import main
 from compact_removal.deblending import (BLEND_FLAGS, BlendPhotometer,
                                         BlendSettings, SourceDeblender,
                                         evaluate_deblender, make_blends)
+from compact_removal.deblending.attribution import measure_doubts
 from compact_removal.deblending.deblender_evaluation import judge_field
 from compact_removal.deblending.fields import ContributionFields, PartialFields
 from compact_removal.deblending.networks import find_deblender_class
@@ -334,10 +336,9 @@ def test_what_may_be_a_source_keeps_its_light():
     first, second = table['probability']
     one = SourceDeblender(threshold=(first + second) / 2).deblend(blend.image)
     assert len(one.sources) == 1
-    for name in ('flux', 'r90'):
+    # the threshold decides on what is in the table alone
+    for name in ('flux', 'flux_err', 'r90', 'flags'):
         assert one.sources[name][0] == table[name][0]
-    # it may as well be none
-    assert one.sources['flux_err'][0] > table['flux_err'][0]
     # its light is that of no source
     assert_allclose(one.unassigned.data - both.unassigned.data,
                     both.model(2), atol=1e-4)
@@ -346,6 +347,22 @@ def test_what_may_be_a_source_keeps_its_light():
     given = SourceDeblender().deblend(blend.image, [
         [table['x_center'][0], table['y_center'][0]]]).sources
     assert given['flux'][0] != table['flux'][0]
+
+
+def test_errors_cover_what_is_doubtful():
+    class Equal:
+        def measure(self, data, places):
+            n = len(places)
+            return QTable({'flux': np.full(n, 12 / n) * u.Jy,
+                           'flux_err': np.ones(n) * u.Jy})
+
+    x = np.arange(3.0)
+    flux, error = measure_doubts(Equal(), None, x, x, 2)
+    assert_allclose(flux, 4)
+    # 4 or 6
+    assert_allclose(error, [np.sqrt(2), np.sqrt(2), 1])
+    for n_sure in (0, 3):
+        assert_allclose(measure_doubts(Equal(), None, x, x, n_sure)[1], 1)
 
 
 def test_positions_that_are_not_on_the_image(tiny):

@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 from astropy.nddata import CCDData
 from astropy.table import QTable
+from astropy.utils.exceptions import AstropyUserWarning
 from astropy.wcs import WCS
 from numpy.testing import assert_allclose, assert_array_equal
 
@@ -287,3 +288,36 @@ def test_shipped_weights_measure_pairs():
     assert abs(row['bias']) < 0.05
     assert 0.6 < row['within_1'] < 0.8
     assert row['within_2'] > 0.85
+
+
+@pytest.mark.parametrize('factor', [1.0, 1e-18])
+def test_images_without_noise(factor):
+    blend, = make_blends(1, n_sources=6, shape=(160, 160), seed=1,
+                         settings=BlendSettings(shift='field'))
+    places = np.column_stack([blend.x, blend.y])
+    image = factor * blend.sources.sum(axis=0).astype(float)
+    with pytest.warns(AstropyUserWarning, match='^image: its noise is less'):
+        flux = BlendPhotometer().measure(image, places)['flux'].value
+    assert_allclose(np.median(flux / blend.flux), factor, rtol=0.05)
+
+
+def test_light_beyond_the_edge():
+    blend, = make_blends(1, n_sources=9, shape=(160, 160), seed=4,
+                         settings=BlendSettings(shift='field', stars=1.0,
+                                                snr=(100.0, 100.0)))
+    pulls = []
+    for x, y in zip(blend.x, blend.y, strict=True):
+        # cut through the source
+        column = round(float(x))
+        part = blend.image[:, column:]
+        if part.shape[1] < 40:
+            continue
+        inside = blend.x >= column - 1
+        places = np.column_stack([blend.x - column, blend.y])
+        table = BlendPhotometer().measure(part, places[inside])
+        number = int(np.sum(inside[:np.argmin(abs(blend.x - x))]))
+        pulls.append((table['flux'].value[number] - blend.flux[
+            blend.x == x][0]) / table['flux_err'].value[number])
+        assert table['flags'][number] & FLAG['edge']
+    assert len(pulls) > 4
+    assert np.max(np.abs(pulls)) < 3

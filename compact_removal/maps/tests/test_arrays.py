@@ -50,3 +50,12 @@ def test_copies():
     assert copy.uncertainty.array[0, 0] == 1
     assert to_ccd([[1, 2]]).unit == u.dimensionless_unscaled
     assert to_ccd(data * u.mJy).unit == u.mJy
+
+
+@pytest.mark.parametrize('unit', [u.mag, u.ABmag, u.dex, u.Magnitude(
+    1).unit])
+def test_magnitudes_are_no_light(unit):
+    image = CCDData(np.ones((5, 5)), unit=u.adu)
+    image._unit = unit
+    with pytest.raises(ValueError, match='^image must have a linear unit'):
+        read_array(image)
