@@ -16,9 +16,9 @@ from compact_removal.deblending.scaling import scale_blends
 __all__ = ['ContributionFields', 'PartialFields']
 
 # Fields of the training: numbers of sources, how they are placed, how often.
-_PLACES = (((1, 1), 'separation', 0.05), ((2, 3), 'separation', 0.2),
-           ((3, 7), 'separation', 0.2), ((2, 12), 'field', 0.3),
-           ((10, 24), 'field', 0.25))
+_PLACES = (((1, 1), 'separation', 0.05), ((2, 3), 'separation', 0.25),
+           ((3, 7), 'separation', 0.15), ((2, 12), 'field', 0.35),
+           ((10, 24), 'field', 0.2))
 
 # Galaxies are fewer among them.
 _SETTINGS = {**SETTINGS, 'stars': 0.25}
