@@ -23,6 +23,7 @@ _LAZY_NAMES = {
     'CompactSourceRemover': 'compact_removal.removal',
     'ContaminantMasker': 'compact_removal.contaminants',
     'DeblendingResult': 'compact_removal.deblending',
+    'RegionDetector': 'compact_removal.detection',
     'RemovalResult': 'compact_removal.removal',
     'SourceDeblender': 'compact_removal.deblending',
     'TrackingErrorClassifier': 'compact_removal.contaminants',

@@ -6,11 +6,16 @@ test leaves open, and the same examples of Hypothesis in every run.
 
 import os
 import sys
+from importlib.util import find_spec
 
 import pytest
 
 # Set before matplotlib is imported: tests never open a window.
 os.environ.setdefault('MPLBACKEND', 'agg')
+
+# What needs torchvision is tested in an environment of its own: `.ci/run`.
+collect_ignore = [] if find_spec('torchvision') else [
+    'detection/network_rcnn.py', 'detection/tests/test_region_detector.py']
 
 try:
     from hypothesis import HealthCheck, settings

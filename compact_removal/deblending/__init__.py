@@ -3,6 +3,7 @@
 Share the light of an image among overlapping sources.
 """
 
+from compact_removal.datasets import Blend, BlendSettings, make_blends
 from compact_removal.deblending.contributions import (Contributions,
                                                       SourceParts, decode,
                                                       encode, find_centers)
@@ -19,8 +20,6 @@ from compact_removal.deblending.networks import (DEBLENDER_NETWORKS, NETWORKS,
                                                  find_model_class)
 from compact_removal.deblending.photometer import BlendPhotometer
 from compact_removal.deblending.results import DeblendingResult
-from compact_removal.deblending.simulation import (STAR, Blend, BlendSettings,
-                                                   make_blends)
 from compact_removal.deblending.training import (PHOTOMETER_DEFAULTS,
                                                  PhotometerTraining)
 
@@ -28,7 +27,7 @@ __all__ = ['BLEND_FLAGS', 'Blend', 'BlendEvaluation', 'BlendPhotometer',
            'BlendSettings', 'Contributions', 'DEBLENDER_DEFAULTS',
            'DEBLENDER_NETWORKS', 'DeblenderTraining', 'DeblendingEvaluation',
            'DeblendingResult', 'NETWORKS', 'PHOTOMETER_DEFAULTS',
-           'PhotometerTraining', 'STAR', 'SourceDeblender', 'SourceParts',
+           'PhotometerTraining', 'SourceDeblender', 'SourceParts',
            'WEIGHTS', 'decode', 'encode', 'evaluate_deblender',
            'evaluate_photometer', 'find_centers', 'find_deblender_class',
            'find_model_class', 'make_blends']

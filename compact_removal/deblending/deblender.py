@@ -21,11 +21,10 @@ from compact_removal.deblending.flags import BLEND_FLAG, find_faint
 from compact_removal.deblending.networks import (DEBLENDER_NETWORKS, WEIGHTS,
                                                  find_deblender_class)
 from compact_removal.deblending.photometer import BlendPhotometer
-from compact_removal.deblending.results import (DeblendingResult, find_wcs,
-                                                make_sources)
+from compact_removal.deblending.results import DeblendingResult, make_sources
 from compact_removal.deblending.scaling import scale_blends
 from compact_removal.maps import read_pixels
-from compact_removal.maps.arrays import read_array
+from compact_removal.maps.arrays import find_wcs, read_array
 from compact_removal.maps.exposures import read_exposure
 from compact_removal.maps.pixels import on_map
 from compact_removal.utils.parameters import (ParameterError, check_boolean,

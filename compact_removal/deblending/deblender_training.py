@@ -19,7 +19,7 @@ from compact_removal.deblending.fields import (ContributionFields,
 from compact_removal.deblending.networks import find_deblender_class
 from compact_removal.deblending.photometer import BlendPhotometer
 from compact_removal.deblending.scaling import scale_blends
-from compact_removal.deblending.simulation import BlendSettings
+from compact_removal.datasets import BlendSettings
 from compact_removal.deblending.training import read_galaxies
 from compact_removal.metrics import detection_curve, match_detections
 from compact_removal.utils.parameters import ParameterError

@@ -16,7 +16,7 @@ from compact_removal.deblending.flags import (BLEND_FLAG, LIMITS,
 from compact_removal.deblending.networks import (NETWORKS, WEIGHTS,
                                                  find_model_class)
 from compact_removal.deblending.pairs import measure_pair
-from compact_removal.deblending.results import find_wcs, make_sources
+from compact_removal.deblending.results import make_sources
 from compact_removal.deblending.scaling import scale_blends
 from compact_removal.deblending.stamps import (choose_scales, cut_planes,
                                                cut_stamps,
@@ -24,7 +24,7 @@ from compact_removal.deblending.stamps import (choose_scales, cut_planes,
 from compact_removal.deblending.training import (PhotometerTraining,
                                                  fit_photometer)
 from compact_removal.maps import read_pixels
-from compact_removal.maps.arrays import read_array
+from compact_removal.maps.arrays import find_wcs, read_array
 from compact_removal.maps.exposures import read_exposure
 from compact_removal.maps.pixels import on_map
 from compact_removal.utils.parameters import (ParameterError, check_boolean,

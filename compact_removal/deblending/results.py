@@ -9,17 +9,18 @@ from dataclasses import dataclass
 import astropy.units as u
 import numpy as np
 from astropy.io import fits
-from astropy.nddata import CCDData, NDData
+from astropy.nddata import CCDData
 from astropy.table import QTable
 from astropy.utils.exceptions import AstropyUserWarning
 
 from compact_removal.deblending.contributions import (SourceParts,
                                                       find_window)
+from compact_removal.maps.arrays import find_wcs
 from compact_removal.maps.pixels import on_map
 from compact_removal.utils.files import check_overwrite, replace_file
 from compact_removal.utils.parameters import ParameterError
 
-__all__ = ['DeblendingResult', 'find_wcs', 'make_sources', 'write_parts']
+__all__ = ['DeblendingResult', 'make_sources', 'write_parts']
 
 
 @dataclass(frozen=True, eq=False)
@@ -195,23 +196,6 @@ def write_parts(result, path, *, overwrite=False):
         hdus.append(hdu)
     with replace_file(path) as temporary:
         fits.HDUList(hdus).writeto(temporary)
-
-
-def find_wcs(image):
-    """
-    Find the WCS of an image.
-
-    Parameters
-    ----------
-    image : object
-        CCDData, NDData or anything else.
-
-    Returns
-    -------
-    wcs : object or None
-        Its WCS, if it has one.
-    """
-    return getattr(image, 'wcs', None) if isinstance(image, NDData) else None
 
 
 def make_sources(image, x, y, columns, provenance):

@@ -13,7 +13,7 @@ from compact_removal.datasets import clean_galaxy
 from compact_removal.deblending.batches import (PAIRS, ConditionedBlends,
                                                 PairBlends)
 from compact_removal.deblending.networks import find_model_class
-from compact_removal.deblending.simulation import BlendSettings
+from compact_removal.datasets import BlendSettings
 from compact_removal.maps.arrays import read_arrays
 from compact_removal.nn.batches import RecalledFields
 from compact_removal.utils.parameters import ParameterError, rename_parameter

@@ -18,7 +18,8 @@ from compact_removal.detection.channels import (filter_channels, read_array,
                                                 read_channels)
 from compact_removal.detection.flags import DETECTION_FLAG
 from compact_removal.detection.kinds import KINDS
-from compact_removal.detection.networks import WEIGHTS, find_model_class
+from compact_removal.detection.networks import (NETWORKS, WEIGHTS,
+                                                find_model_class)
 from compact_removal.detection.probability import Scorer
 from compact_removal.detection.search import predict_logit, search
 from compact_removal.detection.training import FinderTraining, fit_finder
@@ -102,6 +103,7 @@ class CompactSourceFinder(BandEstimator):
     training_class = FinderTraining
     find_model_class = staticmethod(find_model_class)
     shipped_weights = WEIGHTS
+    networks = NETWORKS
     output_files = {'sources': '_sources.ecsv'}
 
     def __init__(self, mode, band, *, network='localization',

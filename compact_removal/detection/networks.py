@@ -10,12 +10,19 @@ from importlib import import_module
 from compact_removal import nn
 from compact_removal.utils.parameters import check_choice
 
-__all__ = ['NETWORKS', 'WEIGHTS', 'find_model_class']
+__all__ = ['NETWORKS', 'REGION_NETWORKS', 'WEIGHTS', 'find_model_class',
+           'find_region_class']
 
 # Module and class of each model.
 NETWORKS = {
     'localization': ('compact_removal.detection.network_localization',
                      'LocalizationModel'),
+}
+
+REGION_NETWORKS = {
+    'faster_rcnn': ('compact_removal.detection.network_rcnn',
+                    'FasterRCNNModel'),
+    'mask_rcnn': ('compact_removal.detection.network_rcnn', 'MaskRCNNModel'),
 }
 
 WEIGHTS = nn.WeightsRegistry('compact_removal.detection')
@@ -48,3 +55,36 @@ def find_model_class(network):
     """
     module, name = NETWORKS[check_choice('network', network, NETWORKS)]
     return getattr(import_module(module), name)
+
+
+def find_region_class(network):
+    """
+    Find the class of a region-based network.
+
+    Parameters
+    ----------
+    network : str
+        Its name.
+
+    Returns
+    -------
+    model_class : type
+        A subclass of `~compact_removal.nn.Model`.
+
+    Raises
+    ------
+    ImportError
+        If torchvision is not installed, or does not work.
+    ParameterError
+        If there is no such network.
+    """
+    module, name = REGION_NETWORKS[check_choice('network', network,
+                                                REGION_NETWORKS)]
+    try:
+        return getattr(import_module(module), name)
+    except (ImportError, RuntimeError) as error:
+        # another build of PyTorch: operators are missing
+        msg = ('RegionDetector needs torchvision, which the extra [rcnn] '
+               'installs: pip install ".[rcnn]" in the folder of the source '
+               f'of compact-removal ({error})')
+        raise ImportError(msg) from error

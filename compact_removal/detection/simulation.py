@@ -45,6 +45,9 @@ _CHANNEL_NOISE = (0.1, 1.0)
 # background (percentile).
 _COUNTS, _FLOOR = (-0.5, 1.5), 0.5
 
+# Radius of a source (full widths).
+_DISK = 0.75
+
 # Least peaks that a real map has already: neither right nor wrong.
 _OWN_PEAK = 4.0
 
@@ -69,6 +72,8 @@ class DetectionScene:
     significance : `~numpy.ndarray`
         Flux over the scatter of a filter there; infinite for others,
         shape ``(n,)``.
+    radius : `~numpy.ndarray`
+        How far they reach (pixels), shape ``(n,)``.
     own : `~numpy.ndarray`
         ``(x, y)`` of peaks of a real background, shape ``(2, m)``.
     psf : `~compact_removal.fitting.SourcePSF`
@@ -86,6 +91,7 @@ class DetectionScene:
     kind: np.ndarray
     flux: np.ndarray
     significance: np.ndarray
+    radius: np.ndarray
     own: np.ndarray
     psf: object
     pixel_scale: object
@@ -129,12 +135,14 @@ def draw_scene(simulator, rng, shape, *, n_channels=1, counts=False):
     if rng.random() < _BORDER_CHANCE:
         noise = _draw_border(shape, std, rng)
         image, background = image + noise, background + noise
-    rows = [(x, y, 0) for x, y in zip(scene.x, scene.y, strict=True)]
+    rows = [(x, y, 0, _DISK * psf.fwhm)
+            for x, y in zip(scene.x, scene.y, strict=True)]
     blobs = np.zeros(shape)
     for _ in range(rng.poisson(_BLOBS * area)):
         x, y = rng.uniform(0, np.array(shape[::-1]) - 1)
-        blobs += _draw_blob(shape, x, y, std, psf, rng)
-        rows.append((x, y, 1))
+        light, radius = _draw_blob(shape, x, y, std, psf, rng)
+        blobs += light
+        rows.append((x, y, 1, radius))
     images = [image + blobs, *(
         _draw_channel(k, scene, background, blobs, std, rng)
         for k in range(1, n_channels))]
@@ -148,8 +156,9 @@ def draw_scene(simulator, rng, shape, *, n_channels=1, counts=False):
     image = images[0]
     for _ in range(rng.poisson(_DEFECTS * area)):
         x, y = (int(rng.integers(n)) for n in shape[::-1])
-        rows.append((*_add_track(image, x, y, std, rng), 2))
-    x, y, kind = np.array(rows, dtype=float).reshape(-1, 3).T
+        x, y, radius = _add_track(image, x, y, std, rng)
+        rows.append((x, y, 2, radius))
+    x, y, kind, radius = np.array(rows, dtype=float).reshape(-1, 4).T
     flux = np.append(flux, np.zeros(x.size - n_sources))
     significance = np.full(x.size, np.inf)
     if n_sources:
@@ -163,7 +172,8 @@ def draw_scene(simulator, rng, shape, *, n_channels=1, counts=False):
         own = np.array(find_peaks(filter_map(background, psf).planes.max(0),
                                   _OWN_PEAK)[:2], dtype=float)
     return DetectionScene(image, background, x, y, kind.astype(int), flux,
-                          significance, own, psf, scene.band.pixel_scale,
+                          significance, radius, own, psf,
+                          scene.band.pixel_scale,
                           tuple(Channel(one, counts=counts)
                                 for one in images))
 
@@ -232,7 +242,7 @@ def _draw_border(shape, std, rng):
 
 def _draw_blob(shape, x, y, std, psf, rng):
     """
-    An elliptical Gaussian, wider than the PSF.
+    An elliptical Gaussian, wider than the PSF, and its radius.
     """
     major = gaussian_fwhm_to_sigma * psf.fwhm * rng.uniform(*_BLOB_WIDTHS)
     minor, angle = major * rng.uniform(0.5, 1), rng.uniform(0, np.pi)
@@ -240,13 +250,14 @@ def _draw_blob(shape, x, y, std, psf, rng):
     rows, columns = np.ogrid[:shape[0], :shape[1]]
     along = (columns - x) * np.cos(angle) + (rows - y) * np.sin(angle)
     across = (rows - y) * np.cos(angle) - (columns - x) * np.sin(angle)
-    return peak * np.exp(-0.5 * ((along / major) ** 2
-                                 + (across / minor) ** 2))
+    light = peak * np.exp(-0.5 * ((along / major) ** 2
+                                  + (across / minor) ** 2))
+    return light, _DISK * major / gaussian_fwhm_to_sigma
 
 
 def _add_track(image, x, y, std, rng):
     """
-    Add a hot pixel or a track, in place; return its middle.
+    Add a hot pixel or a track, in place; return its middle and radius.
     """
     length = rng.choice(_LENGTHS)
     angle = rng.uniform(0, np.pi)
@@ -257,4 +268,4 @@ def _add_track(image, x, y, std, rng):
               & (columns < image.shape[1]))
     image[rows[inside], columns[inside]] += std * 10 ** rng.uniform(
         *_DEFECT_PEAKS)
-    return columns[inside].mean(), rows[inside].mean()
+    return columns[inside].mean(), rows[inside].mean(), 0.5 * length + 1

@@ -131,6 +131,23 @@ def read_arrays(images, name, empty='be None or hold at least one image'):
     return found
 
 
+def find_wcs(image):
+    """
+    Find the WCS of an image.
+
+    Parameters
+    ----------
+    image : object
+        CCDData, NDData or anything else.
+
+    Returns
+    -------
+    wcs : object or None
+        Its WCS, if it has one.
+    """
+    return getattr(image, 'wcs', None) if isinstance(image, NDData) else None
+
+
 def to_ccd(image, **changes):
     """
     Copy an image of any kind as CCDData.

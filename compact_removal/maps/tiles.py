@@ -56,7 +56,7 @@ class Tile(NamedTuple):
         return np.maximum(*outside)
 
 
-def make_tiles(shape, margin):
+def make_tiles(shape, margin, largest=_LARGEST):
     """
     Cut a map into tiles.
 
@@ -66,6 +66,8 @@ def make_tiles(shape, margin):
         ``(ny, nx)``.
     margin : int
         Width of the surroundings in pixels.
+    largest : int, optional
+        Largest side of a part (pixels).
 
     Returns
     -------
@@ -80,7 +82,7 @@ def make_tiles(shape, margin):
     """
     parts = []
     for length in shape:
-        number = -(-length // _LARGEST)
+        number = -(-length // largest)
         edges = np.linspace(0, length, number + 1).astype(int).tolist()
         parts.append([
             (slice(low, high),

@@ -6,6 +6,8 @@ How good results are: fluxes, spectra, structure, pixels, detections.
 from compact_removal.metrics.blends import (blend_statistics,
                                             intersection_over_union,
                                             profile_agreement)
+from compact_removal.metrics.boxes import (average_precisions, box_overlaps,
+                                           match_boxes)
 from compact_removal.metrics.detection import (calibration_table,
                                                completeness_at_reliability,
                                                completeness_by,
@@ -27,11 +29,12 @@ from compact_removal.metrics.spectra import (PowerLaw, compare_power_spectra,
 from compact_removal.metrics.structure import delta_variance
 
 __all__ = ['PixelComparison', 'PowerLaw', 'RemovalRates', 'SegmentationScores',
-           'blend_statistics', 'calibration_table', 'compare_pixels',
+           'average_precisions', 'blend_statistics', 'box_overlaps',
+           'calibration_table', 'compare_pixels',
            'compare_power_spectra', 'completeness_at_reliability',
            'completeness_by', 'confusion_matrix', 'delta_variance',
            'detection_curve', 'detection_scores', 'fit_power_law',
            'flux_ratio_statistics', 'intersection_over_union',
-           'match_detections', 'matthews_coefficient', 'pixel_statistics',
+           'match_boxes', 'match_detections', 'matthews_coefficient', 'pixel_statistics',
            'power_spectrum', 'profile_agreement', 'removal_rates',
            'removal_significance', 'roc_curve']

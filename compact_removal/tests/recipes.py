@@ -5,8 +5,9 @@ Recipes of the estimators: what the test of the contract does with each.
 
 from dataclasses import dataclass
 from importlib import import_module
+from importlib.util import find_spec
 
-__all__ = ['RECIPES', 'Recipe', 'get_recipe']
+__all__ = ['RECIPES', 'Recipe', 'can_run', 'get_recipe']
 
 # By estimator the module that holds its ``RECIPE``: one entry for each
 # estimator that the package exports.
@@ -15,10 +16,15 @@ RECIPES = {
     'CompactSourceFinder': 'compact_removal.detection.tests.recipe',
     'CompactSourceRemover': 'compact_removal.removal.tests.recipe',
     'ContaminantMasker': 'compact_removal.contaminants.tests.recipe',
+    'RegionDetector': 'compact_removal.detection.tests.recipe_regions',
     'SourceDeblender': 'compact_removal.deblending.tests.recipe_deblender',
     'TrackingErrorClassifier':
         'compact_removal.contaminants.tests.recipe_tracking',
 }
+
+
+# What some need that is not always installed: they are tested where it is.
+NEEDED = {'RegionDetector': 'torchvision'}
 
 
 @dataclass(frozen=True)
@@ -82,3 +88,20 @@ def get_recipe(name):
         If there is none.
     """
     return import_module(RECIPES[name]).RECIPE
+
+
+def can_run(name):
+    """
+    Whether all that an estimator needs is installed.
+
+    Parameters
+    ----------
+    name : str
+        Name of the class.
+
+    Returns
+    -------
+    can_run : bool
+        Whether it can be tested.
+    """
+    return name not in NEEDED or find_spec(NEEDED[name]) is not None

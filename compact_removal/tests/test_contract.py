@@ -20,7 +20,7 @@ from numpy.testing import assert_array_equal
 
 import compact_removal
 from compact_removal.base import BaseEstimator, NotFittedError
-from compact_removal.tests.recipes import RECIPES, get_recipe
+from compact_removal.tests.recipes import RECIPES, can_run, get_recipe
 
 # Methods that do not need a fit.
 FREE = {'check_images', 'check_params', 'describe_task', 'find_model_class',
@@ -38,8 +38,16 @@ def find_estimators():
             if isinstance(value, type) and issubclass(value, BaseEstimator)}
 
 
-@pytest.fixture(scope='module', params=find_estimators().values(),
-                ids=find_estimators().keys())
+def find_testable():
+    """
+    Those that can run here, by name.
+    """
+    return {name: value for name, value in find_estimators().items()
+            if can_run(name)}
+
+
+@pytest.fixture(scope='module', params=find_testable().values(),
+                ids=find_testable().keys())
 def kind(request):
     return request.param
 

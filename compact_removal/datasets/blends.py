@@ -10,10 +10,11 @@ from dataclasses import dataclass, fields
 import numpy as np
 from scipy import ndimage
 
-from compact_removal.datasets import (GALAXY_KINDS, MoffatPSF,
-                                      half_light_radius, make_galaxy,
-                                      place_galaxy)
-from compact_removal.datasets.moffat import convolve, draw_even, turn_randomly
+from compact_removal.datasets.galaxies import (GALAXY_KINDS,
+                                               half_light_radius, make_galaxy,
+                                               place_galaxy)
+from compact_removal.datasets.moffat import (MoffatPSF, convolve, draw_even,
+                                             turn_randomly)
 from compact_removal.maps import add_cutouts
 from compact_removal.utils.parameters import (ParameterError, check_choice,
                                               check_positive_integer)
@@ -75,7 +76,7 @@ class BlendSettings:
 
     Examples
     --------
-    >>> from compact_removal.deblending import BlendSettings
+    >>> from compact_removal.datasets import BlendSettings
     >>> BlendSettings(shift='paper').snr
     (40.0, 400.0)
     """
@@ -130,7 +131,7 @@ class Blend:
 
     Examples
     --------
-    >>> from compact_removal.deblending import make_blends
+    >>> from compact_removal.datasets import make_blends
     >>> blend, = make_blends(1, seed=1)
     >>> blend.masks.shape, len(blend.flux)
     ((2, 96, 96), 2)
@@ -176,7 +177,7 @@ class Blend:
 
         Examples
         --------
-        >>> from compact_removal.deblending import make_blends
+        >>> from compact_removal.datasets import make_blends
         >>> blend, = make_blends(1, seed=1)
         >>> print((blend.measure_alone() / blend.flux).round(1))
         [1. 1.]
@@ -222,7 +223,7 @@ def make_blends(n, *, n_sources=2, shape=(96, 96), galaxies=None,
 
     Examples
     --------
-    >>> from compact_removal.deblending import make_blends
+    >>> from compact_removal.datasets import make_blends
     >>> [blend.image.shape for blend in make_blends(2, shape=(64, 80), seed=1)]
     [(64, 80), (64, 80)]
     """

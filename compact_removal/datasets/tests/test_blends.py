@@ -5,9 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
-from compact_removal.datasets import GALAXY_KINDS, make_galaxy
-from compact_removal.deblending import BlendSettings, make_blends
-from compact_removal.deblending.simulation import STAR
+from compact_removal.datasets import (GALAXY_KINDS, BlendSettings,
+                                      make_blends, make_galaxy)
+from compact_removal.datasets.blends import STAR
 
 
 @pytest.fixture(scope='module')
