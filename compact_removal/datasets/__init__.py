@@ -35,8 +35,8 @@ from compact_removal.maps import fetch_pacs_map, read_pacs_map
 
 __all__ = ['BackgroundMap', 'Blend', 'BlendSettings', 'CountsMap',
            'CountsSettings', 'Exposure', 'ExposureSettings', 'FLUX_LEVELS',
-           'GALAXY_KINDS', 'MoffatPSF', 'RadioMap', 'RadioSettings', 'Scene', 'SceneSettings',
-           'SceneSimulator', 'clean_galaxy', 'fetch_pacs_map',
+           'GALAXY_KINDS', 'MoffatPSF', 'RadioMap', 'RadioSettings', 'Scene',
+           'SceneSettings', 'SceneSimulator', 'clean_galaxy', 'fetch_pacs_map',
            'find_compact_sources', 'flux_levels_between', 'half_light_radius',
            'inject_sources', 'list_background_kinds', 'load_background_maps',
            'make_background', 'make_blends', 'make_counts_map',

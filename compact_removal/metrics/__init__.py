@@ -35,6 +35,6 @@ __all__ = ['PixelComparison', 'PowerLaw', 'RemovalRates', 'SegmentationScores',
            'completeness_by', 'confusion_matrix', 'delta_variance',
            'detection_curve', 'detection_scores', 'fit_power_law',
            'flux_ratio_statistics', 'intersection_over_union',
-           'match_boxes', 'match_detections', 'matthews_coefficient', 'pixel_statistics',
-           'power_spectrum', 'profile_agreement', 'removal_rates',
-           'removal_significance', 'roc_curve']
+           'match_boxes', 'match_detections', 'matthews_coefficient',
+           'pixel_statistics', 'power_spectrum', 'profile_agreement',
+           'removal_rates', 'removal_significance', 'roc_curve']

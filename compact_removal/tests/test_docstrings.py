@@ -13,6 +13,7 @@ dataclasses.
 import ast
 import dataclasses
 import importlib
+import importlib.util
 import inspect
 import pkgutil
 import re
@@ -23,8 +24,10 @@ import compact_removal
 # Options of doctest that keep an example from running.
 SKIP = r'# doctest: \+(SKIP|REMOTE_DATA|REQUIRES)'
 
-# Examples that need the network, a large file, or more than a second.
-SKIPPED = {'datasets.fetch_pacs_map',
+# Examples that need the network, a large file, torchvision, or more than a
+# second.
+SKIPPED = {'datasets.fetch_pacs_map', 'detection.evaluate_regions',
+           'detection.find_region_class',
            'nn.features.VGG16Features'}
 
 
@@ -36,6 +39,8 @@ def _list_modules():
                                   'compact_removal.')
     names = ['compact_removal', *(module.name for module in found)]
     skipped = {'tests', 'conftest', 'version', '__main__'}
+    if not importlib.util.find_spec('torchvision'):
+        skipped.add('network_rcnn')
     return {name: importlib.import_module(name) for name in names
             if not skipped & set(name.split('.'))}
 

@@ -36,8 +36,8 @@ from compact_removal.deblending import WEIGHTS
 from compact_removal.deblending.batches import SETTINGS
 
 # Estimator, seed and settings of each network. For contribution a second run
-# started from the weights of this one: 36 epochs with a learning rate of 0.001,
-# seed 20261202.
+# started from the weights of this one: 36 epochs, learning rate 0.001, seed
+# 20261202.
 RUNS = {
     'conditioned': (BlendPhotometer, 20261129, {
         'n_epochs': 120, 'learning_rate': 0.0015}),
