@@ -29,7 +29,7 @@ _LEAST = 0.1
 
 # Noise is at least the brightest light (percentile) over this: networks have
 # not learned images without noise.
-_BRIGHT, _RANGE = 99.5, 1e4
+_BRIGHT, _RANGE = 99.5, 2000.0
 
 
 def scale_blends(data):
@@ -90,7 +90,7 @@ def _limit_noise(light, noise):
     # it is 1 where it could not be measured
     low = (noise < least) | np.all(noise == 1)
     if low.mean() > _LEAST:
-        warnings.warn('image: its noise is less than 1e-4 of its '
+        warnings.warn('image: its noise is less than 1/2000 of its '
                       'brightest light, as in simulations without noise; it '
                       'is taken to be as much as that', AstropyUserWarning,
                       stacklevel=4)
