@@ -77,6 +77,13 @@ def find_region_class(network):
         If torchvision is not installed, or does not work.
     ParameterError
         If there is no such network.
+
+    Examples
+    --------
+    >>> from compact_removal.detection import find_region_class
+    >>> model = find_region_class('mask_rcnn')  # doctest: +SKIP
+    >>> model.has_masks  # doctest: +SKIP
+    True
     """
     module, name = REGION_NETWORKS[check_choice('network', network,
                                                 REGION_NETWORKS)]

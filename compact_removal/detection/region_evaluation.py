@@ -138,6 +138,13 @@ def evaluate_regions(detector, galaxies=None, *, n_maps=8, size=256,
     ------
     ImportError, TypeError, ValueError
         If torchvision is not installed, or an argument is not allowed.
+
+    Examples
+    --------
+    >>> from compact_removal.detection import (RegionDetector,
+    ...                                        evaluate_regions)
+    >>> detector = RegionDetector.load('mine.safetensors')  # doctest: +SKIP
+    >>> evaluation = evaluate_regions(detector, n_maps=2)  # doctest: +SKIP
     """
     # torchvision comes first
     detector.check_params()
