@@ -49,7 +49,7 @@ class GalaxyPool:
     galaxies : list of `~numpy.ndarray`, optional
         Stamps of real galaxies without noise; simulated ones are used,
         too.
-    settings : `~compact_removal.deblending.BlendSettings`, optional
+    settings : `~compact_removal.datasets.BlendSettings`, optional
         Ranges; default: wider ones than those of ``make_blends``.
     batch_size, n_batches : int, optional
         Samples per batch, and batches per epoch.
@@ -112,7 +112,7 @@ class GalaxyPool:
 
         Returns
         -------
-        blend : `~compact_removal.deblending.Blend`
+        blend : `~compact_removal.datasets.Blend`
             Always the same one.
         """
         rng = np.random.default_rng([self._seed, 17, *key])

@@ -181,7 +181,7 @@ def judge_field(blend, x, y, flux, error=None, *, segments=None):
 
     Parameters
     ----------
-    blend : `~compact_removal.deblending.Blend`
+    blend : `~compact_removal.datasets.Blend`
         The field.
     x, y, flux : array_like
         What was found, the most certain first, shape ``(n,)``.
