@@ -3,14 +3,14 @@
 Simulated maps of gamma-ray telescopes: few photons, wide wings.
 """
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import numpy as np
 from scipy import ndimage
 
+from compact_removal.datasets._ranges import check_ranges
 from compact_removal.datasets.backgrounds import make_background
 from compact_removal.datasets.moffat import MoffatPSF, convolve, draw_even
-from compact_removal.utils.parameters import ParameterError
 
 __all__ = ['CountsMap', 'CountsSettings', 'make_counts_map']
 
@@ -72,14 +72,7 @@ class CountsSettings:
     extended: float = 0.15
 
     def __post_init__(self):
-        for field in fields(self):
-            value = getattr(self, field.name)
-            numbers = value if isinstance(value, tuple) else (value,)
-            if not (all(0 <= number < np.inf for number in numbers)
-                    and list(numbers) == sorted(numbers)):
-                msg = (f'{field.name} must be a number >= 0 or a range of '
-                       f'them, got {value!r}')
-                raise ParameterError(msg, field.name)
+        check_ranges(self)
 
 
 @dataclass(frozen=True, eq=False)

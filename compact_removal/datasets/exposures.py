@@ -3,14 +3,14 @@
 Simulated exposures of optical cameras: stars, galaxies, sky and detector.
 """
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import numpy as np
 
 from compact_removal.datasets._detector import bleed, quantize
 from compact_removal.datasets._galaxies import add_galaxies
+from compact_removal.datasets._ranges import check_ranges
 from compact_removal.datasets.moffat import MoffatPSF, convolve, draw_even
-from compact_removal.utils.parameters import ParameterError
 
 __all__ = ['BRIGHT', 'Exposure', 'ExposureSettings', 'make_exposure']
 
@@ -78,14 +78,7 @@ class ExposureSettings:
     n_bright: float = 1.5
 
     def __post_init__(self):
-        for field in fields(self):
-            value = getattr(self, field.name)
-            numbers = value if isinstance(value, tuple) else (value,)
-            if not (all(0 <= number < np.inf for number in numbers)
-                    and list(numbers) == sorted(numbers)):
-                msg = (f'{field.name} must be a number >= 0 or a range of '
-                       f'them, got {value!r}')
-                raise ParameterError(msg, field.name)
+        check_ranges(self)
 
 
 @dataclass(frozen=True, eq=False)

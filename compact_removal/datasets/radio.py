@@ -3,14 +3,14 @@
 Simulated maps of radio interferometers: sources, sidelobes and noise.
 """
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import numpy as np
 from astropy.stats import gaussian_fwhm_to_sigma
 from scipy import fft, ndimage
 
+from compact_removal.datasets._ranges import check_ranges
 from compact_removal.datasets.moffat import draw_even
-from compact_removal.utils.parameters import ParameterError
 
 __all__ = ['RadioMap', 'RadioSettings', 'make_radio_map']
 
@@ -75,14 +75,7 @@ class RadioSettings:
     residual: tuple = (0.005, 0.1)
 
     def __post_init__(self):
-        for field in fields(self):
-            value = getattr(self, field.name)
-            numbers = value if isinstance(value, tuple) else (value,)
-            if not (all(0 <= number < np.inf for number in numbers)
-                    and list(numbers) == sorted(numbers)):
-                msg = (f'{field.name} must be a number >= 0 or a range of '
-                       f'them, got {value!r}')
-                raise ParameterError(msg, field.name)
+        check_ranges(self)
 
 
 @dataclass(frozen=True, eq=False)

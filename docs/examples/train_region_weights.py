@@ -11,7 +11,7 @@ environment with the extra ``[rcnn]``::
 
 ``DIR`` holds the folder ``galaxies`` (stamps of HST galaxies). One fifth of
 them is kept aside: benchmarks use it. A run that was stopped continues from
-its checkpoint in the output folder. On two CPU cores it takes two hours.
+its checkpoint in the output folder.
 """
 
 # sphinx_gallery_thumbnail_path = '_static/psf_residuals.png'
