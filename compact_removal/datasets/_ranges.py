@@ -32,3 +32,25 @@ def check_ranges(settings):
             msg = (f'{field.name} must be a number >= 0 or a range of '
                    f'them, got {value!r}')
             raise ParameterError(msg, field.name)
+
+
+def draw_power_law(rng, limits, slope):
+    """
+    Draw a number; those above it fall with a power of it.
+
+    Parameters
+    ----------
+    rng : `~numpy.random.Generator`
+        Source of randomness.
+    limits : tuple of float
+        The least and the largest.
+    slope : float
+        The power, positive.
+
+    Returns
+    -------
+    value : float
+        Between the limits.
+    """
+    low, high = (limit ** -slope for limit in limits)
+    return rng.uniform(high, low) ** (-1 / slope)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-from compact_removal.datasets._ranges import check_ranges
+from compact_removal.datasets._ranges import check_ranges, draw_power_law
 from compact_removal.datasets.backgrounds import make_background
 from compact_removal.datasets.moffat import MoffatPSF, convolve, draw_even
 
@@ -152,12 +152,11 @@ def make_counts_map(shape=(256, 256), *, settings=None, seed=None):
     n = max(rng.poisson(draw_even(rng, settings.density) * background.size
                         / 1e4), 1)
     lights, rows = [], []
-    low, high = (limit ** -_SLOPE for limit in settings.significance)
     for _ in range(n):
         x, y = (rng.uniform(0, side - 1) for side in shape[::-1])
         kind, light = _draw_light(rng, shape, x, y, psf, kernel, settings)
         local = noise[round(y), round(x)]
-        significance = rng.uniform(high, low) ** (-1 / _SLOPE)
+        significance = draw_power_law(rng, settings.significance, _SLOPE)
         # where there is no background some photons are needed, too
         flux = significance * np.hypot(local, significance)
         lights.append(flux * light)

@@ -9,7 +9,7 @@ import numpy as np
 from astropy.stats import gaussian_fwhm_to_sigma
 from scipy import fft, ndimage
 
-from compact_removal.datasets._ranges import check_ranges
+from compact_removal.datasets._ranges import check_ranges, draw_power_law
 from compact_removal.datasets.moffat import draw_even
 
 __all__ = ['RadioMap', 'RadioSettings', 'make_radio_map']
@@ -31,6 +31,9 @@ _LEVEL, _SHARE = 2.0, 0.02
 # An artefact: sidelobes above so many standard deviations of the noise, with
 # a peak above so many, of at least so many beams.
 _SIDELOBE, _SIDELOBE_PEAK, _BEAMS = 2.5, 4.5, 0.3
+
+# Slope of the numbers of sources.
+_SLOPE = 0.8
 
 _FULL_TURN = 2 * np.pi
 
@@ -160,7 +163,7 @@ def make_radio_map(shape=(256, 256), *, settings=None, seed=None):
     for _ in range(n):
         parts, kind = _draw_parts(rng, shape, beam, settings)
         light = sum(beam.draw(shape, *part) for part in parts)
-        flux = _draw_peak(rng, settings.snr) / light.max()
+        flux = draw_power_law(rng, settings.snr, _SLOPE) / light.max()
         lights.append(flux * light)
         share = draw_even(rng, settings.residual)
         for x, y, part, *_ in parts:
@@ -284,14 +287,6 @@ def _turn_back(transform, shape):
     """
     size = transform.shape[0]
     return fft.irfft2(transform, s=(size, size))[:shape[0], :shape[1]]
-
-
-def _draw_peak(rng, limits):
-    """
-    A peak from a power law.
-    """
-    low, high = (limit ** -0.8 for limit in limits)
-    return rng.uniform(high, low) ** (-1 / 0.8)
 
 
 def _draw_parts(rng, shape, beam, settings):

@@ -21,7 +21,7 @@ from compact_removal.deblending.photometer import BlendPhotometer
 from compact_removal.deblending.scaling import scale_blends
 from compact_removal.datasets import BlendSettings
 from compact_removal.deblending.training import read_galaxies
-from compact_removal.metrics import detection_curve, match_detections
+from compact_removal.metrics import best_threshold, match_detections
 from compact_removal.utils.parameters import ParameterError
 
 __all__ = ['DEBLENDER_DEFAULTS', 'FIELDS', 'MATCH_RADIUS', 'USUAL',
@@ -207,13 +207,9 @@ def measure_deblender(model, fields, n_fields, *, device='auto'):
     calibration = _calibrate(chances, right)
     lists = [(blend, x, y, apply_calibration(chance, calibration), *rest)
              for blend, x, y, chance, *rest in lists]
-    curve = detection_curve(apply_calibration(chances, calibration), right,
-                            n_sources)
-    both = curve['completeness'] + curve['reliability']
-    score = curve['completeness'] * curve['reliability'] / np.maximum(both,
-                                                                      1e-9)
-    threshold = (float(curve['score'][np.argmax(score)]) if len(curve)
-                 else _UNKNOWN)
+    threshold = (best_threshold(apply_calibration(chances, calibration),
+                                right, n_sources)
+                 if len(chances) else _UNKNOWN)
     photometer = BlendPhotometer(device=device)
     return {'threshold': threshold, 'calibration': calibration,
             'error_factor': _limit(pulls),

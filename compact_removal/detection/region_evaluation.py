@@ -4,6 +4,7 @@ The experiment that judges a region-based detector.
 """
 
 import sys
+from copy import copy
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,8 +17,8 @@ from compact_removal.datasets import clean_galaxy
 from compact_removal.detection.region_fields import SKIES, RegionFields
 from compact_removal.maps.arrays import read_arrays
 from compact_removal.metrics import (average_precisions, confusion_matrix,
-                                     detection_curve, intersection_over_union,
-                                     match_boxes)
+                                     detection_curve, detection_scores,
+                                     intersection_over_union, match_boxes)
 from compact_removal.utils.parameters import check_positive_integer
 from compact_removal.utils.progress import bar_shape
 
@@ -156,10 +157,8 @@ def evaluate_regions(detector, galaxies=None, *, n_maps=8, size=256,
     seed = make_integer_seed(seed)
     model, info = detector._model()
     threshold = detector._threshold(info)
-    patient = type(detector)(**{**detector.get_params(), 'threshold': 0,
-                                'progress_bar': False})
-    if detector._is_fitted():
-        patient._set_fitted(model, info)
+    # all detections, of which the threshold takes some
+    patient = copy(detector).set_params(threshold=0, progress_bar=False)
     fields = RegionFields(stamps, size=size, seed=seed)
     tables, kinds, rows = [], [], []
     with tqdm(total=n_maps * len(SKIES), unit='field',
@@ -242,13 +241,20 @@ def _summarize(tables, records, threshold):
         counts.append((int(right.sum()), int(taken.sum()),
                        len(record['true_kind'])))
     right, taken, true = np.sum(counts, axis=0)
-    f1 = [2 * a / (b + c) if b + c else np.nan for a, b, c in counts]
+    f1 = [_score(*count)['f1'] for count in counts]
     every = vstack(tables)
+    scores = _score(int(right), int(taken), int(true))
     overlap = every['mask_iou'][every['score'] >= threshold]
     return {'n_sources': int(true), 'n_detections': int(taken),
-            'completeness': right / true if true else np.nan,
-            'reliability': right / taken if taken else np.nan,
-            'f1': 2 * right / (taken + true) if taken + true else np.nan,
+            **{name: scores[name]
+               for name in ('completeness', 'reliability', 'f1')},
             'worst_f1': float(np.nanmin(f1)),
             'mask_iou': float(np.nanmean(overlap)) if np.isfinite(
                 overlap).any() else np.nan}
+
+
+def _score(n_right, n_taken, n_sources):
+    """
+    Scores of so many right detections, of all, and of sources.
+    """
+    return detection_scores(n_right, n_taken - n_right, n_sources - n_right)

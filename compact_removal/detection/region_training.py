@@ -15,7 +15,7 @@ from compact_removal.detection.region_fields import RegionFields
 from compact_removal.detection.region_labels import LabelledImages, read_labels
 from compact_removal.detection.region_search import find_regions
 from compact_removal.maps.background import scale_image
-from compact_removal.metrics import detection_curve, match_boxes
+from compact_removal.metrics import best_threshold, match_boxes
 from compact_removal.utils.parameters import ParameterError
 
 __all__ = ['REGION_DEFAULTS', 'RegionTraining', 'fit_regions']
@@ -177,13 +177,10 @@ def choose_threshold(model, fields, n_fields, *, device='auto'):
         right.append(match_boxes(found.boxes, found.score, field.boxes,
                                  _RIGHT) >= 0)
         n_sources += len(field.kind)
-    curve = detection_curve(np.concatenate(scores), np.concatenate(right),
-                            n_sources)
-    both = curve['completeness'] + curve['reliability']
-    score = curve['completeness'] * curve['reliability'] / np.maximum(both,
-                                                                      1e-9)
-    return (float(curve['score'][np.argmax(score)]) if len(curve)
-            and n_sources else _UNKNOWN)
+    scores = np.concatenate(scores)
+    if not (n_sources and len(scores)):
+        return _UNKNOWN
+    return best_threshold(scores, np.concatenate(right), n_sources)
 
 
 def _find_kinds(fields):

@@ -8,7 +8,8 @@ from compact_removal.metrics.blends import (blend_statistics,
                                             profile_agreement)
 from compact_removal.metrics.boxes import (average_precisions, box_overlaps,
                                            match_boxes)
-from compact_removal.metrics.detection import (calibration_table,
+from compact_removal.metrics.detection import (best_threshold,
+                                               calibration_table,
                                                completeness_at_reliability,
                                                completeness_by,
                                                confusion_matrix,
@@ -29,8 +30,8 @@ from compact_removal.metrics.spectra import (PowerLaw, compare_power_spectra,
 from compact_removal.metrics.structure import delta_variance
 
 __all__ = ['PixelComparison', 'PowerLaw', 'RemovalRates', 'SegmentationScores',
-           'average_precisions', 'blend_statistics', 'box_overlaps',
-           'calibration_table', 'compare_pixels',
+           'average_precisions', 'best_threshold', 'blend_statistics',
+           'box_overlaps', 'calibration_table', 'compare_pixels',
            'compare_power_spectra', 'completeness_at_reliability',
            'completeness_by', 'confusion_matrix', 'delta_variance',
            'detection_curve', 'detection_scores', 'fit_power_law',

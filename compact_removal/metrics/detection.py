@@ -22,9 +22,10 @@ from scipy.spatial import KDTree
 
 from compact_removal.utils.parameters import ParameterError
 
-__all__ = ['calibration_table', 'completeness_at_reliability',
-           'completeness_by', 'confusion_matrix', 'detection_curve',
-           'detection_scores', 'match_detections']
+__all__ = ['best_threshold', 'calibration_table',
+           'completeness_at_reliability', 'completeness_by',
+           'confusion_matrix', 'detection_curve', 'detection_scores',
+           'match_detections']
 
 
 def match_detections(x, y, score, true_x, true_y, radius):
@@ -195,6 +196,35 @@ def completeness_at_reliability(score, correct, n_sources, reliability=0.9):
         return 0.0, np.inf
     last = curve[int(enough[-1])]
     return float(last['completeness']), float(last['score'])
+
+
+def best_threshold(score, correct, n_sources):
+    """
+    Find the threshold with the best F1.
+
+    Parameters
+    ----------
+    score, correct, n_sources : object
+        See `detection_curve`.
+
+    Returns
+    -------
+    threshold : float
+        The lowest score that is taken; NaN without detections.
+
+    Examples
+    --------
+    >>> from compact_removal.metrics import best_threshold
+    >>> best_threshold([9, 8, 7, 6], [True, True, False, False], 2)
+    8.0
+    """
+    curve = detection_curve(score, correct, n_sources)
+    if not len(curve):
+        return np.nan
+    both = curve['completeness'] + curve['reliability']
+    return float(curve['score'][np.argmax(
+        curve['completeness'] * curve['reliability']
+        / np.maximum(both, 1e-9))])
 
 
 def completeness_by(values, found, edges):
