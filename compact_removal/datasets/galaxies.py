@@ -8,10 +8,12 @@ from astropy.stats import mad_std
 from scipy import ndimage
 from scipy.special import gammaincinv
 
-from compact_removal.utils.parameters import ParameterError, check_choice
+from compact_removal.maps.arrays import read_arrays
+from compact_removal.utils.parameters import (ParameterError, check_choice,
+                                              rename_parameter)
 
 __all__ = ['GALAXY_KINDS', 'clean_galaxy', 'half_light_radius', 'make_galaxy',
-           'place_galaxy', 'resample', 'sersic']
+           'place_galaxy', 'read_galaxies', 'resample', 'sersic']
 
 GALAXY_KINDS = ('spheroid', 'disk', 'composite', 'irregular')
 
@@ -205,6 +207,40 @@ def clean_galaxy(stamp):
         -distance / _FADE)
     light[distance > 3 * _FADE] = 0
     return light / light.sum()
+
+
+def read_galaxies(galaxies, name):
+    """
+    Read stamps of galaxies of a user.
+
+    Parameters
+    ----------
+    galaxies : list or dict of array_like or None
+        The stamps.
+    name : str
+        What the user calls them, for messages.
+
+    Returns
+    -------
+    stamps : list of `~numpy.ndarray` or None
+        Without noise, see `~compact_removal.datasets.clean_galaxy`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If one of them is no image or has no light, or there is none.
+    """
+    if galaxies is None:
+        return None
+    stamps = []
+    for number, stamp in enumerate(read_arrays(
+            galaxies, name, empty='be None or hold at least one stamp')):
+        try:
+            stamps.append(clean_galaxy(np.nan_to_num(stamp)))
+        except ParameterError as error:
+            raise ParameterError(rename_parameter(
+                error, stamp=f'{name}: stamp {number + 1}'), name) from error
+    return stamps
 
 
 def half_light_radius(stamp, x=None, y=None):

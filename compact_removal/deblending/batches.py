@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from compact_removal.datasets import GALAXY_KINDS, make_galaxy
+from compact_removal.datasets import (GALAXY_KINDS, BlendSettings,
+                                      make_blends, make_galaxy)
 from compact_removal.deblending.scaling import scale_blends
-from compact_removal.datasets import BlendSettings, make_blends
 from compact_removal.deblending.stamps import (choose_scales, cut_planes,
                                                cut_stamps)
 

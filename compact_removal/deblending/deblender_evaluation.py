@@ -14,10 +14,10 @@ from tqdm import tqdm
 
 from compact_removal.base import BaseEvaluation
 from compact_removal.base.arguments import make_integer_seed
+from compact_removal.datasets import make_blends
+from compact_removal.datasets.galaxies import read_galaxies
 from compact_removal.deblending.deblender_training import FIELDS, MATCH_RADIUS
 from compact_removal.deblending.evaluation import summarize
-from compact_removal.datasets import make_blends
-from compact_removal.deblending.training import read_galaxies
 from compact_removal.metrics import (blend_statistics, detection_scores,
                                      intersection_over_union,
                                      match_detections)

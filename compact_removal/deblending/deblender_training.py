@@ -9,6 +9,8 @@ import numpy as np
 
 from compact_removal import nn
 from compact_removal.base.arguments import check_new_config, make_training_seed
+from compact_removal.datasets import BlendSettings
+from compact_removal.datasets.galaxies import read_galaxies
 from compact_removal.deblending.attribution import (DOUBTFUL,
                                                     apply_calibration,
                                                     find_sources,
@@ -19,8 +21,6 @@ from compact_removal.deblending.fields import (ContributionFields,
 from compact_removal.deblending.networks import find_deblender_class
 from compact_removal.deblending.photometer import BlendPhotometer
 from compact_removal.deblending.scaling import scale_blends
-from compact_removal.datasets import BlendSettings
-from compact_removal.deblending.training import read_galaxies
 from compact_removal.metrics import best_threshold, match_detections
 from compact_removal.utils.parameters import ParameterError
 

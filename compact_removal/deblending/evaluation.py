@@ -15,7 +15,7 @@ from tqdm import tqdm
 from compact_removal.base import BaseEvaluation
 from compact_removal.base.arguments import make_integer_seed
 from compact_removal.datasets import BlendSettings, make_blends
-from compact_removal.deblending.training import read_galaxies
+from compact_removal.datasets.galaxies import read_galaxies
 from compact_removal.metrics import (blend_statistics,
                                      intersection_over_union)
 from compact_removal.utils.parameters import check_positive_integer

@@ -9,17 +9,16 @@ import numpy as np
 
 from compact_removal import nn
 from compact_removal.base.arguments import check_new_config, make_training_seed
-from compact_removal.datasets import clean_galaxy
+from compact_removal.datasets import BlendSettings
+from compact_removal.datasets.galaxies import read_galaxies
 from compact_removal.deblending.batches import (PAIRS, ConditionedBlends,
                                                 PairBlends)
 from compact_removal.deblending.networks import find_model_class
-from compact_removal.datasets import BlendSettings
-from compact_removal.maps.arrays import read_arrays
 from compact_removal.nn.batches import RecalledFields
-from compact_removal.utils.parameters import ParameterError, rename_parameter
+from compact_removal.utils.parameters import ParameterError
 
 __all__ = ['PHOTOMETER_DEFAULTS', 'PhotometerTraining', 'fit_photometer',
-           'measure_errors', 'read_galaxies']
+           'measure_errors']
 
 # Batches are used again after so many epochs, turned.
 _N_DISTINCT = 12
@@ -142,40 +141,6 @@ def fit_photometer(photometer, galaxies, *, training):
             model, simulate(seed + 2, settings.n_validation_batches, **usual),
             device=photometer.device)}
     return model, info, history
-
-
-def read_galaxies(galaxies, name):
-    """
-    Read stamps of galaxies of a user.
-
-    Parameters
-    ----------
-    galaxies : list or dict of array_like or None
-        The stamps.
-    name : str
-        What the user calls them, for messages.
-
-    Returns
-    -------
-    stamps : list of `~numpy.ndarray` or None
-        Without noise, see `~compact_removal.datasets.clean_galaxy`.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If one of them is no image or has no light, or there is none.
-    """
-    if galaxies is None:
-        return None
-    stamps = []
-    for number, stamp in enumerate(read_arrays(
-            galaxies, name, empty='be None or hold at least one stamp')):
-        try:
-            stamps.append(clean_galaxy(np.nan_to_num(stamp)))
-        except ParameterError as error:
-            raise ParameterError(rename_parameter(
-                error, stamp=f'{name}: stamp {number + 1}'), name) from error
-    return stamps
 
 
 def measure_errors(model, batches, *, device='auto'):

@@ -13,9 +13,8 @@ from tqdm import tqdm
 
 from compact_removal.base import BaseEvaluation
 from compact_removal.base.arguments import make_integer_seed
-from compact_removal.datasets import clean_galaxy
+from compact_removal.datasets.galaxies import read_galaxies
 from compact_removal.detection.region_fields import SKIES, RegionFields
-from compact_removal.maps.arrays import read_arrays
 from compact_removal.metrics import (average_precisions, confusion_matrix,
                                      detection_curve, detection_scores,
                                      intersection_over_union, match_boxes)
@@ -151,9 +150,7 @@ def evaluate_regions(detector, galaxies=None, *, n_maps=8, size=256,
     detector.check_params()
     check_positive_integer('n_maps', n_maps)
     check_positive_integer('size', size)
-    stamps = None if galaxies is None else [
-        clean_galaxy(np.nan_to_num(stamp)) for stamp in read_arrays(
-            galaxies, 'data')]
+    stamps = read_galaxies(galaxies, 'data')
     seed = make_integer_seed(seed)
     model, info = detector._model()
     threshold = detector._threshold(info)
