@@ -36,6 +36,7 @@ from train_blend_weights import load_galaxies
 
 from compact_removal import (CompactSourceFinder, RegionDetector,
                              SourceDeblender)
+from compact_removal.datasets.galaxies import read_galaxies
 from compact_removal.detection.region_evaluation import table_boxes
 from compact_removal.detection.region_fields import SKIES, RegionFields
 from compact_removal.metrics import average_precisions
@@ -256,8 +257,9 @@ def main():
     parser.add_argument('--weights', type=Path,
                         help='folder of weights of region-based detectors')
     args = parser.parse_args()
-    fields = RegionFields(load_galaxies(args.data, apart=True), real=1.0,
-                          size=args.size, seed=args.seed)
+    # without their noise
+    galaxies = read_galaxies(load_galaxies(args.data, apart=True), 'data')
+    fields = RegionFields(galaxies, real=1.0, size=args.size, seed=args.seed)
     methods = make_methods(args.weights)
     rows = [row for sky in SKIES
             for row in run(methods, fields, sky, args.n)]

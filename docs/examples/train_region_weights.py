@@ -28,6 +28,7 @@ from train_blend_weights import load_galaxies
 from train_shipped_weights import ship
 
 from compact_removal import RegionDetector, __version__, nn
+from compact_removal.datasets.galaxies import read_galaxies
 from compact_removal.detection import REGION_KINDS, WEIGHTS, RegionTraining
 from compact_removal.detection.region_fields import RegionFields
 from compact_removal.detection.region_training import choose_threshold
@@ -63,7 +64,8 @@ def main():
     detector = RegionDetector(network=args.network, weights=None,
                               progress_bar=True)
     model_class = detector.find_model_class(args.network)
-    galaxies = load_galaxies(args.data)
+    # without their noise
+    galaxies = read_galaxies(load_galaxies(args.data), 'galaxies')
 
     def simulate(seed, n_batches):
         return RegionFields(galaxies, n_batches=n_batches, seed=seed,
